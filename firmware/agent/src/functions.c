@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "functions.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "device.h"
+#include "link.h"
+#include "ota/bytes.h"
+
+enum { FUNCTIONS_MAX = 15 };
+
+struct function {
+    const char *name;
+    agent_function_pointer function;
+};
+
+static struct function functions[FUNCTIONS_MAX];
+static uint32_t count;
+
+static bool has_answer;
+static uint8_t answer[CALL_ANSWER_LEN]; /* to the last call; it opens with the call's id */
+
+enum ota_status agent_function(const char *name, agent_function_pointer function) {
+    if (count == FUNCTIONS_MAX || strlen(name) > CALL_NAME_MAX) return OTA_ERR_BUFFER;
+    functions[count].name = name;
+    functions[count].function = function;
+    count++;
+    return OTA_OK;
+}
+
+static agent_function_pointer find(const uint8_t *name, uint32_t len) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (strlen(functions[i].name) == len && memcmp(functions[i].name, name, len) == 0) return functions[i].function;
+    }
+    return NULL;
+}
+
+static enum ota_status call(const uint8_t *untrusted, uint32_t len, int32_t *result) {
+    static char argument[CALL_ARGUMENT_MAX + 1];
+    if (!device_is_for_development()) return OTA_ERR_NOT_ALLOWED;
+    uint32_t name_len = untrusted[CALL_NAME_LEN_AT];
+    if (name_len > len - CALL_NAME_AT) return OTA_ERR_MESSAGE;
+    const uint8_t *rest = untrusted + CALL_NAME_AT + name_len;
+    uint32_t rest_len = len - CALL_NAME_AT - name_len;
+    if (rest_len > CALL_ARGUMENT_MAX) return OTA_ERR_BUFFER;
+    agent_function_pointer function = find(untrusted + CALL_NAME_AT, name_len);
+    if (function == NULL) return OTA_ERR_NOT_FOUND;
+    memcpy(argument, rest, rest_len);
+    argument[rest_len] = '\0';
+    *result = function(argument);
+    return OTA_OK;
+}
+
+void functions_take_call(const uint8_t *untrusted, uint32_t len) {
+    if (len < CALL_NAME_AT) return; /* there is no id to answer to */
+    if (!has_answer || memcmp(answer, untrusted + CALL_ID_AT, 2) != 0) {
+        int32_t result = 0;
+        enum ota_status status = call(untrusted, len, &result);
+        memcpy(answer, untrusted + CALL_ID_AT, 2);
+        ota_store16_le(answer + 2, (uint16_t)status);
+        ota_store32_le(answer + 4, (uint32_t)result);
+        has_answer = true;
+    }
+    link_send(MESSAGE_CALL_ANSWER, answer, sizeof answer);
+}

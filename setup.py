@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two import packages and the native module; everything else is in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=[
+        *find_packages("tools", include=["muster", "muster.*"]),
+        *find_packages(".", include=["ota_server", "ota_server.*"]),
+    ],
+    package_data={"muster": ["py.typed"], "ota_server": ["py.typed"]},
+    cffi_modules=["tools/muster/native/build.py:ffibuilder"],
+)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test may use: the long tests' switch, and firmware that is built once per run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+
+import pytest
+
+from muster.build.driver import BuildRequest, Built, build, source_root
+from muster.build.selection import PRODUCTS_FOLDER
+from muster.errors import FileFault
+from muster.keystore import KEY_NAMES, KeyStore, key_path
+from muster.signing.keys import SEED_SIZE, PrivateKey, write_private_key
+
+BuildFirmware = Callable[..., Built]
+"""Called with (product, platform, version=None): the name of an example product, a platform, another version."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run the tests that take long, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    long_ones = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=long_ones)
+    items[:] = [item for item in items if item not in long_ones]
+
+
+@pytest.fixture(scope="session")
+def key_store() -> KeyStore:
+    """The keys that the tests' firmware is signed with: always the same, so that equal sources give equal images."""
+    folder = source_root() / "build" / "test_keys"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(KEY_NAMES):
+        path = key_path(folder, name)
+        # Another worker may be making the same key.
+        with suppress(FileFault):
+            write_private_key(path, PrivateKey(bytes([number]) * SEED_SIZE))
+    return KeyStore.open(folder, os.urandom)
+
+
+@pytest.fixture(scope="session")
+def built(key_store: KeyStore) -> BuildFirmware:
+    """Builds an example product for one platform with the tests' keys; what is up to date is not built again."""
+    root = source_root()
+
+    @cache
+    def make(product: str, platform: str, version: int | None = None) -> Built:
+        folder = root / PRODUCTS_FOLDER / product
+        request = BuildRequest(key_store.folder, product=folder, platforms=(platform,), version=version, jobs=2)
+        return build(request, root)[0]
+
+    return make

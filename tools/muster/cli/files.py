@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files and folders that commands read and write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from muster.errors import FileFault
+from muster.keystore import KeyStore
+from muster.user_folders import keys_folder
+
+InputFile = click.Path(exists=True, dir_okay=False, path_type=Path)
+OutputFile = click.Path(dir_okay=False, path_type=Path)
+
+
+def open_keystore() -> KeyStore:
+    """The user's development keys, made on first use."""
+    return KeyStore.open(keys_folder(), os.urandom)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A whole file.
+
+    Raises:
+        FileFault: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileFault(f"cannot read {path}: {error.strerror}") from error
+
+
+def write_bytes(path: Path, raw: bytes) -> None:
+    """Writes a whole file or leaves the old one as it was.
+
+    Raises:
+        FileFault: it cannot be written.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        scratch.write_bytes(raw)
+        scratch.replace(path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise FileFault(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `muster` command: finds its subcommands, and turns errors into one line and an exit code.
+
+Exit codes: 0 success, 1 a MusterError, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from gettext import gettext
+
+import click
+
+from muster.errors import MusterError
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """A subcommand that is imported when it is called.
+
+    Attributes:
+        target: `module:attribute` of the click command.
+        help: its one line in `muster --help`; a test compares it with the command's own.
+    """
+
+    target: str
+    help: str
+
+
+COMMANDS: dict[str, LazyCommand] = {
+    "build": LazyCommand("muster.cli.build:build", "Build signed firmware of a product for each of its platforms."),
+    "delta": LazyCommand("muster.cli.delta:delta", "Make, apply and inspect patches."),
+    "inspect": LazyCommand("muster.cli.inspect:inspect", "Show what a file holds."),
+    "keys": LazyCommand("muster.cli.keys:keys", "List, show and make keys and key sets."),
+    "device": LazyCommand("muster.cli.device:device", "List, show, approve and change devices of a server."),
+    "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
+    "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
+    "serve": LazyCommand("ota_server.cli:serve", "Run the update server with its dashboard."),
+    "sign": LazyCommand("muster.cli.sign:sign", "Add signatures to an image."),
+    "test": LazyCommand("muster.cli.test:test", "Check style, types and borders, then run the tests."),
+    "verify": LazyCommand("muster.cli.verify:verify", "Check an image as a device does."),
+    "demo": LazyCommand(
+        "muster.cli.demo:command",
+        "Build two versions, boot emulated boards, update them with their power cut on the way.",
+    ),
+    "emulate": LazyCommand(
+        "muster.cli.emulate:command", "Start an emulated board with the firmware of BUILD_DIR; its UART is a pty."
+    ),
+}
+"""Every subcommand by its name."""
+
+
+class Failure(click.ClickException):
+    """A MusterError on its way to the terminal: one line, exit code 1."""
+
+    def __init__(self, error: MusterError) -> None:
+        text = " ".join(str(error).split())
+        super().__init__(f"{text} ({error.status.c_name})" if error.status is not None else text)
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"error: {self.message}", err=True)
+
+
+class MusterGroup(click.Group):
+    """Loads a subcommand when it is needed, so that `muster --help` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        lazy = COMMANDS.get(cmd_name)
+        return load_command(lazy) if lazy is not None else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section(gettext("Commands")):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except MusterError as error:
+            raise Failure(error) from error
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+
+
+def load_command(lazy: LazyCommand) -> click.Command:
+    """Imports a subcommand."""
+    module, _, attribute = lazy.target.partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    return command
+
+
+@click.group(cls=MusterGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="muster", message="%(prog)s %(version)s")
+def main() -> None:
+    """Build, sign and update firmware for Photon, P1 and Electron fleets."""
