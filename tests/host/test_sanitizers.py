@@ -21,6 +21,7 @@ def test_core_tests_pass_under_the_address_sanitizer() -> None:
         **os.environ,
         "LD_PRELOAD": asan.stdout.strip(),
         "ASAN_OPTIONS": "detect_leaks=0",  # Python itself leaks by its nature
+        "PYTHONMALLOC": "malloc",  # so that each buffer has its own guarded place
         SANITIZERS_VARIABLE: "address,undefined",
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(CORE_TESTS)]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import replace
 
 from muster.image.image import Image
@@ -21,6 +22,7 @@ from tests.vectors.patch_writer import (
 )
 from tests.vectors.reading import Case
 
+_HEADER_STATUS = OtaStatus.ERR_PATCH_HEADER
 _OLD = b"The quick brown fox jumps over the lazy dog. " * 3
 _NEW = b"The quick black fox jumps over the lazy cat! " * 3
 _RAW: list[Operation] = [
@@ -114,8 +116,8 @@ def _refused() -> list[Case]:
         _bad("header_only", _OLD, good[:64], OtaStatus.ERR_PATCH_TRUNCATED),
         _bad("last_byte_missing", _OLD, good[:-1], OtaStatus.ERR_PATCH_TRUNCATED),
         _bad("one_byte_more", _OLD, good + b"\x00", OtaStatus.ERR_PATCH_TRAILING),
-        _bad("wrong_magic", _OLD, b"MUSQ" + good[4:], OtaStatus.ERR_PATCH_HEADER),
-        _bad("wrong_crc", _OLD, good[:63] + bytes([good[63] ^ 1]) + good[64:], OtaStatus.ERR_PATCH_HEADER),
+        _bad("wrong_magic", _OLD, b"MUSQ" + good[4:], _HEADER_STATUS),
+        _bad("wrong_crc", _OLD, good[:63] + bytes([good[63] ^ 1]) + good[64:], _HEADER_STATUS),
         _bad_header("format_version_2", Layout(version=2)),
         _bad_header("kind_2", Layout(kind=2)),
         _bad_header("raw_with_body_hash", Layout(body_hash_off=4)),
@@ -145,30 +147,70 @@ def _refused() -> list[Case]:
         ("image_body_hash_too_high", {"body_hash_off": 69}),
     ):
         header = header_bytes(small, signed, replace(layout, **changes))  # type: ignore[arg-type]
-        made.append(_bad(name, small, header + bytes(4), OtaStatus.ERR_PATCH_HEADER))
-    for name, operations in _out_of_range().items():
-        patch = patch_bytes(_OLD, _NEW, [operations]) + bytes(8)
-        made.append(_bad(name, _OLD, patch, OtaStatus.ERR_PATCH_RANGE))
-    crossing: list[list[Operation]] = [[FromBase(_table_len(fixed.small_image()) + 1, layout.base_reloc)], [], []]
-    made.append(
-        _bad("part_crossed", small, patch_bytes(small, signed, crossing, layout) + bytes(8), OtaStatus.ERR_PATCH_RANGE)
-    )
+        made.append(_bad(name, small, header + bytes(4), _HEADER_STATUS))
+    header = header_bytes(small, signed, layout)
+    for name, at, value in (
+        ("base_length_above_limit", 12, 0x0100_0004),
+        ("target_length_above_limit", 20, 0x0100_0004),
+        ("target_too_short", 20, 968),
+        ("target_length_not_aligned", 20, len(signed) + 2),
+    ):
+        made.append(_bad(name, small, _with_u32(header, at, value) + bytes(4), _HEADER_STATUS))
+    full = replace(_layout(None, fixed.small_image()), base_reloc=0x19C)
+    made.append(_bad("full_image_with_base_table", b"", header_bytes(b"", small, full) + bytes(4), _HEADER_STATUS))
+    return made + _out_of_range(layout) + _other_manifest_entries(layout)
+
+
+def _out_of_range(layout: Layout) -> list[Case]:
+    """Each stops at the head of its last operation, when `made` bytes of the target have been made."""
+    made: list[Case] = []
+    cases: list[tuple[str, list[Operation]]] = [
+        ("number_of_25_bits", [HugeNumber(25)]),
+        ("number_of_31_bits", [HugeNumber(31)]),
+        ("literals_beyond_the_end", [Literal(len(_NEW) + 1)]),
+        ("base_copy_beyond_the_target", [FromBase(len(_NEW) + 1, 0)]),
+        ("base_copy_beyond_the_base", [FromBase(20, len(_OLD) - 19)]),
+        ("base_copy_before_the_base", [Literal(1), FromBase(20, -1)]),
+        ("base_copy_behind_the_base", [FromBase(1, len(_OLD) + 1)]),
+        ("target_copy_from_nothing", [FromTarget(3, 1)]),
+        ("target_copy_before_the_target", [Literal(4), FromTarget(3, 5)]),
+        ("target_copy_beyond_the_end", [Literal(4), FromTarget(len(_NEW) - 3, 4)]),
+    ]
+    for name, operations in cases:
+        bad = _bad(name, _OLD, patch_bytes(_OLD, _NEW, [operations]) + bytes(8), OtaStatus.ERR_PATCH_RANGE)
+        made.append({**bad, "made": sum(operation.length for operation in operations[:-1])})
+    small, signed = fixed.small_image(), fixed.signed_image("release-1")
+    crossing: list[list[Operation]] = [[FromBase(_table_len(small) + 1, layout.base_reloc)], [], []]
+    patch = patch_bytes(small.raw, signed.raw, crossing, layout) + bytes(8)
+    made.append({**_bad("part_crossed", small.raw, patch, OtaStatus.ERR_PATCH_RANGE), "made": 0})
     return made
 
 
-def _out_of_range() -> dict[str, list[Operation]]:
-    return {
-        "number_of_25_bits": [HugeNumber(25)],
-        "number_of_31_bits": [HugeNumber(31)],
-        "literals_beyond_the_end": [Literal(len(_NEW) + 1)],
-        "base_copy_beyond_the_target": [FromBase(len(_NEW) + 1, 0)],
-        "base_copy_beyond_the_base": [FromBase(20, len(_OLD) - 19)],
-        "base_copy_before_the_base": [Literal(1), FromBase(20, -1)],
-        "base_copy_behind_the_base": [FromBase(1, len(_OLD) + 1)],
-        "target_copy_from_nothing": [FromTarget(3, 1)],
-        "target_copy_before_the_target": [Literal(4), FromTarget(3, 5)],
-        "target_copy_beyond_the_end": [Literal(4), FromTarget(len(_NEW), 4)],
-    }
+def _other_manifest_entries(layout: Layout) -> list[Case]:
+    """Targets whose first extension entry is none that the identity could be taken from."""
+    small, signed = fixed.small_image(), fixed.signed_image("release-1")
+    ext_start = signed.manifest.ext_start
+    operations: list[list[Operation]] = [
+        [FromBase(_table_len(small), small.manifest.reloc_start)],
+        [FromBase(_code_len(small), 0)],
+        [FromBase(556, small.manifest.ext_start)],
+    ]
+    made = []
+    for name, at, value in (
+        ("entry_of_another_type", 0, 0x8101),
+        ("entry_shorter_than_its_head", 2, 3),
+        ("entry_longer_than_a_manifest", 2, 101),
+    ):
+        target = bytearray(signed.raw)
+        target[ext_start + at : ext_start + at + 2] = value.to_bytes(2, "little")
+        patch = patch_bytes(small.raw, bytes(target), operations, layout)
+        made.append(_bad(name, small.raw, patch, OtaStatus.ERR_IDENTITY))
+    return made
+
+
+def _with_u32(header: bytes, at: int, value: int) -> bytes:
+    head = header[:at] + value.to_bytes(4, "little") + header[at + 4 : 60]
+    return head + zlib.crc32(head).to_bytes(4, "little")
 
 
 def _case(name: str, base: bytes, target: bytes, operations: list[list[Operation]]) -> Case:
@@ -199,7 +241,7 @@ def _bad(name: str, base: bytes, patch: bytes, status: OtaStatus) -> Case:
 
 
 def _bad_header(name: str, layout: Layout) -> Case:
-    return _bad(name, _OLD, header_bytes(_OLD, _NEW, layout) + bytes(4), OtaStatus.ERR_PATCH_HEADER)
+    return _bad(name, _OLD, header_bytes(_OLD, _NEW, layout) + bytes(4), _HEADER_STATUS)
 
 
 def _header(base: bytes, target: bytes, base_identity: bytes) -> bytes:

@@ -36,6 +36,7 @@ class HugeNumber:
     """A literal run whose length has a mantissa of this many bits; nothing follows."""
 
     bits: int
+    length = 0
 
 
 Operation = Literal | FromBase | FromTarget | HugeNumber

@@ -27,23 +27,19 @@ static uint32_t rotr(uint32_t x, uint32_t n)
     return x >> n | x << (32 - n);
 }
 
-/* FIPS 180-4 section 6.2.2, the message schedule kept as a ring of 16 words. */
+/* FIPS 180-4 section 6.2.2. The whole schedule comes first: both loops then keep their values in registers. */
 static void compress(uint32_t state[8], const uint8_t block[64])
 {
-    uint32_t w[16];
+    uint32_t w[64];
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    for (uint32_t t = 0; t < 16; t++) w[t] = ota_load32_be(block + 4 * t);
+    for (uint32_t t = 16; t < 64; t++) {
+        uint32_t w2 = w[t - 2], w15 = w[t - 15];
+        w[t] = w[t - 16] + w[t - 7] + (rotr(w15, 7) ^ rotr(w15, 18) ^ w15 >> 3) + (rotr(w2, 17) ^ rotr(w2, 19) ^ w2 >> 10);
+    }
     for (uint32_t t = 0; t < 64; t++) {
-        uint32_t word;
-        if (t < 16) {
-            word = ota_load32_be(block + 4 * t);
-        } else {
-            uint32_t w1 = w[(t + 1) & 15], w14 = w[(t + 14) & 15];
-            word = w[t & 15] + w[(t + 9) & 15] + (rotr(w1, 7) ^ rotr(w1, 18) ^ w1 >> 3) +
-                   (rotr(w14, 17) ^ rotr(w14, 19) ^ w14 >> 10);
-        }
-        w[t & 15] = word;
-        uint32_t t1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + round_constant[t] + word;
+        uint32_t t1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + round_constant[t] + w[t];
         uint32_t t2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));
         h = g;
         g = f;

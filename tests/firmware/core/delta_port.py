@@ -66,6 +66,12 @@ class DeltaPort:
         status = self.push(patch, pieces)
         return self.finish() if status is OtaStatus.OK else status
 
+    @property
+    def made(self) -> int:
+        """Target bytes that were decoded, written or not."""
+        state: Any = self.state
+        return int(state.written + state.out_len)
+
     def is_done(self) -> bool:
         return bool(self._lib.ota_delta_is_done(self.state))
 

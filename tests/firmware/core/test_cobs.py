@@ -76,3 +76,10 @@ def test_round_trip_has_no_zero(machine: Machine, raw: bytes) -> None:
 def test_garbage_is_decoded_or_refused_as_by_the_second_implementation(machine: Machine, coded: bytes) -> None:
     expected = plain_decode(coded)
     assert decode(machine, coded) == (ERR_FRAME if expected is None else expected)
+
+
+def test_block_that_claims_more_than_there_is_is_refused(machine: Machine) -> None:
+    """Also where something that fits stands behind the end."""
+    for size in range(1, 5):
+        buffer = machine.buffer(b"\x05\x11\x22\x33\x44")
+        assert machine.lib.ota_cobs_decode(buffer, size, machine.new("uint32_t *")) == ERR_FRAME

@@ -27,7 +27,7 @@ _RNG = random.Random(4)
 _CODE = code_like(_RNG, 90_000)
 _BASE = image_of(_CODE, 1, range(0x19C, 80_000, 32)).raw
 _EDITED = _CODE[:20_000] + _RNG.randbytes(600) + _CODE[20_000:50_000] + _CODE[52_000:] + _CODE[:4000]
-_TARGET = image_of(_EDITED, 2, range(0x19C, 85_000, 28)).raw
+_TARGET = image_of(_EDITED, 2, range(0x19C, 85_000, 36)).raw
 _PATCH = encode(_BASE, _TARGET)
 _SMALL_BASE = image_of(_CODE[:1500], 1).raw
 _SMALL_TARGET = image_of(_CODE[100:1700], 2, range(0x1A0, 0x400, 8)).raw
@@ -57,6 +57,7 @@ def test_golden_bad_patch_is_refused(core: CoreLibrary, case: Case) -> None:
     assert port.decode(patch) is OtaStatus(case["status"])
     assert not port.is_done()
     assert port.begun == is_decodable
+    assert port.made == case.get("made", port.made)
 
 
 def test_state_fits_its_profile(core: CoreLibrary) -> None:
@@ -273,6 +274,66 @@ def test_base_that_changes_under_the_decoder_is_noticed(core: CoreLibrary) -> No
     assert port.decode(_SMALL.raw) is OtaStatus.ERR_IDENTITY
 
 
+@pytest.fixture(scope="module")
+def last_checkpoint(core: CoreLibrary) -> Checkpoint:
+    straight = DeltaPort(core, _BASE, _PATCH.header)
+    assert straight.decode(_PATCH.raw) is OtaStatus.OK
+    return straight.checkpoints[-1]
+
+
+def _past(state: Any, member: str, value: int) -> None:
+    *path, name = member.split(".")
+    for step in path:
+        state = getattr(state, step)
+    setattr(state, name, value)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("layout", 0),
+        ("status", -1),
+        ("state", 1),
+        ("state", 6),
+        ("part", 3),
+        ("last_operation", 4),
+        ("out_len", 1),
+        ("out_hashed", 1),
+        ("source_len", 65),
+        ("range.in_len", 129),
+        ("range.in_pos", 129),
+        ("written", len(_TARGET)),
+        ("run_left", 0),
+        ("run_left", len(_TARGET)),
+        ("source", 0xFFFF_FFFF),
+        ("header.base_len", 0),
+        ("header.base_len", 0x0100_0001),
+        ("header.target_len", 0x0100_0001),
+        ("header.target_ext_start", len(_TARGET) + 1),
+        ("header.target_reloc_start", len(_TARGET) - 555),
+    ],
+)
+def test_checkpoint_with_a_field_out_of_bounds_is_refused(
+    core: CoreLibrary, last_checkpoint: Checkpoint, member: str, value: int
+) -> None:
+    """The last checkpoint lies inside a copy from the base."""
+    port = DeltaPort(core, _BASE, _PATCH.header)
+    assert port.restore(last_checkpoint.state)[0] is OtaStatus.OK
+    _past(port.state, member, value)
+    assert port.restore(port.state_bytes())[0] is OtaStatus.ERR_STATE
+
+
+def test_checkpoint_of_a_copy_from_what_is_not_written_is_refused(core: CoreLibrary) -> None:
+    target = _CODE[:300] + bytes(70_000)
+    patch = encode(b"", target)
+    straight = DeltaPort(core, b"", patch.header)
+    assert straight.decode(patch.raw) is OtaStatus.OK
+    port = DeltaPort(core, b"", patch.header)
+    assert port.restore(straight.checkpoints[0].state)[0] is OtaStatus.OK
+    _past(port.state, "source", 32_768)
+    assert port.restore(port.state_bytes())[0] is OtaStatus.ERR_STATE
+
+
 def test_bytes_that_are_no_checkpoint_are_refused(core: CoreLibrary) -> None:
     port = DeltaPort(core, _BASE, _PATCH.header)
     size = core.ffi.sizeof("struct ota_delta")
@@ -282,13 +343,6 @@ def test_bytes_that_are_no_checkpoint_are_refused(core: CoreLibrary) -> None:
     assert port.restore(fresh.state_bytes())[0] is OtaStatus.ERR_STATE
     assert fresh.decode(_PATCH.raw) is OtaStatus.OK
     assert port.restore(fresh.state_bytes())[0] is OtaStatus.ERR_STATE
-
-
-@pytest.fixture(scope="module")
-def last_checkpoint(core: CoreLibrary) -> Checkpoint:
-    straight = DeltaPort(core, _BASE, _PATCH.header)
-    assert straight.decode(_PATCH.raw) is OtaStatus.OK
-    return straight.checkpoints[-1]
 
 
 @settings(deadline=None, max_examples=80)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import pytest
@@ -102,6 +103,15 @@ def test_flipped_bit_anywhere_is_found(machine: Machine, slot: Slot) -> None:
         raw[at] ^= 1 << at % 8
         machine.load(slot.addr + at, bytes(raw[at : at + 1]))
     assert check_hash(machine, slot) == 0
+
+
+@pytest.mark.parametrize("at", [-38, -7])
+def test_wrong_sha256_is_found_where_the_crc_holds(machine: Machine, at: int) -> None:
+    raw = bytearray(fixed.small_image().raw)
+    raw[at] ^= 1
+    raw[-4:] = zlib.crc32(raw[:-4]).to_bytes(4, "big")
+    machine.load_image(Slot.A, bytes(raw))
+    assert check_hash(machine, Slot.A) == OtaStatus.ERR_HASH
 
 
 @given(start=st.binary(min_size=8, max_size=8), slot=st.sampled_from(Slot), size=st.sampled_from([0, 972, 4096]))

@@ -74,6 +74,24 @@ def test_writing_again_after_any_cut_completes_the_slot(machine: Machine, slot: 
         assert machine.dump(slot.addr, SLOT_SIZE) == whole, cut
 
 
+def test_each_word_is_programmed_once(machine: Machine) -> None:
+    installed = LARGE.installed_in(Slot.B)
+    words = [installed[at : at + 4] for at in range(0, len(installed), 4)]
+    total = machine.operations_of(lambda: write(machine, Slot.B, LARGE))
+    assert total == sum(word != b"\xff" * 4 for word in words)
+
+
+def test_word_that_cannot_be_is_refused_before_it_is_touched(machine: Machine) -> None:
+    """Programming it would clear bits that the refusal could not bring back."""
+    reloc_start, ext_start = LARGE.manifest.reloc_start, LARGE.manifest.ext_start
+    machine.load(Slot.B.addr + reloc_start, b"\xf0\xff\xff\xff")  # the table begins with 02
+    writer = begin(machine, Slot.B, LARGE)
+    table = machine.buffer(LARGE.raw[reloc_start:ext_start])
+    status = machine.lib.ota_slot_writer_write(writer, reloc_start, table, ext_start - reloc_start)
+    assert status == OtaStatus.ERR_FLASH_PROGRAM
+    assert machine.model.operations == 0
+
+
 def test_words_that_are_there_are_not_programmed_again(machine: Machine) -> None:
     assert write(machine, Slot.B, SMALL) == 0
     assert machine.operations_of(lambda: write(machine, Slot.B, SMALL)) == 0

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The device protocol, both ends (docs/spec/device_protocol.md)."""
+
+from muster.protocol.answer import Answer, Call, Offer
+from muster.protocol.errors import (
+    KeyAgreementRefused,
+    MessageFormatError,
+    ProtocolError,
+    SealRefused,
+    SessionRefused,
+    SessionStateError,
+    SignatureRefused,
+    UnknownOnlineKey,
+)
+from muster.protocol.opening import KeySetReference, OpenAnswer, OpenRequest, opening_digest
+from muster.protocol.report import (
+    CallResult,
+    Crash,
+    Event,
+    EventReport,
+    HealthKey,
+    LogLevel,
+    LogLine,
+    LogReport,
+    Outcome,
+    OutcomeType,
+    Report,
+    UpdateProgress,
+)
+from muster.protocol.seal import SealedMessage
+from muster.protocol.session import (
+    DeviceIdentity,
+    DeviceSession,
+    SessionKeys,
+    accept_opening,
+    derive_key,
+    open_answer,
+    open_report,
+    seal_answer,
+    seal_report,
+    share_of,
+)
+from muster.protocol.state import DeviceState, StateMemory
+
+__all__ = [
+    "Answer",
+    "Call",
+    "CallResult",
+    "Crash",
+    "DeviceIdentity",
+    "DeviceSession",
+    "DeviceState",
+    "Event",
+    "EventReport",
+    "HealthKey",
+    "KeyAgreementRefused",
+    "KeySetReference",
+    "LogLevel",
+    "LogLine",
+    "LogReport",
+    "MessageFormatError",
+    "Offer",
+    "OpenAnswer",
+    "OpenRequest",
+    "Outcome",
+    "OutcomeType",
+    "ProtocolError",
+    "Report",
+    "SealRefused",
+    "SealedMessage",
+    "SessionKeys",
+    "SessionRefused",
+    "SessionStateError",
+    "SignatureRefused",
+    "StateMemory",
+    "UnknownOnlineKey",
+    "UpdateProgress",
+    "accept_opening",
+    "derive_key",
+    "open_answer",
+    "open_report",
+    "opening_digest",
+    "seal_answer",
+    "seal_report",
+    "share_of",
+]

@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a device reports at a check-in (docs/spec/device_protocol.md section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from muster.errors import ValueOutOfRange
+from muster.protocol import codec
+from muster.protocol.codec import (
+    U16_MAX,
+    check_bytes,
+    check_int,
+    check_items,
+    check_list,
+    check_map,
+    check_text,
+    check_uint,
+)
+
+IDENTITY_SIZE = 8
+TRIALS_MAX = 3
+HOLD_MAX = 25
+UPDATE_STAGED = 1
+
+
+class OutcomeType(IntEnum):
+    """How an attempt ended: the type of its last record in the boot log."""
+
+    CONFIRMED = 3
+    REJECTED = 4
+    INTERRUPTED = 5
+
+
+class LogLevel(IntEnum):
+    DEBUG = 0
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+
+class HealthKey(IntEnum):
+    """Keys of the health map; a device may send others."""
+
+    FREE_STACK = 1
+    LINK_ERRORS = 2
+    FLASH_ERRORS = 3
+    RESETS = 4
+    RESET_CAUSE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The last outcome of the boot log that no answer has acknowledged.
+
+    Attributes:
+        attempt: u32.
+        identity: first 8 bytes of the image's.
+        reason: u16, `enum ota_bootlog_reason`.
+    """
+
+    attempt: int
+    type: OutcomeType
+    identity: bytes
+    reason: int
+
+    def __post_init__(self) -> None:
+        check_uint(self.attempt, "attempt")
+        check_bytes(self.identity, "identity", IDENTITY_SIZE)
+        check_uint(self.reason, "reason", U16_MAX)
+
+    def to_value(self) -> list[object]:
+        return [self.attempt, int(self.type), self.identity, self.reason]
+
+    @classmethod
+    def from_value(cls, value: object) -> Outcome:
+        attempt, kind, identity, reason = check_list(value, "outcome", 4)
+        check_uint(kind, "outcome type", OutcomeType.INTERRUPTED, OutcomeType.CONFIRMED)
+        return cls(attempt, OutcomeType(kind), identity, reason)  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateProgress:
+    """The attempt that the device is at work on.
+
+    Attributes:
+        attempt: u32.
+        status: 0 going on, 1 staged, negative: stopped, an `ota_status`.
+        received: patch bytes so far.
+    """
+
+    attempt: int
+    status: int
+    received: int
+
+    def __post_init__(self) -> None:
+        check_uint(self.attempt, "attempt")
+        if check_int(self.status, "update status") > UPDATE_STAGED:
+            raise ValueOutOfRange("update status is above 1")
+        check_uint(self.received, "patch bytes received")
+
+    def to_value(self) -> list[object]:
+        return [self.attempt, self.status, self.received]
+
+    @classmethod
+    def from_value(cls, value: object) -> UpdateProgress:
+        return cls(*check_list(value, "update", 3))  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of the device's log; `age_ms` before the message was made."""
+
+    level: LogLevel
+    age_ms: int
+    text: str
+
+    def __post_init__(self) -> None:
+        check_uint(self.age_ms, "age of a log line")
+        check_text(self.text, "log line")
+
+    def to_value(self) -> list[object]:
+        return [int(self.level), self.age_ms, self.text]
+
+    @classmethod
+    def from_value(cls, value: object) -> LogLine:
+        level, age_ms, text = check_list(value, "log line", 3)
+        return cls(LogLevel(check_uint(level, "log level", LogLevel.ERROR)), age_ms, text)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """Log lines under one report id."""
+
+    report_id: int
+    lines: tuple[LogLine, ...]
+
+    def __post_init__(self) -> None:
+        check_uint(self.report_id, "report id")
+        check_items(list(self.lines), "log lines")
+
+    def to_value(self) -> list[object]:
+        return [self.report_id, [line.to_value() for line in self.lines]]
+
+    @classmethod
+    def from_value(cls, value: object) -> LogReport:
+        report_id, lines = check_list(value, "logs", 2)
+        return cls(report_id, tuple(LogLine.from_value(line) for line in check_items(lines, "log lines")))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something the product's code wants to be known; `age_ms` before the message was made."""
+
+    name: str
+    data: str
+    age_ms: int
+
+    def __post_init__(self) -> None:
+        check_text(self.name, "event name")
+        check_text(self.data, "event data")
+        check_uint(self.age_ms, "age of an event")
+
+    def to_value(self) -> list[object]:
+        return [self.name, self.data, self.age_ms]
+
+    @classmethod
+    def from_value(cls, value: object) -> Event:
+        return cls(*check_list(value, "event", 3))  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
+class EventReport:
+    """Events under one report id."""
+
+    report_id: int
+    events: tuple[Event, ...]
+
+    def __post_init__(self) -> None:
+        check_uint(self.report_id, "report id")
+        check_items(list(self.events), "events")
+
+    def to_value(self) -> list[object]:
+        return [self.report_id, [event.to_value() for event in self.events]]
+
+    @classmethod
+    def from_value(cls, value: object) -> EventReport:
+        report_id, events = check_list(value, "events", 2)
+        return cls(report_id, tuple(Event.from_value(event) for event in check_items(events, "events")))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A crash record.
+
+    Attributes:
+        report_id: u32.
+        identity: first 8 bytes of the crashed image's.
+        reason: u32, the device's fault code.
+        pc, lr: registers at the fault.
+        uptime_s: at the fault.
+    """
+
+    report_id: int
+    identity: bytes
+    reason: int
+    pc: int
+    lr: int
+    uptime_s: int
+
+    def __post_init__(self) -> None:
+        check_uint(self.report_id, "report id")
+        check_bytes(self.identity, "identity", IDENTITY_SIZE)
+        check_uint(self.reason, "crash reason")
+        check_uint(self.pc, "pc")
+        check_uint(self.lr, "lr")
+        check_uint(self.uptime_s, "uptime at the crash")
+
+    def to_value(self) -> list[object]:
+        return [self.report_id, self.identity, self.reason, self.pc, self.lr, self.uptime_s]
+
+    @classmethod
+    def from_value(cls, value: object) -> Crash:
+        return cls(*check_list(value, "crash", 6))  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """What a called function returned: an i32."""
+
+    call_id: int
+    value: int
+
+    def __post_init__(self) -> None:
+        check_uint(self.call_id, "call id")
+        check_int(self.value, "result of a call")
+
+    def to_value(self) -> list[object]:
+        return [self.call_id, self.value]
+
+    @classmethod
+    def from_value(cls, value: object) -> CallResult:
+        return cls(*check_list(value, "result", 2))  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report; None (or empty) is what it does not say.
+
+    Attributes:
+        identity: first 8 bytes of the running image's.
+        product_version, hardware_revision, bootloader_version: u16.
+        slot: 0 A, 1 B.
+        security_counter, keyset_version, boots: u32.
+        boot_state: 0 confirmed, 1 to 3 the number of this trial.
+        interval_s: between its check-ins, as the device keeps them now.
+        uptime_s: u32.
+        health: u32 -> i32, see HealthKey.
+        hold_s: at most 25; how long the answer may be held back while there is nothing to say.
+
+    Raises:
+        ValueOutOfRange: a field has no legal value.
+    """
+
+    identity: bytes | None = None
+    product_version: int | None = None
+    slot: int | None = None
+    hardware_revision: int | None = None
+    security_counter: int | None = None
+    boot_state: int | None = None
+    bootloader_version: int | None = None
+    keyset_version: int | None = None
+    interval_s: int | None = None
+    outcome: Outcome | None = None
+    update: UpdateProgress | None = None
+    uptime_s: int | None = None
+    health: dict[int, int] | None = None
+    logs: LogReport | None = None
+    events: EventReport | None = None
+    crash: Crash | None = None
+    results: tuple[CallResult, ...] = ()
+    hold_s: int | None = None
+    boots: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, check in _PLAIN_CHECKS.items():
+            value = getattr(self, name)
+            if value is not None:
+                check(value)
+
+    def to_bytes(self) -> bytes:
+        """The plaintext."""
+        values: dict[int, object] = {}
+        for key, (name, to_value, _) in _FIELDS.items():
+            value = getattr(self, name)
+            if value is not None and value != ():
+                values[key] = to_value(value)
+        return codec.dumps(values)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Report:
+        """Parses a plaintext; keys that are not known are ignored.
+
+        Raises:
+            MessageFormatError: anything that is not of the page's form.
+        """
+        return codec.parsed(lambda: cls._from_map(codec.load_map(raw, "report")))
+
+    @classmethod
+    def _from_map(cls, values: dict[int, object]) -> Report:
+        fields: dict[str, Any] = {}
+        for key, value in values.items():
+            field = _FIELDS.get(key)
+            if field is not None:
+                name, _, from_value = field
+                if value is None:
+                    raise ValueOutOfRange(f"{name} is nil")
+                fields[name] = from_value(value)
+        return cls(**fields)
+
+
+def _check_health(value: object) -> None:
+    health = check_map(value, "health")
+    if not health:
+        raise ValueOutOfRange("health is empty")
+    for key, number in health.items():
+        check_uint(key, "health key")
+        check_int(number, "health value")
+
+
+_PLAIN_CHECKS: dict[str, Callable[[object], object]] = {
+    "identity": lambda value: check_bytes(value, "identity", IDENTITY_SIZE),
+    "product_version": lambda value: check_uint(value, "product version", U16_MAX),
+    "slot": lambda value: check_uint(value, "slot", 1),
+    "hardware_revision": lambda value: check_uint(value, "hardware revision", U16_MAX),
+    "security_counter": lambda value: check_uint(value, "security counter"),
+    "boot_state": lambda value: check_uint(value, "boot state", TRIALS_MAX),
+    "bootloader_version": lambda value: check_uint(value, "bootloader version", U16_MAX),
+    "keyset_version": lambda value: check_uint(value, "key set version"),
+    "interval_s": lambda value: check_uint(value, "interval"),
+    "uptime_s": lambda value: check_uint(value, "uptime"),
+    "health": _check_health,
+    "hold_s": lambda value: check_uint(value, "hold", HOLD_MAX),
+    "boots": lambda value: check_uint(value, "boots"),
+}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _part(value: Any) -> object:
+    return value.to_value()
+
+
+def _health_to_value(value: Any) -> object:
+    return {int(key): number for key, number in value.items()}
+
+
+def _results_to_value(value: Any) -> object:
+    return [result.to_value() for result in value]
+
+
+def _results_from_value(value: object) -> tuple[CallResult, ...]:
+    return tuple(CallResult.from_value(item) for item in check_items(value, "results"))
+
+
+_FIELDS: dict[int, tuple[str, Callable[[Any], object], Callable[[object], object]]] = {
+    1: ("identity", _same, _same),
+    2: ("product_version", _same, _same),
+    3: ("slot", _same, _same),
+    4: ("hardware_revision", _same, _same),
+    5: ("security_counter", _same, _same),
+    6: ("boot_state", _same, _same),
+    7: ("bootloader_version", _same, _same),
+    8: ("keyset_version", _same, _same),
+    9: ("interval_s", _same, _same),
+    10: ("outcome", _part, Outcome.from_value),
+    11: ("update", _part, UpdateProgress.from_value),
+    12: ("uptime_s", _same, _same),
+    13: ("health", _health_to_value, _same),
+    14: ("logs", _part, LogReport.from_value),
+    15: ("events", _part, EventReport.from_value),
+    16: ("crash", _part, Crash.from_value),
+    17: ("results", _results_to_value, _results_from_value),
+    18: ("hold_s", _same, _same),
+    19: ("boots", _same, _same),
+}
+"""Key of the map -> field of Report, how it is written and how it is read."""
