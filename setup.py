@@ -8,6 +8,10 @@ setup(
         *find_packages("tools", include=["muster", "muster.*"]),
         *find_packages(".", include=["ota_server", "ota_server.*"]),
     ],
-    package_data={"muster": ["py.typed"], "ota_server": ["py.typed"]},
+    package_data={
+        "muster": ["py.typed"],
+        "ota_server": ["py.typed"],
+        "ota_server.dashboard": ["templates/*.html", "templates/parts/*.html", "static/*"],
+    },
     cffi_modules=["tools/muster/native/build.py:ffibuilder"],
 )

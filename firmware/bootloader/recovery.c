@@ -70,7 +70,8 @@ static enum ota_status file_data(void *ctx, const uint8_t *untrusted, uint32_t l
 
 static enum ota_status accept_keyset(struct recovery *recovery) {
     if (recovery->roots == NULL) return OTA_ERR_IDENTITY_PAGE;
-    TRY(ota_bootlog_accept_keyset(&recovery->log, recovery->roots, recovery->keyset_bytes, recovery->len, &recovery->keyset));
+    TRY(ota_bootlog_accept_keyset(&recovery->log, recovery->roots, recovery->keyset_bytes, recovery->len,
+                                  &recovery->keyset));
     recovery->device.keyset = &recovery->keyset;
     return OTA_OK;
 }
@@ -83,7 +84,6 @@ static enum ota_status accept_image(struct recovery *recovery) {
         .type = OTA_BOOTLOG_CONFIRMED,
         .slot = OTA_SLOT_A,
         .reason = OTA_REASON_RECOVERED,
-        .attempt = recovery->facts.has_confirmed ? recovery->facts.confirmed.attempt : 0,
         .security_counter = image.manifest.security_counter,
     };
     memcpy(record.identity, image.identity, sizeof record.identity);
@@ -124,8 +124,10 @@ static void drop_input(void) {
     uint32_t since_ms = chip_time_ms();
     uint8_t byte;
     while (chip_time_ms() - since_ms < QUIET_MS) {
-        if (chip_uart_read(&byte, 1) == 1) since_ms = chip_time_ms();
-        else chip_idle();
+        if (chip_uart_read(&byte, 1) == 1)
+            since_ms = chip_time_ms();
+        else
+            chip_idle();
     }
 }
 
@@ -137,7 +139,8 @@ static void read_log(struct recovery *recovery) {
     if (ota_bootlog_read_facts(&recovery->log, &recovery->facts) == OTA_OK && recovery->facts.has_confirmed) {
         recovery->device.security_counter = recovery->facts.confirmed.security_counter;
     }
-    if (ota_bootlog_read_keyset(&recovery->log, &recovery->keyset) == OTA_OK) recovery->device.keyset = &recovery->keyset;
+    if (ota_bootlog_read_keyset(&recovery->log, &recovery->keyset) == OTA_OK)
+        recovery->device.keyset = &recovery->keyset;
 }
 
 _Noreturn void recovery_run(const struct ota_image_requirements *device, const struct ota_roots *roots) {

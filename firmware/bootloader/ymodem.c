@@ -124,11 +124,9 @@ static enum ymodem_event end_of_file(struct ymodem *ymodem, const struct ymodem_
     if (ymodem->in_file) {
         if (ymodem->file_left != 0) return cancel(ymodem, port, OTA_ERR_FRAME);
         enum ota_status status = port->end(port->ctx);
+        /* Without an ACK: `sb` looks at nothing else here, waits 10 s, and ends with a failure. */
+        if (status != OTA_OK) return cancel(ymodem, port, status);
         ymodem->in_file = false;
-        if (status != OTA_OK) {
-            answer(port, ACK); /* a sender that waits for it does not look for a cancel */
-            return cancel(ymodem, port, status);
-        }
     }
     answer(port, ACK);
     answer(port, ASK);

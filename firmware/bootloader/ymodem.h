@@ -7,9 +7,9 @@
 
 #include "ota/status.h"
 
-/* Receiving side of YMODEM (Chuck Forsberg, "XMODEM/YMODEM Protocol Reference", 1988) with CRC-16, blocks of 128 and 1,024
- * bytes and batches of files, as `sb` of lrzsz sends them. The sender waits for each answer, so flash may be busy in every
- * function of the port. */
+/* Receiving side of YMODEM (Chuck Forsberg, "XMODEM/YMODEM Protocol Reference", 1988) with CRC-16, blocks of 128 and
+ * 1,024 bytes and batches of files, as `sb` of lrzsz sends them. The sender waits for each answer, so flash may be busy
+ * in every function of the port. */
 struct ymodem_port {
     void *ctx;
 

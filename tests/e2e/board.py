@@ -28,7 +28,20 @@ from muster.layout import (
     SLOT_SIZE,
     Slot,
 )
-from muster.serial import BootState, Info, Link, Offer, UpdateHost, UpdateProgress, UpdateState, VirtualTransport
+from muster.serial import (
+    BootState,
+    Frame,
+    FrameReader,
+    Info,
+    Link,
+    Offer,
+    UpdateHost,
+    UpdateProgress,
+    UpdateState,
+    VirtualTransport,
+    frame_of,
+)
+from muster.serial.messages import OfferAnswer
 from muster.signing.keyset import KeySet
 from muster.signing.signer import Signer, sign_image
 
@@ -43,7 +56,7 @@ NEWEST = 6
 
 RECOVERY_LINE = "recovery, send a signed image by YMODEM\r\n"
 
-BOOT_TIMEOUT_S = 10.0
+WAIT_TIMEOUT_S = 60.0
 UPDATE_TIMEOUT_S = 300.0
 
 BuildFirmware = Callable[..., Built]
@@ -85,8 +98,8 @@ def remade(image: Image, *signers: Signer, body: bytes | None = None, **fields: 
 class Board:
     """A device, the link to it, and what a debug probe sees of it. A context manager."""
 
-    def __init__(self, hex_path: Path) -> None:
-        self.device = Device(seed=1)
+    def __init__(self, hex_path: Path, seed: int = 1) -> None:
+        self.device = Device(seed=seed)
         self.device.load_hex(hex_path)
         self.transport = VirtualTransport(self.device)
         self.link = Link(self.transport)
@@ -116,7 +129,12 @@ class Board:
         """Takes power away, gives it again, and waits until the bootloader asks for an image."""
         self.device.power_off()
         self.device.power_on()
-        assert self.device.run_until(RECOVERY_LINE, BOOT_TIMEOUT_S).reason is RunReason.CONDITION
+        self.wait_for(RECOVERY_LINE)
+
+    def wait_for(self, text: str) -> None:
+        """Lets the device run until it has said a text, which it must."""
+        result = self.device.run_until(text, WAIT_TIMEOUT_S)
+        assert result.reason is RunReason.CONDITION, f"the device does not say {text!r}: {result}"
 
     def snapshot(self) -> Snapshot:
         return self.device.snapshot()
@@ -130,10 +148,21 @@ class Board:
     # Updates
 
     def offer(self, target: Image, patch: Patch | bytes, **fields: Any) -> Offer:
-        """An offer of the patch as a new attempt; `fields` are those of Offer that say something else than the truth."""
+        """An offer of the patch as a new attempt; `fields` are those of Offer that are not to be true."""
         self._attempt += 1
         raw = patch.raw if isinstance(patch, Patch) else patch
         return replace(Offer.of_patch(self._attempt, target.identity, len(target.raw), raw), **fields)
+
+    def answer_to(self, offer: Offer) -> OfferAnswer:
+        """Sends an offer and nothing else; the device's answer."""
+        self.transport.write(frame_of(offer))
+        reader = FrameReader()
+        deadline = self.device.time + WAIT_TIMEOUT_S
+        while self.device.time < deadline:
+            for item in reader.feed(self.transport.read(deadline - self.device.time)):
+                if isinstance(item, Frame) and item.type == OfferAnswer.type:
+                    return OfferAnswer.from_body(item.body)
+        raise AssertionError("the device does not answer the offer")
 
     def update(
         self,
@@ -169,9 +198,10 @@ class Board:
         return self.link.info()
 
     def assert_runs(self, image: Image) -> Info:
-        """It runs the image, confirmed, and does so after a power cycle too."""
+        """It runs the image, confirmed, does so after a power cycle too, and has broken no rule of the silicon."""
         for info in (self.link.info(), self.power_cycle()):
             assert (info.identity, info.boot_state) == (image.identity, BootState.CONFIRMED)
+        assert self.device.violations == []
         return info
 
     # Flash
@@ -199,8 +229,7 @@ class Board:
 
     def write_log(self, keysets: list[KeySet], records: list[BootRecord]) -> None:
         """Replaces the boot log."""
-        for number in LOG_SECTORS:
-            self.device.write_memory(SECTOR_ADDRS[number], b"\xff" * SECTOR_SIZES[number])
+        self.erase_log()
         self.device.write_memory(SECTOR_ADDRS[LOG_SECTORS[0]], bootlog.new_sector(1, keysets, records))
 
     def erase_log(self) -> None:

@@ -26,9 +26,10 @@ from muster.layout import (
     Slot,
 )
 from muster.serial import BootState, Link, Offer, UpdateHost, UpdateState, VirtualTransport
-from tests.e2e.board import BOOT_TIMEOUT_S, RECOVERY_LINE, UPDATE_TIMEOUT_S, Board
+from tests.e2e.board import RECOVERY_LINE, UPDATE_TIMEOUT_S, Board
 
 _STEP_S = 0.001
+_BOOT_TIMEOUT_S = 10.0
 _ERASE_TIMEOUT_S = 20.0
 _OPERATIONS_BETWEEN_SNAPSHOTS = 100
 _SECTORS = range(len(SECTOR_SIZES))
@@ -77,8 +78,8 @@ class SteppingTransport:
 
     def read(self, timeout_s: float) -> bytes:
         deadline = self._device.time + timeout_s
-        while (left := deadline - self._device.time) > 0 and self._device.powered:
-            self._device.run(min(left, _STEP_S))
+        while self._device.time < deadline and self._device.powered:
+            self._device.run(_STEP_S)
             self._stopped()
             if data := self._device.uart(1).read():
                 return data
@@ -190,7 +191,7 @@ def work_until_cut(task: Task) -> bool:
 def power_on(board: Board) -> None:
     """Gives power again and waits until the firmware, old or new, has said its first line."""
     board.device.power_on()
-    assert board.device.run_until(" info ", BOOT_TIMEOUT_S).reason is RunReason.CONDITION
+    assert board.device.run_until(" info ", _BOOT_TIMEOUT_S).reason is RunReason.CONDITION
     board.device.uart(1).read()
 
 

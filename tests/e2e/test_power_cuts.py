@@ -11,7 +11,8 @@ import pytest
 
 from muster.delta import encode
 from muster.device import bootlog, record_store
-from muster.device.bootlog import RECORD_PLACES, BootRecord, Reason, RecordType
+from muster.device.bootlog import RECORD_PLACES, Reason, RecordType
+from muster.device.hexfile import factory_record
 from muster.device.record_store import Owner, RecordStore, StoreRecord
 from muster.emulator import CutMode
 from muster.image.image import Image
@@ -22,6 +23,7 @@ from tests.e2e.power_cuts import Cut, Trace, UpdateTask, check_cuts, check_two_c
 
 PLATFORM = "photon"
 SAMPLE = 100
+COMPACTION_SAMPLE = 12
 PARTS = 16
 """The full sweep in as many pieces, which may run side by side."""
 
@@ -50,7 +52,10 @@ def test_update_survives_a_cut_at_sampled_operations(update: tuple[Trace, Update
     trace, task = update
     cuts = trace.sample(SAMPLE, mode, random.Random(8))
     assert len(cuts) == SAMPLE
+    cut_short = task.cut_short
     check_cuts(trace, task, cuts)
+    # The others were watched to their very end.
+    assert len(cuts) - (task.cut_short - cut_short) >= SAMPLE // 10
 
 
 @pytest.mark.full
@@ -71,3 +76,167 @@ def test_update_survives_a_second_cut_in_the_recovery(update: tuple[Trace, Updat
 @pytest.mark.parametrize("part", range(PARTS))
 def test_update_survives_many_second_cuts(update: tuple[Trace, UpdateTask], part: int) -> None:
     assert check_two_cuts(*update, range(100 * part, 100 * part + 50)) >= 25
+
+
+# Compaction of the boot log
+
+
+def fill_log(board: Board, image: Image, places_left: int) -> None:
+    """A boot log after many attempts that failed; the sector it came from still holds an older one."""
+    keyset = board.log.keyset
+    assert keyset is not None
+    first = factory_record(image)
+    records = [first] + [
+        replace(first, sequence=n, type=RecordType.REJECTED, slot=Slot.B, reason=Reason.WATCHDOG, attempt=n)
+        for n in range(2, 1 + RECORD_PLACES - places_left)
+    ]
+    for number, generation in zip(LOG_SECTORS, (2, 1), strict=True):
+        sector = bootlog.new_sector(generation, [keyset], records)
+        board.device.write_memory(SECTOR_ADDRS[number], sector)
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2], ids=["at STAGED", "at TRIAL", "at CONFIRMED"])
+def log_compaction(built: BuildFirmware, request: pytest.FixtureRequest) -> Iterator[tuple[Trace, UpdateTask]]:
+    """An update for whose record the boot log has no place left."""
+    before, after = (built("blink", PLATFORM, version) for version in (1, 2))
+    base, target = (Image.from_bytes(made.image_path.read_bytes()) for made in (before, after))
+    with Board(before.image_path.with_suffix(".hex")) as board:
+        fill_log(board, base, request.param)
+        power_on(board)
+        task = UpdateTask(board, base, target, encode(base.raw, target.raw), attempt=1000)
+        yield Trace(task), task
+
+
+def log_operations(trace: Trace) -> list[int]:
+    return [n for window in trace.windows if not window.sectors.isdisjoint(LOG_SECTORS) for n in window.operations]
+
+
+def test_update_compacts_the_boot_log_once(log_compaction: tuple[Trace, UpdateTask]) -> None:
+    trace, task = log_compaction
+    assert len(set(trace.erases()) & set(log_operations(trace))) == 1
+    trace.strike(Cut(trace.operations, CutMode.CLEAN))
+    assert (task.board.log.sector, task.board.log.generation) == (3, 3)
+
+
+@BothModes
+def test_boot_log_survives_a_cut_at_sampled_operations_of_its_compaction(
+    log_compaction: tuple[Trace, UpdateTask], mode: CutMode
+) -> None:
+    trace, task = log_compaction
+    operations = log_operations(trace)
+    chosen = {*random.Random(9).sample(operations, COMPACTION_SAMPLE), *set(trace.erases()) & set(operations)}
+    check_cuts(trace, task, (Cut(n, mode) for n in sorted(chosen)))
+
+
+@pytest.mark.full
+@BothModes
+def test_boot_log_survives_a_cut_at_every_operation_of_its_compaction(
+    log_compaction: tuple[Trace, UpdateTask], mode: CutMode
+) -> None:
+    trace, task = log_compaction
+    check_cuts(trace, task, (Cut(n, mode) for n in log_operations(trace)))
+
+
+# Compaction of the record store
+
+
+class SettingsTask:
+    """Two settings are stored: for the first one there is room, the second one compacts the store."""
+
+    VALUES = (2000, 2100, 2200)
+    """Set-point in hundredths of a degree: before, and as it is set."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._others = self._other_records()
+        self._safe = 0
+
+    def work(self, link: Link) -> None:
+        self._safe = self._stored()
+        for number in range(self.VALUES.index(link.call("get_set")) + 1, len(self.VALUES)):
+            assert link.call("set_point", f"{self.VALUES[number] // 100}.00") == self.VALUES[number]
+            self._safe = number
+
+    def finish(self) -> None:
+        """What was stored, or said to be, is stored; nothing else has changed, and the store goes on."""
+        link = Link(self.board.transport)
+        assert self._stored() >= self._safe
+        assert link.call("get_set") == self.VALUES[self._stored()]
+        self.work(link)
+        self.board.device.power_off()
+        power_on(self.board)
+        assert Link(self.board.transport).call("get_set") == self.VALUES[-1]
+        assert self._stored() == len(self.VALUES) - 1
+        assert self._other_records() == self._others
+        assert self.board.device.violations == []
+
+    def store(self) -> RecordStore:
+        first, second = (self.board.device.flash_bytes(SECTOR_ADDRS[n], SECTOR_SIZES[n]) for n in STORE_SECTORS)
+        return RecordStore.from_sectors(first, second)
+
+    def _stored(self) -> int:
+        """Which of the values flash holds."""
+        return self.VALUES.index(int.from_bytes(self.store().value(Owner.PRODUCT, 1) or b"", "little"))
+
+    def _other_records(self) -> list[StoreRecord]:
+        return [record for record in self.store().records if (record.owner, record.key) != (Owner.PRODUCT, 1)]
+
+
+def fill_store(board: Board, sector: int) -> None:
+    """A record store with room for one set-point in the sector that rules; the other one still holds an older store."""
+    rng = random.Random(10)
+    records = [
+        StoreRecord(Owner.PRODUCT, 1, SettingsTask.VALUES[0].to_bytes(2, "little")),
+        StoreRecord(Owner.PRODUCT, 3, b"\1"),
+        StoreRecord(Owner.PRODUCT, 9, b"removed"),
+        StoreRecord(Owner.PRODUCT, 9, b""),
+        StoreRecord(Owner.CRASH, 0, rng.randbytes(99)),
+    ]
+    room = SECTOR_SIZES[sector] - record_store.HEADER_SIZE - sum(len(record.to_bytes()) for record in records)
+    often = StoreRecord(Owner.SETTINGS, 4, bytes(464))
+    size, one_record = len(often.to_bytes()), len(records[0].to_bytes())
+    count, rest = divmod(room - one_record, size)
+    records += [replace(often, value=rng.randbytes(len(often.value))) for _ in range(count)]
+    records.append(StoreRecord(Owner.SETTINGS, 5, bytes(rest // 4 * 4 - record_store.RECORD_HEAD_SIZE)))
+    for number in STORE_SECTORS:
+        generation = 7 if number == sector else 6
+        raw = record_store.new_sector(number, generation, records if number == sector else records[:4])
+        board.device.write_memory(SECTOR_ADDRS[number], raw)
+
+
+@pytest.fixture(scope="module", params=STORE_SECTORS, ids=["from sector 4", "from sector 11"])
+def store_compaction(built: BuildFirmware, request: pytest.FixtureRequest) -> Iterator[tuple[Trace, SettingsTask]]:
+    """A thermostat whose record store is full."""
+    made = built("thermostat", PLATFORM)
+    with Board(made.image_path.with_suffix(".hex")) as board:
+        fill_store(board, request.param)
+        power_on(board)
+        task = SettingsTask(board)
+        yield Trace(task), task
+
+
+def test_settings_compact_the_record_store_once(
+    store_compaction: tuple[Trace, SettingsTask], request: pytest.FixtureRequest
+) -> None:
+    trace, task = store_compaction
+    was = STORE_SECTORS[request.node.callspec.indices["store_compaction"]]
+    assert len(trace.erases()) == 1
+    trace.strike(Cut(trace.operations, CutMode.CLEAN))
+    assert (task.store().sector, task.store().generation) == (sum(STORE_SECTORS) - was, 8)
+
+
+@BothModes
+def test_record_store_survives_a_cut_at_sampled_operations_of_its_compaction(
+    store_compaction: tuple[Trace, SettingsTask], mode: CutMode
+) -> None:
+    trace, task = store_compaction
+    check_cuts(trace, task, trace.sample(COMPACTION_SAMPLE, mode, random.Random(11)))
+
+
+@pytest.mark.full
+@BothModes
+def test_record_store_survives_a_cut_at_every_operation_of_its_compaction(
+    store_compaction: tuple[Trace, SettingsTask], mode: CutMode
+) -> None:
+    trace, task = store_compaction
+    check_cuts(trace, task, (Cut(n, mode) for n in range(1, trace.operations + 1)))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -86,25 +86,12 @@ def test_update_and_its_reverse_end_on_the_first_image(board: Board, victim: Vic
     assert_no_rule_broken(board)
 
 
-@pytest.mark.parametrize("make", [lambda base, target: encode(base, target), lambda _, target: encode_full(target)])
+@pytest.mark.parametrize("make", [encode, lambda _, target: encode_full(target)], ids=["patch", "full image"])
 def test_patch_and_full_image_make_the_same_bytes(
-    board: Board, victim: Victim, make: "type[Patch]"
+    board: Board, victim: Victim, make: Callable[[bytes, bytes], Patch]
 ) -> None:
     target = victim.image(NEWER)
     patch = make(victim.image(SOUND).raw, target.raw)
     assert board.install(target, patch).slot == Slot.B
     assert board.installed(Slot.B).raw == target.raw
     assert_no_rule_broken(board)
-
-
-def test_download_skips_what_is_staged_already(board: Board, victim: Victim) -> None:
-    """A trial that power has ended need not be the image's fault: offered again, it is not downloaded again."""
-    first, second = victim.image(SOUND), victim.image(NEWER)
-    patch = encode(first.raw, second.raw)
-    board.begin_trial(second, patch)
-    for _ in range(3):
-        board.power_cycle()
-    board.assert_runs(first)
-    host = board.update(board.offer(second, patch), patch)
-    assert host.served_bytes == 0
-    board.assert_runs(second)

@@ -5,8 +5,7 @@
 
 #include "ota/sector.h"
 
-static uint32_t next_noise(struct flash_model *model)
-{
+static uint32_t next_noise(struct flash_model *model) {
     /* xorshift32 (Marsaglia, 2003) */
     model->noise ^= model->noise << 13;
     model->noise ^= model->noise >> 17;
@@ -14,14 +13,12 @@ static uint32_t next_noise(struct flash_model *model)
     return model->noise;
 }
 
-static bool is_inside(uint32_t addr, uint32_t len)
-{
+static bool is_inside(uint32_t addr, uint32_t len) {
     return addr >= OTA_FLASH_ADDR && addr - OTA_FLASH_ADDR <= OTA_FLASH_SIZE &&
            len <= OTA_FLASH_SIZE - (addr - OTA_FLASH_ADDR);
 }
 
-static enum ota_status model_read(void *ctx, uint32_t addr, void *out, uint32_t len)
-{
+static enum ota_status model_read(void *ctx, uint32_t addr, void *out, uint32_t len) {
     struct flash_model *model = ctx;
     if (model->is_off || !is_inside(addr, len)) return OTA_ERR_FLASH_RANGE;
     memcpy(out, model->bytes + (addr - OTA_FLASH_ADDR), len);
@@ -32,8 +29,7 @@ static enum ota_status model_read(void *ctx, uint32_t addr, void *out, uint32_t 
 /* What the operation that begins now comes to. */
 enum fate { FATE_DONE, FATE_CUT, FATE_TORN, FATE_FAILED };
 
-static enum fate begin_operation(struct flash_model *model)
-{
+static enum fate begin_operation(struct flash_model *model) {
     uint32_t number = model->operations++;
     if (number == model->cut_at) {
         model->is_off = true;
@@ -42,8 +38,7 @@ static enum fate begin_operation(struct flash_model *model)
     return number == model->fail_at ? FATE_FAILED : FATE_DONE;
 }
 
-static enum ota_status model_program(void *ctx, uint32_t addr, const void *bytes, uint32_t len)
-{
+static enum ota_status model_program(void *ctx, uint32_t addr, const void *bytes, uint32_t len) {
     struct flash_model *model = ctx;
     const uint8_t *want = bytes;
     if (model->is_off || !is_inside(addr, len) || ((addr | len) & 3) != 0) return OTA_ERR_FLASH_RANGE;
@@ -58,8 +53,7 @@ static enum ota_status model_program(void *ctx, uint32_t addr, const void *bytes
     return OTA_OK;
 }
 
-static enum ota_status model_erase(void *ctx, uint32_t sector)
-{
+static enum ota_status model_erase(void *ctx, uint32_t sector) {
     struct flash_model *model = ctx;
     if (model->is_off || sector >= OTA_SECTOR_COUNT) return OTA_ERR_FLASH_RANGE;
     uint8_t *first = model->bytes + (ota_sector_addr(sector) - OTA_FLASH_ADDR);
@@ -80,8 +74,7 @@ static enum ota_status model_erase(void *ctx, uint32_t sector)
     return OTA_ERR_FLASH_ERASE;
 }
 
-void flash_model_init(struct flash_model *model)
-{
+void flash_model_init(struct flash_model *model) {
     memset(model, 0, sizeof *model);
     memset(model->bytes, 0xFF, sizeof model->bytes);
     model->cut_at = FLASH_MODEL_NEVER;
@@ -89,8 +82,7 @@ void flash_model_init(struct flash_model *model)
     model->noise = 1;
 }
 
-void flash_model_port(struct flash_model *model, struct ota_flash *flash)
-{
+void flash_model_port(struct flash_model *model, struct ota_flash *flash) {
     flash->ctx = model;
     flash->read = model_read;
     flash->program = model_program;

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import cffi
 
+from muster.native.cdecl import declarations
 from muster.thirdparty import monocypher_dir
 
 _HOST = Path(__file__).parent
@@ -49,7 +49,7 @@ def load_core(folder: Path) -> CoreLibrary:
     library = folder / "libcore.so"
     _compile(folder, library)
     ffi = cffi.FFI()
-    ffi.cdef(declarations(folder))
+    ffi.cdef(declarations(map(str, core_headers()), _INCLUDES, "gcc"))
     return CoreLibrary(ffi, ffi.dlopen(str(library)))
 
 
@@ -63,33 +63,6 @@ def _compile(folder: Path, library: Path) -> None:
     foreign = str(folder / "monocypher.o")
     _run([*common, "-c", str(monocypher / "monocypher.c"), "-o", foreign])
     _run([*common, *_WARNINGS, *includes, "-shared", "-o", str(library), *map(str, sources), foreign])
-
-
-def declarations(folder: Path) -> str:
-    """What the headers declare, as cffi reads it: preprocessed, without system headers and function bodies."""
-    umbrella = folder / "umbrella.c"
-    umbrella.write_text("".join(f'#include "{header}"\n' for header in core_headers()), encoding="utf-8")
-    includes = [f"-I{include}" for include in _INCLUDES]
-    preprocessed = _run(["gcc", "-E", "-std=c11", "-D__attribute__(x)=", *includes, str(umbrella)])
-    return _without_bodies(_own_lines(preprocessed))
-
-
-def _own_lines(preprocessed: str) -> str:
-    """The lines that come from our folders, by the preprocessor's line markers."""
-    own = False
-    lines = []
-    for line in preprocessed.splitlines():
-        marker = re.match(r'# \d+ "([^"]*)"', line)
-        if marker:
-            own = any(Path(marker[1]).is_relative_to(include) for include in _INCLUDES)
-        elif own:
-            lines.append(line)
-    return "\n".join(lines)
-
-
-def _without_bodies(text: str) -> str:
-    """Inline functions are not in the library: they go, the functions that call them are tested."""
-    return re.sub(r"^static inline [^{;]*\n?\{.*?^\}", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def _run(command: list[str]) -> str:

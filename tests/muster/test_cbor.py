@@ -10,9 +10,8 @@ from muster import cbor
 from muster.errors import FormatError
 
 _LEAVES = st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=40) | st.none()
-_VALUES = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.integers(0, 300), inner, max_size=4)
-)
+_INNER = _LEAVES | st.lists(_LEAVES, max_size=4) | st.dictionaries(st.integers(0, 300), _LEAVES, max_size=4)
+_VALUES = _INNER | st.lists(_INNER, max_size=4) | st.dictionaries(st.integers(0, 300), _INNER, max_size=4)
 
 
 @given(_VALUES)
@@ -35,6 +34,15 @@ def test_other_types_are_not_encoded(value: object) -> None:
         cbor.dumps(value)
 
 
+def test_value_nested_deeper_than_eight_is_not_encoded() -> None:
+    value: object = 1
+    for _ in range(8):
+        value = [value]
+    assert cbor.loads(cbor.dumps(value)) == value
+    with pytest.raises(TypeError):
+        cbor.dumps([value])
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -46,7 +54,9 @@ def test_other_types_are_not_encoded(value: object) -> None:
         b"\x18\x01",
         b"\xa2\x02\x00\x01\x00",
         b"\x01\x01",
+        b"\x81" * 9 + b"\x01",  # nested deeper than eight
         b"\x81" * 5000 + b"\x01",
+        b"\xd8\x1c\x81\xd8\x1d\x00",  # a list that holds itself
         b"\xc2\x41\x01",  # a bignum that would fit an integer
     ],
 )

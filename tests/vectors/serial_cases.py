@@ -119,6 +119,18 @@ def _messages() -> list[Case]:
         ("erasing", 0x07, bytes.fromhex("07000000 01 0000 40000000"), _status_fields(1, 0, 64)),
         ("ended, staged", 0x07, bytes.fromhex("07000000 03 0000 a9050000"), _status_fields(3, 0, 1449)),
         ("ended, wrong base", 0x07, bytes.fromhex("07000000 03 ccff a9050000"), _status_fields(3, -52, 1449)),
+        ("open", 0x08, bytes.fromhex("0100 d28443"), {"exchange": 1, "message": "d28443"}),
+        ("check in, longest", 0x09, b"\xfe\xff" + b"\x5a" * 1008, {"exchange": 0xFFFE, "message": "5a" * 1008}),
+        ("open answer", 0x88, bytes.fromhex("0100 c800 8258"), _exchange_fields(1, 200, "8258")),
+        ("open answer, refused", 0x88, bytes.fromhex("0100 9101"), _exchange_fields(1, 401, "")),
+        ("check in answer", 0x89, bytes.fromhex("feff c800 83"), _exchange_fields(0xFFFE, 200, "83")),
+        (
+            "check in answer, longest",
+            0x89,
+            bytes.fromhex("0200 c800") + b"\x83" * 1008,
+            _exchange_fields(2, 200, "83" * 1008),
+        ),
+        ("check in answer, server not reached", 0x89, bytes.fromhex("0200 0000"), _exchange_fields(2, 0, "")),
     ]
     bad: list[tuple[str, int, bytes]] = [
         ("info request with a body", 0x01, b"\x00"),
@@ -139,6 +151,10 @@ def _messages() -> list[Case]:
         ("call answer, a byte short", 0x86, bytes(7)),
         ("update status, phase 0", 0x07, bytes.fromhex("07000000 00 0000 00000000")),
         ("update status, phase 4", 0x07, bytes.fromhex("07000000 04 0000 00000000")),
+        ("open without exchange", 0x08, b"\x01"),
+        ("check in, a byte too long", 0x09, b"\x01\x00" + b"\x5a" * 1009),
+        ("open answer without status", 0x88, b"\x01\x00\xc8"),
+        ("check in answer, a byte too long", 0x89, b"\x01\x00\xc8\x00" + b"\x83" * 1009),
     ]
     cases: list[Case] = [
         {"name": name, "type": kind, "body": body.hex(), "status": 0, "fields": fields}
@@ -171,6 +187,10 @@ def _call_fields(call_id: int, name: bytes, argument: bytes) -> Case:
 
 def _call_answer_fields(call_id: int, status: int, result: int) -> Case:
     return {"call_id": call_id, "status": status, "result": result}
+
+
+def _exchange_fields(exchange: int, http_status: int, answer: str) -> Case:
+    return {"exchange": exchange, "http_status": http_status, "answer": answer}
 
 
 def _status_fields(phase: int, status: int, patch_off: int) -> Case:
@@ -262,6 +282,10 @@ def _dialogue() -> list[Case]:
         ("call without id is not answered", frame(0x06, b"\x07"), []),
         ("unknown type is not answered", frame(0x70, b"?"), []),
         ("data that nobody asked for", frame(0x84, bytes(8)), []),
+        ("opening answer to another exchange", frame(0x88, bytes.fromhex("ffff c800") + bytes(134)), []),
+        ("opening answer without status", frame(0x88, b"\x01\x00\xc8"), []),
+        ("check-in answer that nobody waits for", frame(0x89, bytes.fromhex("0100 9101")), []),
+        ("check-in answer longer than any", frame(0x89, bytes.fromhex("0100 c800") + bytes(1020)), []),
         ("offer too short", frame(0x02, offer), [frame(0x82, bytes.fromhex("00000000 c3ff 00000000"))]),
         (
             "offer of a larger image than a slot",

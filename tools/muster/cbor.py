@@ -11,13 +11,15 @@ import cbor2
 from muster.errors import FormatError
 
 _TYPE_NAMES = "int, bytes, None, list or dict"
+_DEPTH_MAX = 8
+"""Lists and dicts inside each other. Also what ends the look at a value that holds itself (RFC 8949 tags 28 and 29)."""
 
 
 def dumps(value: object) -> bytes:
     """The one encoding of a value.
 
     Raises:
-        TypeError: for a value outside the types above: a programming error.
+        TypeError: for a value outside the types above, or nested more than eight deep: a programming error.
     """
     if not _is_plain(value):
         raise TypeError(f"only {_TYPE_NAMES} are encoded")
@@ -42,11 +44,13 @@ def loads(raw: bytes) -> object:
     return value
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: object, depth_left: int = _DEPTH_MAX) -> bool:
     if value is None or type(value) in (int, bytes):
         return True
+    if depth_left == 0:
+        return False
     if type(value) is list:
-        return all(_is_plain(item) for item in value)
+        return all(_is_plain(item, depth_left - 1) for item in value)
     if type(value) is dict:
-        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+        return all(_is_plain(item, depth_left - 1) for pair in value.items() for item in pair)
     return False

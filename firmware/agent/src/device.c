@@ -9,6 +9,7 @@
 #include "chip/startup.h"
 #include "ota/bytes.h"
 #include "platform_config.h"
+#include "wipe.h"
 
 /* docs/spec/boot.md section 1 */
 enum { BOOT_HEADER_ADDR = OTA_FLASH_ADDR + 0x184, BOOT_HEADER_LEN = 8 };
@@ -32,8 +33,7 @@ static void read_identity(void) {
         device.requirements.hw_rev = page.hw_rev;
         device.requirements.lifecycle = page.lifecycle;
     }
-    volatile uint8_t *wipe = (volatile uint8_t *)&page; /* it holds the device's secret */
-    for (size_t i = 0; i < sizeof page; i++) wipe[i] = 0;
+    wipe(&page, sizeof page); /* it holds the device's secret */
 }
 
 static enum ota_status read_facts(void) {
@@ -79,7 +79,8 @@ enum ota_status device_append(enum ota_bootlog_type type, uint8_t slot, uint16_t
 }
 
 static bool names_running(const struct ota_bootlog_record *record) {
-    return record->slot == device.slot && ota_bytes_equal(record->identity, device.running.identity, OTA_IDENTITY_SHORT_LEN);
+    return record->slot == device.slot &&
+           ota_bytes_equal(record->identity, device.running.identity, OTA_IDENTITY_SHORT_LEN);
 }
 
 bool device_is_confirmed(void) {

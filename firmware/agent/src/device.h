@@ -36,8 +36,9 @@ extern struct device device;
 void device_start(void);
 
 /* Appends a record about the running image or the other slot's, and reads the facts anew. */
-OTA_MUST_CHECK enum ota_status device_append(enum ota_bootlog_type type, uint8_t slot, uint16_t reason, uint32_t attempt,
-                                             const uint8_t identity[OTA_IDENTITY_SHORT_LEN], uint32_t security_counter);
+OTA_MUST_CHECK enum ota_status device_append(enum ota_bootlog_type type, uint8_t slot, uint16_t reason,
+                                             uint32_t attempt, const uint8_t identity[OTA_IDENTITY_SHORT_LEN],
+                                             uint32_t security_counter);
 
 /* The running image is the confirmed one. Only then may the other slot be changed. */
 bool device_is_confirmed(void);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "check_in.h"
 #include "chip/cpu.h"
 #include "chip/flash.h"
 #include "chip/time.h"
@@ -24,7 +25,9 @@ enum {
 #define CHECKPOINT_LAYOUT 0x31504B43u /* "CKP1" */
 
 struct offer {
+    bool is_of_server;
     uint32_t attempt;
+    uint32_t identity_len; /* the server names the first half */
     uint8_t identity[OTA_IDENTITY_LEN];
     uint8_t digest[OTA_SHA256_LEN];
     uint32_t patch_len;
@@ -49,6 +52,8 @@ static struct {
     struct checkpoint now;
     struct ota_slot_writer writer;
     const uint8_t *piece; /* being decoded; it begins at now.patch_off */
+    bool wants_fetch;     /* the next piece is to be asked for when the line is free */
+    bool is_paused;       /* nobody serves the pieces; it goes on when the server has answered a check-in */
     bool is_fetching;
     uint32_t fetch_len;
     uint32_t fetch_ms;
@@ -56,6 +61,41 @@ static struct {
 } download;
 
 static struct checkpoint saved; /* for reading and writing the store */
+
+/* The last offer of the server that stopped before it was staged. */
+static struct {
+    bool is_set;
+    bool is_told;
+    struct ota_report_update update;
+} stopped;
+
+static const struct transport *transport;
+
+void download_start(const struct transport *way) { transport = way; }
+
+bool download_is_active(void) { return download.is_active; }
+
+bool download_is_local(void) { return download.is_active && !download.offer.is_of_server; }
+
+bool download_is_fetching(void) { return download.is_active && download.is_fetching; }
+
+bool download_update(struct ota_report_update *update) {
+    if (download.is_active && download.offer.is_of_server) {
+        *update = (struct ota_report_update){download.offer.attempt, OTA_OK, download.now.patch_off};
+        return true;
+    }
+    *update = stopped.update;
+    return stopped.is_set && !stopped.is_told;
+}
+
+void download_take_told(void) { stopped.is_told = true; }
+
+static void note_stop(uint32_t attempt, enum ota_status status, uint32_t received) {
+    stopped.is_set = true;
+    stopped.is_told = false;
+    stopped.update = (struct ota_report_update){attempt, status, received};
+    check_in_soon();
+}
 
 bool download_progress(uint8_t digest[OTA_SHA256_LEN], uint32_t *patch_off) {
     memcpy(digest, download.offer.digest, OTA_SHA256_LEN);
@@ -84,19 +124,19 @@ static void answer_offer(uint32_t attempt, enum ota_status status, uint32_t patc
 }
 
 static void send_fetch(void) {
-    uint8_t body[FETCH_LEN];
-    download.fetch_len = ota_min_u32(DATA_BYTES_MAX, download.offer.patch_len - download.now.patch_off);
-    memcpy(body, download.offer.digest, OTA_SHA256_LEN);
-    ota_store32_le(body + FETCH_OFFSET_AT, download.now.patch_off);
-    ota_store16_le(body + FETCH_LENGTH_AT, (uint16_t)download.fetch_len);
-    link_send(MESSAGE_FETCH, body, sizeof body);
+    download.fetch_len = ota_min_u32(FETCH_BYTES_MAX, download.offer.patch_len - download.now.patch_off);
+    transport->fetch(download.offer.digest, download.now.patch_off, (uint16_t)download.fetch_len);
+    download.wants_fetch = false;
     download.is_fetching = true;
     download.fetch_ms = chip_time_ms();
 }
 
 static void fetch_next(void) {
     download.fetch_tries = 1;
-    send_fetch();
+    if (download.offer.is_of_server)
+        download.wants_fetch = true;
+    else
+        send_fetch();
 }
 
 /* ---- the decoder's port ---- */
@@ -119,8 +159,8 @@ static enum ota_status check_header(const struct ota_delta_header *header) {
 }
 
 static enum ota_status writer_start(const struct ota_delta_header *header) {
-    return ota_slot_writer_init(&download.writer, &chip_flash, ota_slot_addr(device_other_slot()), header->target_reloc_start,
-                                header->target_ext_start);
+    return ota_slot_writer_init(&download.writer, &chip_flash, ota_slot_addr(device_other_slot()),
+                                header->target_reloc_start, header->target_ext_start);
 }
 
 static enum ota_status clear_other_slot(void) {
@@ -190,9 +230,15 @@ static const struct ota_delta_port port = {
 
 /* ---- from offer to staged image ---- */
 
+static void halt(void) {
+    download.is_active = download.is_fetching = download.wants_fetch = download.is_paused = false;
+}
+
 static void end(enum ota_status status) {
-    download.is_active = false;
-    download.is_fetching = false;
+    halt();
+    if (download.offer.is_of_server && status != OTA_OK) {
+        note_stop(download.offer.attempt, status, download.now.patch_off);
+    }
     if (status != OTA_OK) agent_log(AGENT_WARN, "update: stopped, status %d", status);
     tell(UPDATE_ENDED, status);
     if (status == OTA_OK) chip_restart();
@@ -212,7 +258,7 @@ static enum ota_status stage(void) {
     uint8_t slot = device_other_slot();
     struct ota_image image;
     TRY(ota_image_check_full(&chip_flash, ota_slot_addr(slot), &device.requirements, &image));
-    if (!ota_bytes_equal(image.identity, download.offer.identity, OTA_IDENTITY_LEN)) return OTA_ERR_IDENTITY;
+    if (!ota_bytes_equal(image.identity, download.offer.identity, download.offer.identity_len)) return OTA_ERR_IDENTITY;
     if (image.len != download.offer.image_len) return OTA_ERR_IMAGE_LENGTH;
     /* cut: the old slot boots, and the next offer of this image skips the download; or a full trial */
     TRY(device_append(OTA_BOOTLOG_STAGED, slot, OTA_REASON_NONE, download.offer.attempt, image.identity,
@@ -236,8 +282,10 @@ static void proceed(enum ota_status status) {
         return;
     }
     if (status == OTA_OK) status = finish();
-    if (status == OTA_OK) end(status);
-    else fail(status);
+    if (status == OTA_OK)
+        end(status);
+    else
+        fail(status);
 }
 
 /* The identity does not depend on signatures: an image that lacks some is downloaded again. */
@@ -245,13 +293,14 @@ static bool is_in_other_slot(const struct offer *offer) {
     struct ota_image image;
     uint32_t addr = ota_slot_addr(device_other_slot());
     if (ota_image_open(&chip_flash, addr, &image) != OTA_OK) return false;
-    if (!ota_bytes_equal(image.identity, offer->identity, OTA_IDENTITY_LEN)) return false;
+    if (!ota_bytes_equal(image.identity, offer->identity, offer->identity_len)) return false;
     return ota_image_check_full(&chip_flash, addr, &device.requirements, &image) == OTA_OK;
 }
 
 static bool load_checkpoint(const struct offer *offer) {
     uint32_t len;
-    if (ota_store_read(&device.store, OTA_STORE_DOWNLOAD, CHECKPOINT_KEY, &saved, sizeof saved, &len) != OTA_OK) return false;
+    if (ota_store_read(&device.store, OTA_STORE_DOWNLOAD, CHECKPOINT_KEY, &saved, sizeof saved, &len) != OTA_OK)
+        return false;
     if (len != sizeof saved || saved.layout != CHECKPOINT_LAYOUT || saved.slot != device_other_slot()) return false;
     if (!ota_bytes_equal(saved.digest, offer->digest, OTA_SHA256_LEN)) return false;
     if (!ota_bytes_equal(saved.base_identity, device.running.identity, OTA_IDENTITY_LEN)) return false;
@@ -273,12 +322,27 @@ static void begin_download(void) {
 
 static enum ota_status check_offer(const struct offer *offer) {
     if (!device.has_identity) return OTA_ERR_IDENTITY_PAGE;
-    if (!device_is_for_development()) return OTA_ERR_NOT_ALLOWED;
+    if (!offer->is_of_server && !device_is_for_development()) return OTA_ERR_NOT_ALLOWED;
     /* Until CONFIRMED is in flash the other slot is what this device falls back to. */
     if (!device_is_confirmed() || device_is_on_trial() || !device.has_store) return OTA_ERR_STATE;
-    if (ota_bytes_equal(offer->identity, device.running.identity, OTA_IDENTITY_LEN)) return OTA_ERR_STATE;
+    if (ota_bytes_equal(offer->identity, device.running.identity, offer->identity_len)) return OTA_ERR_STATE;
     if (offer->image_len > OTA_SLOT_SIZE || offer->image_len < OTA_IMAGE_MIN_LEN) return OTA_ERR_PATCH_SIZE;
     return offer->patch_len != 0 ? OTA_OK : OTA_ERR_PATCH_TRUNCATED;
+}
+
+void download_go_on(void) {
+    if (!download.is_paused) return;
+    download.is_paused = false;
+    fetch_next();
+}
+
+/* Only the local link waits for an answer. */
+static void accept_offer(uint32_t patch_off) {
+    if (download.offer.is_of_server)
+        agent_log(AGENT_INFO, "update: attempt %lu, %lu of %lu bytes", (unsigned long)download.offer.attempt,
+                  (unsigned long)patch_off, (unsigned long)download.offer.patch_len);
+    else
+        answer_offer(download.offer.attempt, OTA_OK, patch_off);
 }
 
 static void take(const struct offer *offer) {
@@ -287,18 +351,20 @@ static void take(const struct offer *offer) {
                    offer->patch_len == download.offer.patch_len && offer->image_len == download.offer.image_len;
     download.offer = *offer;
     if (is_same) {
-        answer_offer(offer->attempt, OTA_OK, download.now.patch_off);
-        return; /* a FETCH is open and repeats itself */
+        accept_offer(download.now.patch_off);
+        download_go_on();
+        return; /* a FETCH is open and repeats itself, or is about to be sent */
     }
+    halt();
     begin_download();
     if (is_in_other_slot(offer)) {
-        answer_offer(offer->attempt, OTA_OK, offer->patch_len);
+        accept_offer(offer->patch_len);
         end(stage());
         return;
     }
     if (load_checkpoint(offer)) download.now = saved;
     download.is_active = true;
-    answer_offer(offer->attempt, OTA_OK, download.now.patch_off);
+    accept_offer(download.now.patch_off);
     proceed(OTA_OK);
 }
 
@@ -309,14 +375,17 @@ void download_take_offer(const uint8_t *untrusted, uint32_t len) {
     }
     struct offer offer = {
         .attempt = ota_load32_le(untrusted + OFFER_ATTEMPT_AT),
+        .identity_len = OTA_IDENTITY_LEN,
         .patch_len = ota_load32_le(untrusted + OFFER_PATCH_LEN_AT),
         .image_len = ota_load32_le(untrusted + OFFER_IMAGE_LEN_AT),
     };
     memcpy(offer.identity, untrusted + OFFER_IDENTITY_AT, sizeof offer.identity);
     memcpy(offer.digest, untrusted + OFFER_DIGEST_AT, sizeof offer.digest);
     enum ota_status status = check_offer(&offer);
-    if (status == OTA_OK) take(&offer);
-    else answer_offer(offer.attempt, status, 0);
+    if (status == OTA_OK)
+        take(&offer);
+    else
+        answer_offer(offer.attempt, status, 0);
 }
 
 static void decode(const uint8_t *untrusted, uint32_t len) {
@@ -327,18 +396,48 @@ static void decode(const uint8_t *untrusted, uint32_t len) {
     proceed(status);
 }
 
-void download_take_data(const uint8_t *untrusted, uint32_t len) {
-    if (!download.is_active || !download.is_fetching || len < DATA_BYTES_AT) return;
-    if (ota_load32_le(untrusted + DATA_OFFSET_AT) != download.now.patch_off) return; /* answers an earlier FETCH */
-    len -= DATA_BYTES_AT;
-    if (len > download.fetch_len) return;
+void download_take_server_offer(const struct ota_answer_offer *server) {
+    struct offer offer = {
+        .is_of_server = true,
+        .attempt = server->attempt,
+        .identity_len = sizeof server->identity,
+        .patch_len = server->patch_len,
+        .image_len = server->image_len,
+    };
+    memcpy(offer.identity, server->identity, sizeof server->identity);
+    memcpy(offer.digest, server->patch_digest, sizeof offer.digest);
+    if (download.is_active && download.offer.is_of_server && download.offer.attempt == offer.attempt) return;
+    if (stopped.is_set && stopped.update.attempt == offer.attempt) return;
+    enum ota_status status = check_offer(&offer);
+    if (status == OTA_OK)
+        take(&offer);
+    else
+        note_stop(offer.attempt, status, 0);
+}
+
+void download_withdraw(uint32_t attempt) {
+    if (!download.is_active || !download.offer.is_of_server || download.offer.attempt != attempt) return;
+    end(OTA_ERR_STATE); /* the checkpoint stays, for an offer of the same patch */
+}
+
+void download_take_data(uint32_t off, struct ota_span untrusted) {
+    if (!download.is_active || !download.is_fetching) return;
+    if (off != download.now.patch_off || untrusted.len > download.fetch_len) return; /* answers an earlier FETCH */
     download.is_fetching = false;
-    if (len == 0) fail(OTA_ERR_NOT_FOUND); /* the host does not have it */
-    else decode(untrusted + DATA_BYTES_AT, len);
+    if (untrusted.len == 0)
+        fail(OTA_ERR_NOT_FOUND); /* the host does not have it */
+    else
+        decode(untrusted.bytes, untrusted.len);
 }
 
 void download_poll(void) {
+    if (download.is_active && download.wants_fetch && !check_in_is_busy()) send_fetch();
     if (!download.is_active || !download.is_fetching || chip_time_ms() - download.fetch_ms < FETCH_REPEAT_MS) return;
+    if (download.fetch_tries == FETCH_TRIES && download.offer.is_of_server) {
+        download.is_fetching = false;
+        download.is_paused = true;
+        return;
+    }
     if (download.fetch_tries == FETCH_TRIES) {
         end(OTA_ERR_TIMEOUT); /* the checkpoint stays */
         return;

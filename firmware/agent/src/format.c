@@ -81,8 +81,10 @@ size_t agent_format(char *out, size_t room, const char *format, va_list argument
             break;
         default: /* not ours, or the format ends here */
             while (start < at) put(&sink, *start++);
-            if (*at == '\0') at--;
-            else put(&sink, *at);
+            if (*at == '\0')
+                at--;
+            else
+                put(&sink, *at);
             break;
         }
     }

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* A small vsnprintf: %d %i %u %x %c %s %% with l, width and leading zeros. Writes at most `room` - 1 characters and a zero
- * byte; returns how many it wrote. An unknown conversion is copied as it stands. */
+/* A small vsnprintf: %d %i %u %x %c %s %% with l, width and leading zeros. Writes at most `room` - 1 characters and a
+ * zero byte; returns how many it wrote. An unknown conversion is copied as it stands. */
 size_t agent_format(char *out, size_t room, const char *format, va_list arguments);
 
 #endif

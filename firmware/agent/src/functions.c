@@ -38,20 +38,24 @@ static agent_function_pointer find(const uint8_t *name, uint32_t len) {
     return NULL;
 }
 
+enum ota_status functions_call(struct ota_span name, struct ota_span argument, int32_t *result) {
+    static char text[CALL_ARGUMENT_MAX + 1];
+    if (argument.len > CALL_ARGUMENT_MAX) return OTA_ERR_BUFFER;
+    agent_function_pointer function = find(name.bytes, name.len);
+    if (function == NULL) return OTA_ERR_NOT_FOUND;
+    memcpy(text, argument.bytes, argument.len);
+    text[argument.len] = '\0';
+    *result = function(text);
+    return OTA_OK;
+}
+
 static enum ota_status call(const uint8_t *untrusted, uint32_t len, int32_t *result) {
-    static char argument[CALL_ARGUMENT_MAX + 1];
     if (!device_is_for_development()) return OTA_ERR_NOT_ALLOWED;
     uint32_t name_len = untrusted[CALL_NAME_LEN_AT];
     if (name_len > len - CALL_NAME_AT) return OTA_ERR_MESSAGE;
-    const uint8_t *rest = untrusted + CALL_NAME_AT + name_len;
-    uint32_t rest_len = len - CALL_NAME_AT - name_len;
-    if (rest_len > CALL_ARGUMENT_MAX) return OTA_ERR_BUFFER;
-    agent_function_pointer function = find(untrusted + CALL_NAME_AT, name_len);
-    if (function == NULL) return OTA_ERR_NOT_FOUND;
-    memcpy(argument, rest, rest_len);
-    argument[rest_len] = '\0';
-    *result = function(argument);
-    return OTA_OK;
+    const struct ota_span name = {untrusted + CALL_NAME_AT, name_len};
+    const struct ota_span argument = {name.bytes + name_len, len - CALL_NAME_AT - name_len};
+    return functions_call(name, argument, result);
 }
 
 void functions_take_call(const uint8_t *untrusted, uint32_t len) {

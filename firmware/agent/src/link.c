@@ -10,6 +10,7 @@
 #include "info.h"
 #include "ota/bytes.h"
 #include "ota/frame.h"
+#include "serial_transport.h"
 #include "trial.h"
 
 static struct ota_frame_decoder decoder;
@@ -40,9 +41,12 @@ static enum ota_status confirm(const uint8_t *untrusted, uint32_t len) {
 
 static void take_restart(uint32_t len) {
     enum ota_status status = OTA_OK;
-    if (!device_is_for_development()) status = OTA_ERR_NOT_ALLOWED;
-    else if (len != 0) status = OTA_ERR_MESSAGE;
-    else if (device_is_on_trial()) status = OTA_ERR_STATE; /* it would count against the image */
+    if (!device_is_for_development())
+        status = OTA_ERR_NOT_ALLOWED;
+    else if (len != 0)
+        status = OTA_ERR_MESSAGE;
+    else if (device_is_on_trial())
+        status = OTA_ERR_STATE; /* it would count against the image */
     answer_status(MESSAGE_RESTART_ANSWER, status);
     if (status != OTA_OK) return;
     chip_uart_flush();
@@ -61,7 +65,13 @@ static void take_message(uint8_t type, const uint8_t *untrusted, uint32_t len) {
         answer_status(MESSAGE_CONFIRM_ANSWER, confirm(untrusted, len));
         break;
     case MESSAGE_DATA:
-        download_take_data(untrusted, len);
+        serial_transport_take_data(untrusted, len);
+        break;
+    case MESSAGE_OPEN_ANSWER:
+        serial_transport_take_answer(EXCHANGE_OPEN, untrusted, len);
+        break;
+    case MESSAGE_CHECK_IN_ANSWER:
+        serial_transport_take_answer(EXCHANGE_CHECK_IN, untrusted, len);
         break;
     case MESSAGE_RESTART:
         take_restart(len);

@@ -19,6 +19,10 @@ enum message_type {
     MESSAGE_CALL = 0x06,
     MESSAGE_CALL_ANSWER = 0x86,
     MESSAGE_UPDATE_STATUS = 0x07, /* from the device, unasked */
+    MESSAGE_OPEN = 0x08,          /* from the device, to the server */
+    MESSAGE_OPEN_ANSWER = 0x88,
+    MESSAGE_CHECK_IN = 0x09, /* from the device, to the server */
+    MESSAGE_CHECK_IN_ANSWER = 0x89,
 };
 
 enum {
@@ -48,6 +52,10 @@ enum {
     CALL_ANSWER_LEN = 8,
 
     UPDATE_STATUS_LEN = 11,
+
+    EXCHANGE_MESSAGE_AT = 2, /* in OPEN and CHECK_IN, behind the exchange's number */
+    EXCHANGE_STATUS_AT = 2,  /* in their answers */
+    EXCHANGE_ANSWER_AT = 4,
 };
 
 enum update_phase {

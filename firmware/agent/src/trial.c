@@ -17,8 +17,8 @@ void trial_poll(void) {
     if (chip_time_ms() / 1000u < product_config.trial_deadline_s) return;
     given_up = true;
     agent_log(AGENT_ERROR, "trial: no contact in %lu s, going back", (unsigned long)product_config.trial_deadline_s);
-    /* cut: without the record the next boot begins the trial again. If it cannot be written the watchdog still resets us,
-     * and the bootloader rejects the trial with that reason. */
+    /* cut: without the record the next boot begins the trial again. If it cannot be written the watchdog still resets
+     * us, and the bootloader rejects the trial with that reason. */
     const struct ota_bootlog_record *attempt = &device.facts.attempt;
     enum ota_status status = device_append(OTA_BOOTLOG_REJECTED, device.slot, OTA_REASON_NO_CONTACT, attempt->attempt,
                                            device.running.identity, device.running.manifest.security_counter);

@@ -9,9 +9,9 @@ enum {
     MHZ = 1000000,
     HSI_HZ = 16 * MHZ,
     CPU_HZ = 120 * MHZ,
-    VCO_MUL = 240,     /* the VCO's input is 1 MHz, its output 240 MHz */
-    USB_DIV = 5,       /* 48 MHz for RNG and USB */
-    FLASH_WAITS = 3,   /* up to 120 MHz at 2.7 V to 3.6 V: PM0059 table 3 */
+    VCO_MUL = 240,        /* the VCO's input is 1 MHz, its output 240 MHz */
+    USB_DIV = 5,          /* 48 MHz for RNG and USB */
+    FLASH_WAITS = 3,      /* up to 120 MHz at 2.7 V to 3.6 V: PM0059 table 3 */
     READY_LOOPS = 100000, /* at 16 MHz more than 30 ms: a crystal needs 2 ms, the PLL 0.3 ms */
 };
 

@@ -46,7 +46,8 @@ static void unlock(void) {
 
 static void lock(void) { FLASH_CR = FLASH_CR_LOCK; }
 
-/* Both caches hold what stood in the sector before; they may be reset only while they are off (PM0059 section 2.3.3). */
+/* Both caches hold what stood in the sector before; they may be reset only while they are off (PM0059 section 2.3.3).
+ */
 static void drop_caches(void) {
     uint32_t acr = FLASH_ACR & ~(FLASH_ACR_ICRST | FLASH_ACR_DCRST);
     uint32_t off = acr & ~(FLASH_ACR_ICEN | FLASH_ACR_DCEN);

@@ -18,7 +18,8 @@ static _Noreturn void reset_handler(void) {
     chip_main();
 }
 
-/* The linker scripts name it as the entry. RM0033 table 50: 16 entries of the core, 81 of the chip. The first is no function but the initial stack pointer. */
+/* The linker scripts name it as the entry. RM0033 table 50: 16 entries of the core, 81 of the chip. The first is no
+ * function but the initial stack pointer. */
 union vector {
     uint32_t *stack;
     void (*handler)(void);

@@ -98,7 +98,8 @@ size_t chip_uart_read(uint8_t *out, size_t room) {
     return count;
 }
 
-/* The interrupt carries on from here. Where it does not come (some emulators have none for sending) the next call does. */
+/* The interrupt carries on from here. Where it does not come (some emulators have none for sending) the next call does.
+ */
 static void pump(void) {
     uint32_t saved = chip_irq_save();
     transmit();

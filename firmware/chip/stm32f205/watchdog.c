@@ -5,7 +5,7 @@
 
 enum {
     PRESCALER_256 = 6,
-    TICKS_PER_S = 125,    /* 32 kHz / 256 */
+    TICKS_PER_S = 125,     /* 32 kHz / 256 */
     UPDATE_LOOPS = 100000, /* an update takes five LSI cycles */
 };
 

@@ -7,8 +7,7 @@
  * crypto_aead_init_ietf is the construction of RFC 8439. Each context here is used once. */
 
 void ota_aead_seal(const uint8_t key[OTA_AEAD_KEY_LEN], const uint8_t nonce[OTA_AEAD_NONCE_LEN], struct ota_span aad,
-                   uint8_t *text, uint32_t len, uint8_t tag[OTA_AEAD_TAG_LEN])
-{
+                   uint8_t *text, uint32_t len, uint8_t tag[OTA_AEAD_TAG_LEN]) {
     crypto_aead_ctx ctx;
     crypto_aead_init_ietf(&ctx, key, nonce);
     crypto_aead_write(&ctx, text, tag, aad.bytes, aad.len, text, len);
@@ -16,8 +15,8 @@ void ota_aead_seal(const uint8_t key[OTA_AEAD_KEY_LEN], const uint8_t nonce[OTA_
 }
 
 enum ota_status ota_aead_open(const uint8_t key[OTA_AEAD_KEY_LEN], const uint8_t nonce[OTA_AEAD_NONCE_LEN],
-                              struct ota_span aad, uint8_t *untrusted, uint32_t len, const uint8_t tag[OTA_AEAD_TAG_LEN])
-{
+                              struct ota_span aad, uint8_t *untrusted, uint32_t len,
+                              const uint8_t tag[OTA_AEAD_TAG_LEN]) {
     crypto_aead_ctx ctx;
     crypto_aead_init_ietf(&ctx, key, nonce);
     int mismatch = crypto_aead_read(&ctx, untrusted, tag, aad.bytes, aad.len, untrusted, len);

@@ -21,41 +21,35 @@ enum answer_key {
 };
 
 /* An array of 1 to `highest` items. */
-static bool read_count(struct ota_cbor_reader *reader, uint32_t highest, uint32_t *count)
-{
+static bool read_count(struct ota_cbor_reader *reader, uint32_t highest, uint32_t *count) {
     return ota_cbor_read_array(reader, count) && *count >= 1 && *count <= highest;
 }
 
-static bool read_array_of(struct ota_cbor_reader *reader, uint32_t count)
-{
+static bool read_array_of(struct ota_cbor_reader *reader, uint32_t count) {
     uint32_t actual;
     return ota_cbor_read_array(reader, &actual) && actual == count;
 }
 
-static bool copy_bytes(struct ota_cbor_reader *reader, uint8_t *out, uint32_t len)
-{
+static bool copy_bytes(struct ota_cbor_reader *reader, uint8_t *out, uint32_t len) {
     struct ota_span bytes;
     if (!ota_cbor_read_bytes(reader, &bytes) || bytes.len != len) return false;
     memcpy(out, bytes.bytes, len);
     return true;
 }
 
-static bool read_optional(struct ota_cbor_reader *reader, bool *has, uint32_t *value)
-{
+static bool read_optional(struct ota_cbor_reader *reader, bool *has, uint32_t *value) {
     *has = true;
     return ota_cbor_read_uint(reader, value);
 }
 
-static bool read_offer(struct ota_cbor_reader *reader, struct ota_answer_offer *offer)
-{
+static bool read_offer(struct ota_cbor_reader *reader, struct ota_answer_offer *offer) {
     return read_array_of(reader, 5) && ota_cbor_read_uint(reader, &offer->attempt) &&
            copy_bytes(reader, offer->identity, sizeof offer->identity) &&
            copy_bytes(reader, offer->patch_digest, sizeof offer->patch_digest) &&
            ota_cbor_read_uint(reader, &offer->patch_len) && ota_cbor_read_uint(reader, &offer->image_len);
 }
 
-static bool read_ids(struct ota_cbor_reader *reader, uint32_t highest, uint32_t *ids, uint32_t *count)
-{
+static bool read_ids(struct ota_cbor_reader *reader, uint32_t highest, uint32_t *ids, uint32_t *count) {
     if (!read_count(reader, highest, count)) return false;
     for (uint32_t i = 0; i < *count; i++) {
         if (!ota_cbor_read_uint(reader, &ids[i])) return false;
@@ -64,29 +58,25 @@ static bool read_ids(struct ota_cbor_reader *reader, uint32_t highest, uint32_t 
 }
 
 /* A text of `lowest` to `highest` bytes. */
-static bool read_text(struct ota_cbor_reader *reader, uint32_t lowest, uint32_t highest, struct ota_span *text)
-{
+static bool read_text(struct ota_cbor_reader *reader, uint32_t lowest, uint32_t highest, struct ota_span *text) {
     return ota_cbor_read_text(reader, text) && text->len >= lowest && text->len <= highest;
 }
 
-static bool has_zero(struct ota_span text)
-{
+static bool has_zero(struct ota_span text) {
     for (uint32_t i = 0; i < text.len; i++) {
         if (text.bytes[i] == 0) return true;
     }
     return false;
 }
 
-static bool read_call(struct ota_cbor_reader *reader, struct ota_answer_call *call)
-{
+static bool read_call(struct ota_cbor_reader *reader, struct ota_answer_call *call) {
     return read_array_of(reader, 3) && ota_cbor_read_uint(reader, &call->id) &&
            read_text(reader, 1, OTA_ANSWER_CALL_NAME_MAX, &call->name) &&
            read_text(reader, 0, OTA_ANSWER_CALL_ARGUMENT_MAX, &call->argument) && !has_zero(call->name) &&
            !has_zero(call->argument);
 }
 
-static bool read_calls(struct ota_cbor_reader *reader, struct ota_answer *answer)
-{
+static bool read_calls(struct ota_cbor_reader *reader, struct ota_answer *answer) {
     if (!read_count(reader, OTA_ANSWER_CALLS_MAX, &answer->call_count)) return false;
     for (uint32_t i = 0; i < answer->call_count; i++) {
         if (!read_call(reader, &answer->calls[i])) return false;
@@ -94,8 +84,7 @@ static bool read_calls(struct ota_cbor_reader *reader, struct ota_answer *answer
     return true;
 }
 
-static bool read_settings(struct ota_cbor_reader *reader, struct ota_answer *answer)
-{
+static bool read_settings(struct ota_cbor_reader *reader, struct ota_answer *answer) {
     struct message_map map;
     if (!message_map_begin(&map, reader) || map.left < 1 || map.left > OTA_ANSWER_SETTINGS_MAX) return false;
     answer->setting_count = map.left;
@@ -108,8 +97,7 @@ static bool read_settings(struct ota_cbor_reader *reader, struct ota_answer *ans
     return true;
 }
 
-static bool read_value(struct ota_cbor_reader *reader, uint32_t key, struct ota_answer *answer)
-{
+static bool read_value(struct ota_cbor_reader *reader, uint32_t key, struct ota_answer *answer) {
     switch (key) {
     case KEY_NEXT:
         return read_optional(reader, &answer->has_next, &answer->next_s);
@@ -123,11 +111,13 @@ static bool read_value(struct ota_cbor_reader *reader, uint32_t key, struct ota_
     case KEY_CALLS:
         return read_calls(reader, answer);
     case KEY_RESULTS_ACKNOWLEDGED:
-        return read_ids(reader, OTA_ANSWER_RESULTS_MAX, answer->results_acknowledged, &answer->results_acknowledged_count);
+        return read_ids(reader, OTA_ANSWER_RESULTS_MAX, answer->results_acknowledged,
+                        &answer->results_acknowledged_count);
     case KEY_SETTINGS:
         return read_settings(reader, answer);
     case KEY_KEYSETS:
-        return ota_keyset_refs_read(reader, answer->keysets, &answer->keyset_count) == OTA_OK && answer->keyset_count > 0;
+        return ota_keyset_refs_read(reader, answer->keysets, &answer->keyset_count) == OTA_OK &&
+               answer->keyset_count > 0;
     case KEY_QUARANTINED:
         answer->is_quarantined = true;
         return message_read_true(reader);
@@ -138,8 +128,7 @@ static bool read_value(struct ota_cbor_reader *reader, uint32_t key, struct ota_
     }
 }
 
-enum ota_status ota_answer_read(const uint8_t *untrusted, uint32_t len, struct ota_answer *answer)
-{
+enum ota_status ota_answer_read(const uint8_t *untrusted, uint32_t len, struct ota_answer *answer) {
     struct ota_cbor_reader reader;
     struct message_map map;
     memset(answer, 0, sizeof *answer);

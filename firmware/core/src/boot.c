@@ -1,36 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ota/boot.h"
 
-static struct ota_boot_decision act(enum ota_boot_action action, uint8_t slot)
-{
+static struct ota_boot_decision act(enum ota_boot_action action, uint8_t slot) {
     return (struct ota_boot_decision){action, slot, OTA_REASON_NONE};
 }
 
-static struct ota_boot_decision act_because(enum ota_boot_action action, uint8_t slot, uint32_t reason)
-{
+static struct ota_boot_decision act_because(enum ota_boot_action action, uint8_t slot, uint32_t reason) {
     return (struct ota_boot_decision){action, slot, (uint16_t)reason};
 }
 
-static bool is_good(const struct ota_boot_slot *slot)
-{
-    return slot->is_checked && slot->check == OTA_OK;
-}
+static bool is_good(const struct ota_boot_slot *slot) { return slot->is_checked && slot->check == OTA_OK; }
 
 /* Both are good: whether B comes before A. */
-static bool is_b_newer(const struct ota_boot_slot *a, const struct ota_boot_slot *b)
-{
+static bool is_b_newer(const struct ota_boot_slot *a, const struct ota_boot_slot *b) {
     if (a->security_counter != b->security_counter) return b->security_counter > a->security_counter;
     return b->product_version > a->product_version;
 }
 
-static uint32_t check_reason(enum ota_status status)
-{
-    return OTA_REASON_CHECK + (uint32_t)-(int32_t)status;
-}
+static uint32_t check_reason(enum ota_status status) { return OTA_REASON_CHECK + (uint32_t)-(int32_t)status; }
 
 /* Rows 1 to 4: no CONFIRMED record. */
-static struct ota_boot_decision decide_unconfirmed(const struct ota_boot_facts *facts)
-{
+static struct ota_boot_decision decide_unconfirmed(const struct ota_boot_facts *facts) {
     const struct ota_boot_slot *a = &facts->slots[OTA_SLOT_A];
     const struct ota_boot_slot *b = &facts->slots[OTA_SLOT_B];
     if (!a->is_checked) return act(OTA_BOOT_CHECK_FULL, OTA_SLOT_A); /* 1 */
@@ -43,8 +33,7 @@ static struct ota_boot_decision decide_unconfirmed(const struct ota_boot_facts *
 }
 
 /* Rows 5 to 13: an attempt is open. */
-static struct ota_boot_decision decide_attempt(const struct ota_boot_facts *facts)
-{
+static struct ota_boot_decision decide_attempt(const struct ota_boot_facts *facts) {
     uint8_t slot = facts->attempt_slot;
     const struct ota_boot_slot *candidate = &facts->slots[slot];
     if (slot == facts->confirmed_slot) { /* 5 */
@@ -59,7 +48,8 @@ static struct ota_boot_decision decide_attempt(const struct ota_boot_facts *fact
         case OTA_RESET_SOFTWARE: /* 8 */
             return act_because(OTA_BOOT_REJECT, slot, OTA_REASON_SOFTWARE);
         case OTA_RESET_POWER: /* 9 */
-            if (facts->trial_count >= OTA_BOOT_TRIALS_MAX) return act_because(OTA_BOOT_INTERRUPT, slot, OTA_REASON_POWER);
+            if (facts->trial_count >= OTA_BOOT_TRIALS_MAX)
+                return act_because(OTA_BOOT_INTERRUPT, slot, OTA_REASON_POWER);
             break;
         }
     }
@@ -74,8 +64,7 @@ static struct ota_boot_decision decide_attempt(const struct ota_boot_facts *fact
 }
 
 /* Rows 14 to 18: nothing to try. */
-static struct ota_boot_decision decide_idle(const struct ota_boot_facts *facts)
-{
+static struct ota_boot_decision decide_idle(const struct ota_boot_facts *facts) {
     uint8_t slot = facts->confirmed_slot;
     uint8_t other = slot == OTA_SLOT_A ? OTA_SLOT_B : OTA_SLOT_A;
     if (!facts->slots[slot].is_checked) return act(OTA_BOOT_CHECK_PINNED, slot); /* 14 */
@@ -87,8 +76,7 @@ static struct ota_boot_decision decide_idle(const struct ota_boot_facts *facts)
     return act(OTA_BOOT_RECOVERY, slot); /* 18 */
 }
 
-struct ota_boot_decision ota_boot_decide(const struct ota_boot_facts *facts)
-{
+struct ota_boot_decision ota_boot_decide(const struct ota_boot_facts *facts) {
     if (!facts->has_confirmed) return decide_unconfirmed(facts);
     return facts->attempt_state == OTA_ATTEMPT_IDLE ? decide_idle(facts) : decide_attempt(facts);
 }

@@ -20,8 +20,7 @@ struct run {
 };
 
 /* Takes the facts from the log; what is known of the slots stays. */
-static enum ota_status learn(struct run *run)
-{
+static enum ota_status learn(struct run *run) {
     const struct ota_bootlog_facts *log_facts = &run->log_facts;
     TRY(ota_bootlog_read_facts(&run->log, &run->log_facts));
     run->facts.has_confirmed = log_facts->has_confirmed;
@@ -33,43 +32,39 @@ static enum ota_status learn(struct run *run)
     return OTA_OK;
 }
 
-static enum ota_status begin(struct run *run)
-{
+static enum ota_status begin(struct run *run) {
     TRY(ota_bootlog_mount(&run->log, run->port->flash));
     enum ota_status status = ota_bootlog_read_keyset(&run->log, &run->keyset);
     run->requirements.keyset = status == OTA_OK ? &run->keyset : NULL;
     return learn(run);
 }
 
-static void note_check(struct run *run, uint8_t slot, enum ota_status status, const struct ota_image *image)
-{
+static void note_check(struct run *run, uint8_t slot, enum ota_status status, const struct ota_image *image) {
     struct ota_boot_slot *fact = &run->facts.slots[slot];
     fact->is_checked = true;
     fact->check = status;
     if (status != OTA_OK) return;
     memcpy(run->identities[slot], image->identity, OTA_IDENTITY_SHORT_LEN);
-    fact->has_attempt_identity = ota_bytes_equal(image->identity, run->log_facts.attempt.identity, OTA_IDENTITY_SHORT_LEN);
+    fact->has_attempt_identity =
+        ota_bytes_equal(image->identity, run->log_facts.attempt.identity, OTA_IDENTITY_SHORT_LEN);
     fact->product_version = image->manifest.product_version;
     fact->security_counter = image->manifest.security_counter;
 }
 
-static void check_full(struct run *run, uint8_t slot)
-{
+static void check_full(struct run *run, uint8_t slot) {
     struct ota_image image;
     enum ota_status status = ota_image_check_full(run->port->flash, ota_slot_addr(slot), &run->requirements, &image);
     note_check(run, slot, status, &image);
 }
 
-static void check_pinned(struct run *run, uint8_t slot)
-{
+static void check_pinned(struct run *run, uint8_t slot) {
     struct ota_image image;
     enum ota_status status =
         ota_image_check_pinned(run->port->flash, ota_slot_addr(slot), run->log_facts.confirmed.identity, &image);
     note_check(run, slot, status, &image);
 }
 
-static enum ota_status append_confirmed(struct run *run, const struct ota_boot_decision *decision)
-{
+static enum ota_status append_confirmed(struct run *run, const struct ota_boot_decision *decision) {
     uint32_t slot_counter = run->facts.slots[decision->slot].security_counter;
     uint32_t old_counter = run->log_facts.confirmed.security_counter;
     struct ota_bootlog_record record = {
@@ -84,8 +79,7 @@ static enum ota_status append_confirmed(struct run *run, const struct ota_boot_d
 }
 
 /* Appends a record of the open attempt. When it cannot be written, the attempt is over for this boot. */
-static bool append_of_attempt(struct run *run, enum ota_bootlog_type type, uint16_t reason)
-{
+static bool append_of_attempt(struct run *run, enum ota_bootlog_type type, uint16_t reason) {
     struct ota_bootlog_record record = run->log_facts.attempt;
     record.type = (uint8_t)type;
     record.reason = reason;
@@ -96,8 +90,7 @@ static bool append_of_attempt(struct run *run, enum ota_bootlog_type type, uint1
 }
 
 /* Carries one action out. True when nothing is left to do: something was started. */
-static bool carry_out(struct run *run, const struct ota_boot_decision *decision)
-{
+static bool carry_out(struct run *run, const struct ota_boot_decision *decision) {
     const struct ota_boot_port *port = run->port;
     switch (decision->action) {
     case OTA_BOOT_CHECK_FULL:
@@ -130,8 +123,7 @@ static bool carry_out(struct run *run, const struct ota_boot_decision *decision)
     return false;
 }
 
-void ota_boot_run(const struct ota_boot_port *port, const struct ota_image_requirements *device, enum ota_reset reset)
-{
+void ota_boot_run(const struct ota_boot_port *port, const struct ota_image_requirements *device, enum ota_reset reset) {
     struct run run;
     memset(&run, 0, sizeof run);
     run.port = port;

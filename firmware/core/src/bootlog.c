@@ -32,8 +32,7 @@ struct scan {
 };
 
 /* False for a record that does not count: torn, damaged, or of a slot that cannot be. */
-static bool decode_record(const uint8_t *raw, struct ota_bootlog_record *record)
-{
+static bool decode_record(const uint8_t *raw, struct ota_bootlog_record *record) {
     if (ota_load32_le(raw + AT_COMMIT) != OTA_COMMIT) return false;
     if (ota_load32_le(raw + AT_CRC) != ota_crc32(0, raw, AT_CRC)) return false;
     record->sequence = ota_load32_le(raw);
@@ -46,8 +45,7 @@ static bool decode_record(const uint8_t *raw, struct ota_bootlog_record *record)
     return record->slot < OTA_SLOT_COUNT;
 }
 
-static void encode_record(const struct ota_bootlog_record *record, uint32_t sequence, uint8_t raw[RECORD_LEN])
-{
+static void encode_record(const struct ota_bootlog_record *record, uint32_t sequence, uint8_t raw[RECORD_LEN]) {
     memset(raw, 0, RECORD_LEN);
     ota_store32_le(raw, sequence);
     raw[AT_TYPE] = record->type;
@@ -60,32 +58,28 @@ static void encode_record(const struct ota_bootlog_record *record, uint32_t sequ
     ota_store32_le(raw + AT_COMMIT, OTA_COMMIT);
 }
 
-static enum ota_status read_place(const struct ota_bootlog *log, uint32_t place, uint8_t raw[RECORD_LEN])
-{
+static enum ota_status read_place(const struct ota_bootlog *log, uint32_t place, uint8_t raw[RECORD_LEN]) {
     return log->flash->read(log->flash->ctx, bootlog_record_addr(log->sector, place), raw, RECORD_LEN);
 }
 
 /* cut: a record without its commit word, or with a torn one, is skipped; its place is lost until the next compaction */
-static enum ota_status program_record(const struct ota_flash *flash, uint32_t addr, const uint8_t raw[RECORD_LEN])
-{
+static enum ota_status program_record(const struct ota_flash *flash, uint32_t addr, const uint8_t raw[RECORD_LEN]) {
     TRY(flash->program(flash->ctx, addr, raw, AT_COMMIT));
     return flash->program(flash->ctx, addr + AT_COMMIT, raw + AT_COMMIT, RECORD_LEN - AT_COMMIT);
 }
 
-static bool is_of_attempt(const struct ota_bootlog_record *record)
-{
-    return record->type == OTA_BOOTLOG_STAGED || record->type == OTA_BOOTLOG_TRIAL || record->type == OTA_BOOTLOG_REJECTED ||
-           record->type == OTA_BOOTLOG_INTERRUPTED || record->type == OTA_BOOTLOG_ABANDONED;
+static bool is_of_attempt(const struct ota_bootlog_record *record) {
+    return record->type == OTA_BOOTLOG_STAGED || record->type == OTA_BOOTLOG_TRIAL ||
+           record->type == OTA_BOOTLOG_REJECTED || record->type == OTA_BOOTLOG_INTERRUPTED ||
+           record->type == OTA_BOOTLOG_ABANDONED;
 }
 
-static bool is_outcome(const struct ota_bootlog_record *record)
-{
+static bool is_outcome(const struct ota_bootlog_record *record) {
     return record->type == OTA_BOOTLOG_CONFIRMED || record->type == OTA_BOOTLOG_REJECTED ||
            record->type == OTA_BOOTLOG_INTERRUPTED;
 }
 
-static enum ota_status scan_records(const struct ota_bootlog *log, struct scan *scan)
-{
+static enum ota_status scan_records(const struct ota_bootlog *log, struct scan *scan) {
     uint8_t raw[RECORD_LEN];
     struct ota_bootlog_record record;
     scan->confirmed = scan->last = scan->outcome = scan->reported = nowhere;
@@ -109,23 +103,20 @@ static enum ota_status scan_records(const struct ota_bootlog *log, struct scan *
     return OTA_OK;
 }
 
-static enum ota_attempt_state attempt_state(const struct scan *scan)
-{
+static enum ota_attempt_state attempt_state(const struct scan *scan) {
     if (scan->last == nowhere) return OTA_ATTEMPT_IDLE;
     if (scan->last_record.type == OTA_BOOTLOG_STAGED) return OTA_ATTEMPT_STAGED;
     return scan->last_record.type == OTA_BOOTLOG_TRIAL ? OTA_ATTEMPT_TRIAL : OTA_ATTEMPT_IDLE;
 }
 
 /* A record of the open attempt. */
-static bool is_open(const struct scan *scan, uint32_t place, const struct ota_bootlog_record *record)
-{
+static bool is_open(const struct scan *scan, uint32_t place, const struct ota_bootlog_record *record) {
     bool is_behind = scan->confirmed == nowhere || place > scan->confirmed;
     return attempt_state(scan) != OTA_ATTEMPT_IDLE && is_behind && is_of_attempt(record) &&
            record->attempt == scan->last_record.attempt;
 }
 
-enum ota_status ota_bootlog_mount(struct ota_bootlog *log, const struct ota_flash *flash)
-{
+enum ota_status ota_bootlog_mount(struct ota_bootlog *log, const struct ota_flash *flash) {
     uint8_t raw[RECORD_LEN];
     struct ota_bootlog_record record;
     log->flash = flash;
@@ -146,8 +137,7 @@ enum ota_status ota_bootlog_mount(struct ota_bootlog *log, const struct ota_flas
     return OTA_OK;
 }
 
-enum ota_status ota_bootlog_read_facts(const struct ota_bootlog *log, struct ota_bootlog_facts *facts)
-{
+enum ota_status ota_bootlog_read_facts(const struct ota_bootlog *log, struct ota_bootlog_facts *facts) {
     uint8_t raw[RECORD_LEN];
     struct ota_bootlog_record record;
     struct scan scan;
@@ -171,8 +161,7 @@ enum ota_status ota_bootlog_read_facts(const struct ota_bootlog *log, struct ota
     return OTA_OK;
 }
 
-enum ota_status bootlog_compact(struct ota_bootlog *log, enum bootlog_keysets keysets)
-{
+enum ota_status bootlog_compact(struct ota_bootlog *log, enum bootlog_keysets keysets) {
     const struct ota_flash *flash = log->flash;
     uint32_t target = sector_pair_other(&bootlog_sectors, log->sector);
     uint32_t kept = 0;
@@ -187,7 +176,8 @@ enum ota_status bootlog_compact(struct ota_bootlog *log, enum bootlog_keysets ke
     for (uint32_t place = 0; place < log->record_count; place++) {
         TRY(read_place(log, place, raw));
         if (!decode_record(raw, &record)) continue;
-        if (place == scan.confirmed || place == scan.outcome || place == scan.reported || is_open(&scan, place, &record)) {
+        if (place == scan.confirmed || place == scan.outcome || place == scan.reported ||
+            is_open(&scan, place, &record)) {
             TRY(program_record(flash, bootlog_record_addr(target, kept), raw));
             kept++;
         }
@@ -200,8 +190,7 @@ enum ota_status bootlog_compact(struct ota_bootlog *log, enum bootlog_keysets ke
     return OTA_OK;
 }
 
-enum ota_status ota_bootlog_append(struct ota_bootlog *log, const struct ota_bootlog_record *record)
-{
+enum ota_status ota_bootlog_append(struct ota_bootlog *log, const struct ota_bootlog_record *record) {
     uint8_t raw[RECORD_LEN];
     bool is_open = log->sector != 0 && log->next_place < RECORD_COUNT && log->next_place == log->record_count;
     if (!is_open) TRY(bootlog_compact(log, KEYSETS_ALL));

@@ -14,8 +14,7 @@ enum {
 };
 
 /* Reads the key set in a place; OTA_ERR_NOT_FOUND when there is no valid one. */
-static enum ota_status read_place(const struct ota_bootlog *log, uint32_t place, struct ota_keyset *keyset)
-{
+static enum ota_status read_place(const struct ota_bootlog *log, uint32_t place, struct ota_keyset *keyset) {
     const struct ota_flash *flash = log->flash;
     uint8_t bytes[AT_KEYSET + OTA_KEYSET_MAX_LEN];
     uint8_t trailer[TRAILER_LEN];
@@ -30,8 +29,8 @@ static enum ota_status read_place(const struct ota_bootlog *log, uint32_t place,
 }
 
 /* Versions in both places, 0 where there is none. `keyset` is room for reading. */
-static enum ota_status read_versions(const struct ota_bootlog *log, uint32_t versions[PLACE_COUNT], struct ota_keyset *keyset)
-{
+static enum ota_status read_versions(const struct ota_bootlog *log, uint32_t versions[PLACE_COUNT],
+                                     struct ota_keyset *keyset) {
     for (uint32_t place = 0; place < PLACE_COUNT; place++) {
         versions[place] = 0;
         if (log->sector == 0) continue;
@@ -45,29 +44,23 @@ static enum ota_status read_versions(const struct ota_bootlog *log, uint32_t ver
     return OTA_OK;
 }
 
-static uint32_t current_place(const uint32_t versions[PLACE_COUNT])
-{
-    return versions[1] > versions[0] ? 1 : 0;
-}
+static uint32_t current_place(const uint32_t versions[PLACE_COUNT]) { return versions[1] > versions[0] ? 1 : 0; }
 
-enum ota_status ota_bootlog_read_keyset(const struct ota_bootlog *log, struct ota_keyset *keyset)
-{
+enum ota_status ota_bootlog_read_keyset(const struct ota_bootlog *log, struct ota_keyset *keyset) {
     uint32_t versions[PLACE_COUNT];
     TRY(read_versions(log, versions, keyset));
     uint32_t place = current_place(versions);
     return versions[place] == 0 ? OTA_ERR_NOT_FOUND : read_place(log, place, keyset);
 }
 
-enum ota_status ota_bootlog_read_previous_keyset(const struct ota_bootlog *log, struct ota_keyset *keyset)
-{
+enum ota_status ota_bootlog_read_previous_keyset(const struct ota_bootlog *log, struct ota_keyset *keyset) {
     uint32_t versions[PLACE_COUNT];
     TRY(read_versions(log, versions, keyset));
     uint32_t place = 1 - current_place(versions);
     return versions[place] == 0 ? OTA_ERR_NOT_FOUND : read_place(log, place, keyset);
 }
 
-static enum ota_status copy_place(const struct ota_flash *flash, uint32_t from_addr, uint32_t to_addr)
-{
+static enum ota_status copy_place(const struct ota_flash *flash, uint32_t from_addr, uint32_t to_addr) {
     uint8_t chunk[128];
     for (uint32_t off = 0; off < PLACE_LEN; off += sizeof chunk) {
         TRY(flash->read(flash->ctx, from_addr + off, chunk, sizeof chunk));
@@ -78,8 +71,7 @@ static enum ota_status copy_place(const struct ota_flash *flash, uint32_t from_a
     return OTA_OK;
 }
 
-enum ota_status bootlog_copy_keysets(const struct ota_bootlog *log, uint32_t target, enum bootlog_keysets keysets)
-{
+enum ota_status bootlog_copy_keysets(const struct ota_bootlog *log, uint32_t target, enum bootlog_keysets keysets) {
     struct ota_keyset keyset;
     uint32_t versions[PLACE_COUNT];
     uint32_t copied = 0;
@@ -96,8 +88,7 @@ enum ota_status bootlog_copy_keysets(const struct ota_bootlog *log, uint32_t tar
 }
 
 /* Writes a key set to a blank place. */
-static enum ota_status program_place(const struct ota_flash *flash, uint32_t addr, const uint8_t *bytes, uint32_t len)
-{
+static enum ota_status program_place(const struct ota_flash *flash, uint32_t addr, const uint8_t *bytes, uint32_t len) {
     uint8_t head[AT_KEYSET];
     uint8_t trailer[TRAILER_LEN];
     uint8_t last[4] = {0xFF, 0xFF, 0xFF, 0xFF};
@@ -117,14 +108,12 @@ static enum ota_status program_place(const struct ota_flash *flash, uint32_t add
     return flash->program(flash->ctx, addr + AT_COMMIT, trailer + 4, 4);
 }
 
-static enum ota_status is_place_blank(const struct ota_bootlog *log, uint32_t place, bool *is_blank)
-{
+static enum ota_status is_place_blank(const struct ota_bootlog *log, uint32_t place, bool *is_blank) {
     return ota_flash_is_blank(log->flash, bootlog_place_addr(log->sector, place), PLACE_LEN, is_blank);
 }
 
 /* Finds a blank place beside the current key set, making one when there is none. */
-static enum ota_status free_place(struct ota_bootlog *log, uint32_t *place)
-{
+static enum ota_status free_place(struct ota_bootlog *log, uint32_t *place) {
     struct ota_keyset keyset;
     uint32_t versions[PLACE_COUNT];
     bool is_blank = false;
@@ -138,8 +127,7 @@ static enum ota_status free_place(struct ota_bootlog *log, uint32_t *place)
 }
 
 enum ota_status ota_bootlog_accept_keyset(struct ota_bootlog *log, const struct ota_roots *first_roots,
-                                          const uint8_t *untrusted, uint32_t len, struct ota_keyset *keyset)
-{
+                                          const uint8_t *untrusted, uint32_t len, struct ota_keyset *keyset) {
     struct ota_roots roots = *first_roots;
     uint32_t version = 0;
     uint32_t place;

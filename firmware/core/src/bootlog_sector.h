@@ -20,13 +20,11 @@ enum {
 
 static const struct sector_pair bootlog_sectors = {0x474F4C42, {OTA_LOG_SECTOR_0, OTA_LOG_SECTOR_1}};
 
-static inline uint32_t bootlog_place_addr(uint32_t sector, uint32_t place)
-{
+static inline uint32_t bootlog_place_addr(uint32_t sector, uint32_t place) {
     return ota_sector_addr(sector) + PLACES_AT + place * PLACE_LEN;
 }
 
-static inline uint32_t bootlog_record_addr(uint32_t sector, uint32_t place)
-{
+static inline uint32_t bootlog_record_addr(uint32_t sector, uint32_t place) {
     return ota_sector_addr(sector) + RECORDS_AT + place * RECORD_LEN;
 }
 
@@ -41,6 +39,7 @@ enum bootlog_keysets {
 OTA_MUST_CHECK enum ota_status bootlog_compact(struct ota_bootlog *log, enum bootlog_keysets keysets);
 
 /* Copies the key sets to the blank sector `target`: the older to place 0, the newer behind it. */
-OTA_MUST_CHECK enum ota_status bootlog_copy_keysets(const struct ota_bootlog *log, uint32_t target, enum bootlog_keysets keysets);
+OTA_MUST_CHECK enum ota_status bootlog_copy_keysets(const struct ota_bootlog *log, uint32_t target,
+                                                    enum bootlog_keysets keysets);
 
 #endif

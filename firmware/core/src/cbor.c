@@ -15,22 +15,19 @@ enum cbor_major {
 
 enum { CBOR_NIL = 0xF6 };
 
-void ota_cbor_reader_init(struct ota_cbor_reader *reader, const uint8_t *untrusted, uint32_t len)
-{
+void ota_cbor_reader_init(struct ota_cbor_reader *reader, const uint8_t *untrusted, uint32_t len) {
     reader->untrusted = untrusted;
     reader->len = len;
 }
 
-static void advance(struct ota_cbor_reader *reader, uint32_t len)
-{
+static void advance(struct ota_cbor_reader *reader, uint32_t len) {
     reader->untrusted += len;
     reader->len -= len;
 }
 
 /* Looks at the next item's head: its argument, and the head's length; 0 when it is not a head of this major type in its
  * shortest form. */
-static uint32_t peek_head(const struct ota_cbor_reader *reader, enum cbor_major major, uint32_t *argument)
-{
+static uint32_t peek_head(const struct ota_cbor_reader *reader, enum cbor_major major, uint32_t *argument) {
     const uint8_t *p = reader->untrusted;
     if (reader->len == 0 || p[0] >> 5 != (uint8_t)major) return 0;
     uint32_t info = p[0] & 31;
@@ -48,15 +45,13 @@ static uint32_t peek_head(const struct ota_cbor_reader *reader, enum cbor_major 
     return 1 + width;
 }
 
-static bool read_head(struct ota_cbor_reader *reader, enum cbor_major major, uint32_t *argument)
-{
+static bool read_head(struct ota_cbor_reader *reader, enum cbor_major major, uint32_t *argument) {
     uint32_t head_len = peek_head(reader, major, argument);
     advance(reader, head_len);
     return head_len != 0;
 }
 
-static bool read_string(struct ota_cbor_reader *reader, enum cbor_major major, struct ota_span *string)
-{
+static bool read_string(struct ota_cbor_reader *reader, enum cbor_major major, struct ota_span *string) {
     uint32_t len;
     uint32_t head_len = peek_head(reader, major, &len);
     if (head_len == 0 || len > reader->len - head_len) return false;
@@ -67,13 +62,9 @@ static bool read_string(struct ota_cbor_reader *reader, enum cbor_major major, s
     return true;
 }
 
-bool ota_cbor_read_uint(struct ota_cbor_reader *reader, uint32_t *value)
-{
-    return read_head(reader, CBOR_UINT, value);
-}
+bool ota_cbor_read_uint(struct ota_cbor_reader *reader, uint32_t *value) { return read_head(reader, CBOR_UINT, value); }
 
-bool ota_cbor_read_int(struct ota_cbor_reader *reader, int32_t *value)
-{
+bool ota_cbor_read_int(struct ota_cbor_reader *reader, int32_t *value) {
     uint32_t argument;
     bool is_negative = false;
     uint32_t head_len = peek_head(reader, CBOR_UINT, &argument);
@@ -87,41 +78,32 @@ bool ota_cbor_read_int(struct ota_cbor_reader *reader, int32_t *value)
     return true;
 }
 
-bool ota_cbor_read_bytes(struct ota_cbor_reader *reader, struct ota_span *bytes)
-{
+bool ota_cbor_read_bytes(struct ota_cbor_reader *reader, struct ota_span *bytes) {
     return read_string(reader, CBOR_BYTES, bytes);
 }
 
-bool ota_cbor_read_text(struct ota_cbor_reader *reader, struct ota_span *text)
-{
+bool ota_cbor_read_text(struct ota_cbor_reader *reader, struct ota_span *text) {
     return read_string(reader, CBOR_TEXT, text);
 }
 
-bool ota_cbor_read_array(struct ota_cbor_reader *reader, uint32_t *count)
-{
+bool ota_cbor_read_array(struct ota_cbor_reader *reader, uint32_t *count) {
     return read_head(reader, CBOR_ARRAY, count);
 }
 
-bool ota_cbor_read_map(struct ota_cbor_reader *reader, uint32_t *count)
-{
-    return read_head(reader, CBOR_MAP, count);
-}
+bool ota_cbor_read_map(struct ota_cbor_reader *reader, uint32_t *count) { return read_head(reader, CBOR_MAP, count); }
 
-bool ota_cbor_read_nil(struct ota_cbor_reader *reader)
-{
+bool ota_cbor_read_nil(struct ota_cbor_reader *reader) {
     if (reader->len == 0 || reader->untrusted[0] != CBOR_NIL) return false;
     advance(reader, 1);
     return true;
 }
 
-bool ota_cbor_read_key(struct ota_cbor_reader *reader, uint32_t key)
-{
+bool ota_cbor_read_key(struct ota_cbor_reader *reader, uint32_t key) {
     uint32_t value;
     return ota_cbor_read_range(reader, key, key, &value);
 }
 
-bool ota_cbor_read_range(struct ota_cbor_reader *reader, uint32_t lowest, uint32_t highest, uint32_t *value)
-{
+bool ota_cbor_read_range(struct ota_cbor_reader *reader, uint32_t lowest, uint32_t highest, uint32_t *value) {
     uint32_t argument;
     uint32_t head_len = peek_head(reader, CBOR_UINT, &argument);
     if (head_len == 0 || argument < lowest || argument > highest) return false;
@@ -130,13 +112,9 @@ bool ota_cbor_read_range(struct ota_cbor_reader *reader, uint32_t lowest, uint32
     return true;
 }
 
-bool ota_cbor_reader_at_end(const struct ota_cbor_reader *reader)
-{
-    return reader->len == 0;
-}
+bool ota_cbor_reader_at_end(const struct ota_cbor_reader *reader) { return reader->len == 0; }
 
-void ota_cbor_writer_init(struct ota_cbor_writer *writer, uint8_t *bytes, uint32_t size)
-{
+void ota_cbor_writer_init(struct ota_cbor_writer *writer, uint8_t *bytes, uint32_t size) {
     writer->bytes = bytes;
     writer->size = size;
     writer->len = 0;
@@ -144,8 +122,7 @@ void ota_cbor_writer_init(struct ota_cbor_writer *writer, uint8_t *bytes, uint32
 }
 
 /* Nothing is written behind a hole: once something did not fit, nothing fits. */
-static void append(struct ota_cbor_writer *writer, const void *bytes, uint32_t len)
-{
+static void append(struct ota_cbor_writer *writer, const void *bytes, uint32_t len) {
     if (writer->is_full || len > writer->size - writer->len) {
         writer->is_full = true;
         return;
@@ -154,8 +131,7 @@ static void append(struct ota_cbor_writer *writer, const void *bytes, uint32_t l
     writer->len += len;
 }
 
-static void write_head(struct ota_cbor_writer *writer, enum cbor_major major, uint32_t argument)
-{
+static void write_head(struct ota_cbor_writer *writer, enum cbor_major major, uint32_t argument) {
     uint8_t head[5];
     uint32_t first = (uint32_t)major << 5;
     if (argument < 24) {
@@ -177,13 +153,9 @@ static void write_head(struct ota_cbor_writer *writer, enum cbor_major major, ui
     }
 }
 
-void ota_cbor_write_uint(struct ota_cbor_writer *writer, uint32_t value)
-{
-    write_head(writer, CBOR_UINT, value);
-}
+void ota_cbor_write_uint(struct ota_cbor_writer *writer, uint32_t value) { write_head(writer, CBOR_UINT, value); }
 
-void ota_cbor_write_int(struct ota_cbor_writer *writer, int32_t value)
-{
+void ota_cbor_write_int(struct ota_cbor_writer *writer, int32_t value) {
     if (value < 0) {
         write_head(writer, CBOR_NEGATIVE, (uint32_t)(-1 - value));
     } else {
@@ -191,41 +163,28 @@ void ota_cbor_write_int(struct ota_cbor_writer *writer, int32_t value)
     }
 }
 
-void ota_cbor_write_bytes(struct ota_cbor_writer *writer, const uint8_t *bytes, uint32_t len)
-{
+void ota_cbor_write_bytes(struct ota_cbor_writer *writer, const uint8_t *bytes, uint32_t len) {
     write_head(writer, CBOR_BYTES, len);
     append(writer, bytes, len);
 }
 
-void ota_cbor_write_bytes_head(struct ota_cbor_writer *writer, uint32_t len)
-{
-    write_head(writer, CBOR_BYTES, len);
-}
+void ota_cbor_write_bytes_head(struct ota_cbor_writer *writer, uint32_t len) { write_head(writer, CBOR_BYTES, len); }
 
-void ota_cbor_write_text(struct ota_cbor_writer *writer, const char *text, uint32_t len)
-{
+void ota_cbor_write_text(struct ota_cbor_writer *writer, const char *text, uint32_t len) {
     write_head(writer, CBOR_TEXT, len);
     append(writer, text, len);
 }
 
-void ota_cbor_write_array(struct ota_cbor_writer *writer, uint32_t count)
-{
-    write_head(writer, CBOR_ARRAY, count);
-}
+void ota_cbor_write_array(struct ota_cbor_writer *writer, uint32_t count) { write_head(writer, CBOR_ARRAY, count); }
 
-void ota_cbor_write_map(struct ota_cbor_writer *writer, uint32_t count)
-{
-    write_head(writer, CBOR_MAP, count);
-}
+void ota_cbor_write_map(struct ota_cbor_writer *writer, uint32_t count) { write_head(writer, CBOR_MAP, count); }
 
-void ota_cbor_write_nil(struct ota_cbor_writer *writer)
-{
+void ota_cbor_write_nil(struct ota_cbor_writer *writer) {
     static const uint8_t nil = CBOR_NIL;
     append(writer, &nil, 1);
 }
 
-enum ota_status ota_cbor_writer_finish(const struct ota_cbor_writer *writer, uint32_t *len)
-{
+enum ota_status ota_cbor_writer_finish(const struct ota_cbor_writer *writer, uint32_t *len) {
     if (writer->is_full) return OTA_ERR_BUFFER;
     *len = writer->len;
     return OTA_OK;

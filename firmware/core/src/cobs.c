@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ota/cobs.h"
 
-/* A block is a code byte n and n - 1 bytes without a zero; a zero follows the block unless n is 255 or it is the last. */
+/* A block is a code byte n and n - 1 bytes without a zero; a zero follows the block unless n is 255 or it is the last.
+ */
 enum { CODE_MAX = 255 };
 
-uint32_t ota_cobs_encode(const uint8_t *bytes, uint32_t len, uint8_t *out)
-{
+uint32_t ota_cobs_encode(const uint8_t *bytes, uint32_t len, uint8_t *out) {
     uint32_t code_at = 0;
     uint32_t out_len = 1;
     for (uint32_t i = 0; i < len; i++) {
@@ -25,8 +25,7 @@ uint32_t ota_cobs_encode(const uint8_t *bytes, uint32_t len, uint8_t *out)
     return out_len;
 }
 
-enum ota_status ota_cobs_decode(uint8_t *untrusted, uint32_t len, uint32_t *decoded_len)
-{
+enum ota_status ota_cobs_decode(uint8_t *untrusted, uint32_t len, uint32_t *decoded_len) {
     uint32_t in = 0;
     uint32_t out = 0;
     while (in < len) {

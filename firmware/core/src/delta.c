@@ -33,8 +33,7 @@ _Static_assert((int)OTA_DELTA_AT_END == (int)OTA_DELTA_COUNTERS, "the model fill
 _Static_assert((int)OTA_DELTA_STEP_INPUT_MAX <= (int)OTA_DELTA_LOOKAHEAD_SIZE, "a step finds its input");
 _Static_assert((int)OTA_DELTA_HEADER_SIZE <= (int)OTA_DELTA_STEP_INPUT_MAX, "the header is one step");
 
-void ota_delta_init(struct ota_delta *delta, uint32_t profiles)
-{
+void ota_delta_init(struct ota_delta *delta, uint32_t profiles) {
     memset(delta, 0, sizeof *delta);
     delta->layout = LAYOUT;
     delta->status = OTA_OK;
@@ -43,8 +42,7 @@ void ota_delta_init(struct ota_delta *delta, uint32_t profiles)
     ota_range_init(&delta->range);
 }
 
-static enum ota_status step_header(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+static enum ota_status step_header(struct ota_delta *delta, const struct ota_delta_port *port) {
     struct ota_range_decoder *range = &delta->range;
     TRY(ota_delta_header_parse(range->in + range->in_pos, ota_range_available(range), &delta->header));
     range->in_pos += OTA_DELTA_HEADER_SIZE;
@@ -56,14 +54,12 @@ static enum ota_status step_header(struct ota_delta *delta, const struct ota_del
     return OTA_OK;
 }
 
-static void part_begin(struct ota_delta *delta)
-{
+static void part_begin(struct ota_delta *delta) {
     delta->last_operation = OTA_DELTA_OP_NONE;
     delta->alignment = ota_delta_part_alignment(&delta->header, delta->part);
 }
 
-static enum ota_status step_start(struct ota_delta *delta)
-{
+static enum ota_status step_start(struct ota_delta *delta) {
     ota_range_start(&delta->range);
     ota_delta_model_init(delta->counters);
     delta->hit_history = UINT32_MAX;
@@ -75,8 +71,7 @@ static enum ota_status step_start(struct ota_delta *delta)
 }
 
 /* A number from 0 to 2^25 - 2. */
-static enum ota_status decode_number(struct ota_delta *delta, enum ota_delta_number kind, uint32_t *out)
-{
+static enum ota_status decode_number(struct ota_delta *delta, enum ota_delta_number kind, uint32_t *out) {
     uint16_t *tree = delta->counters + ota_delta_number_tree(kind);
     uint32_t bits = ota_range_tree(&delta->range, tree, 5, OTA_DELTA_RATE_OPERATION);
     if (bits > OTA_DELTA_NUMBER_BITS_MAX) return OTA_ERR_PATCH_RANGE;
@@ -84,8 +79,7 @@ static enum ota_status decode_number(struct ota_delta *delta, enum ota_delta_num
     return OTA_OK;
 }
 
-static enum ota_delta_operation decode_operation(struct ota_delta *delta)
-{
+static enum ota_delta_operation decode_operation(struct ota_delta *delta) {
     uint32_t last = delta->last_operation;
     uint16_t *counters = delta->counters;
     /* a literal run is never followed by another one */
@@ -98,8 +92,7 @@ static enum ota_delta_operation decode_operation(struct ota_delta *delta)
     return OTA_DELTA_OP_BASE;
 }
 
-static enum ota_status begin_base_copy(struct ota_delta *delta)
-{
+static enum ota_status begin_base_copy(struct ota_delta *delta) {
     uint32_t shift = 0;
     TRY(decode_number(delta, OTA_DELTA_NUMBER_SHIFT, &shift));
     uint32_t off = ota_delta_offset(&delta->header, ota_delta_position(delta));
@@ -112,8 +105,7 @@ static enum ota_status begin_base_copy(struct ota_delta *delta)
     return OTA_OK;
 }
 
-static enum ota_status begin_target_copy(struct ota_delta *delta)
-{
+static enum ota_status begin_target_copy(struct ota_delta *delta) {
     uint32_t distance_less_1 = 0;
     TRY(decode_number(delta, OTA_DELTA_NUMBER_DISTANCE, &distance_less_1));
     uint32_t position = ota_delta_position(delta);
@@ -123,8 +115,7 @@ static enum ota_status begin_target_copy(struct ota_delta *delta)
     return OTA_OK;
 }
 
-static enum ota_status begin_operation(struct ota_delta *delta)
-{
+static enum ota_status begin_operation(struct ota_delta *delta) {
     static const uint8_t LEN_NUMBERS[] = {
         [OTA_DELTA_OP_LITERAL] = OTA_DELTA_NUMBER_LITERAL_LEN,
         [OTA_DELTA_OP_BASE] = OTA_DELTA_NUMBER_BASE_LEN,
@@ -145,8 +136,7 @@ static enum ota_status begin_operation(struct ota_delta *delta)
     return OTA_OK;
 }
 
-static enum ota_status step_operation(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+static enum ota_status step_operation(struct ota_delta *delta, const struct ota_delta_port *port) {
     if (ota_delta_position(delta) == ota_delta_part_end(&delta->header, delta->part)) {
         bool is_last = delta->part == OTA_DELTA_PART_TAIL;
         TRY(ota_delta_part_next(delta, port));
@@ -162,21 +152,18 @@ static enum ota_status step_operation(struct ota_delta *delta, const struct ota_
     return delta->range.overrun != 0 ? OTA_ERR_PATCH_TRUNCATED : status;
 }
 
-static uint8_t decode_byte(struct ota_delta *delta, uint32_t tree)
-{
+static uint8_t decode_byte(struct ota_delta *delta, uint32_t tree) {
     return (uint8_t)ota_range_tree(&delta->range, delta->counters + tree, 8, OTA_DELTA_RATE_TREE);
 }
 
 /* Counts the byte that the step is about to put. */
-static void advance(struct ota_delta *delta)
-{
+static void advance(struct ota_delta *delta) {
     delta->source++;
     delta->run_left--;
     if (delta->run_left == 0) delta->state = STATE_OPERATION;
 }
 
-static enum ota_status step_literal(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+static enum ota_status step_literal(struct ota_delta *delta, const struct ota_delta_port *port) {
     uint8_t byte = 0;
     if (!ota_delta_derived_byte(delta, &byte)) {
         uint32_t off = ota_delta_offset(&delta->header, ota_delta_position(delta));
@@ -188,8 +175,7 @@ static enum ota_status step_literal(struct ota_delta *delta, const struct ota_de
 
 /* The source byte of the current copy. Read in pieces, but never behind what is already written: a copy may read
  * what it writes itself. */
-static enum ota_status source_byte(struct ota_delta *delta, const struct ota_delta_port *port, uint8_t *byte)
-{
+static enum ota_status source_byte(struct ota_delta *delta, const struct ota_delta_port *port, uint8_t *byte) {
     uint32_t index = delta->source - delta->source_first;
     if (index >= delta->source_len) {
         uint32_t len = ota_min_u32(delta->run_left, OTA_DELTA_SOURCE_SIZE);
@@ -207,8 +193,7 @@ static enum ota_status source_byte(struct ota_delta *delta, const struct ota_del
     return OTA_OK;
 }
 
-static enum ota_status step_base(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+static enum ota_status step_base(struct ota_delta *delta, const struct ota_delta_port *port) {
     uint8_t byte = 0;
     if (!ota_delta_derived_byte(delta, &byte)) {
         TRY(source_byte(delta, port, &byte));
@@ -225,32 +210,36 @@ static enum ota_status step_base(struct ota_delta *delta, const struct ota_delta
     return ota_delta_put(delta, port, byte);
 }
 
-static enum ota_status step_target(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+static enum ota_status step_target(struct ota_delta *delta, const struct ota_delta_port *port) {
     uint8_t byte = 0;
     if (!ota_delta_derived_byte(delta, &byte)) TRY(source_byte(delta, port, &byte));
     advance(delta);
     return ota_delta_put(delta, port, byte);
 }
 
-static enum ota_status step(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+static enum ota_status step(struct ota_delta *delta, const struct ota_delta_port *port) {
     switch ((enum state)delta->state) {
-    case STATE_HEADER: return step_header(delta, port);
-    case STATE_START: return step_start(delta);
-    case STATE_OPERATION: return step_operation(delta, port);
-    case STATE_LITERAL: return step_literal(delta, port);
-    case STATE_BASE: return step_base(delta, port);
-    case STATE_TARGET: return step_target(delta, port);
+    case STATE_HEADER:
+        return step_header(delta, port);
+    case STATE_START:
+        return step_start(delta);
+    case STATE_OPERATION:
+        return step_operation(delta, port);
+    case STATE_LITERAL:
+        return step_literal(delta, port);
+    case STATE_BASE:
+        return step_base(delta, port);
+    case STATE_TARGET:
+        return step_target(delta, port);
     case STATE_WRITTEN:
-    case STATE_FINISHED: break;
+    case STATE_FINISHED:
+        break;
     }
     return OTA_ERR_STATE;
 }
 
 /* Steps while the worst case of a step is in the look-ahead, or nothing more will come. */
-static enum ota_status run(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+static enum ota_status run(struct ota_delta *delta, const struct ota_delta_port *port) {
     while (delta->state < STATE_WRITTEN) {
         if (delta->ended == 0 && ota_range_available(&delta->range) < OTA_DELTA_STEP_INPUT_MAX) return OTA_OK;
         TRY(step(delta, port));
@@ -259,8 +248,7 @@ static enum ota_status run(struct ota_delta *delta, const struct ota_delta_port 
 }
 
 static enum ota_status push(struct ota_delta *delta, const struct ota_delta_port *port, const uint8_t *bytes,
-                            uint32_t len)
-{
+                            uint32_t len) {
     while (len > 0) {
         if (delta->state >= STATE_WRITTEN) return OTA_ERR_PATCH_TRAILING;
         uint32_t taken = ota_range_fill(&delta->range, bytes, len);
@@ -272,8 +260,7 @@ static enum ota_status push(struct ota_delta *delta, const struct ota_delta_port
     return OTA_OK;
 }
 
-static enum ota_status finish(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+static enum ota_status finish(struct ota_delta *delta, const struct ota_delta_port *port) {
     if (delta->state == STATE_FINISHED) return OTA_OK;
     delta->ended = 1;
     TRY(run(delta, port));
@@ -283,26 +270,22 @@ static enum ota_status finish(struct ota_delta *delta, const struct ota_delta_po
 }
 
 enum ota_status ota_delta_push(struct ota_delta *delta, const struct ota_delta_port *port, const uint8_t *bytes,
-                               uint32_t len)
-{
+                               uint32_t len) {
     if (delta->status == OTA_OK) delta->status = push(delta, port, bytes, len);
     return (enum ota_status)delta->status;
 }
 
-enum ota_status ota_delta_finish(struct ota_delta *delta, const struct ota_delta_port *port)
-{
+enum ota_status ota_delta_finish(struct ota_delta *delta, const struct ota_delta_port *port) {
     if (delta->status == OTA_OK) delta->status = finish(delta, port);
     return (enum ota_status)delta->status;
 }
 
-bool ota_delta_is_done(const struct ota_delta *delta)
-{
+bool ota_delta_is_done(const struct ota_delta *delta) {
     return delta->status == OTA_OK && delta->state == STATE_FINISHED;
 }
 
 /* The bounds that the decoder itself relies on; a damaged checkpoint must not lead it out of its memory. */
-static bool checkpoint_holds(const struct ota_delta *delta)
-{
+static bool checkpoint_holds(const struct ota_delta *delta) {
     const struct ota_delta_header *header = &delta->header;
     if (delta->layout != LAYOUT || delta->status != OTA_OK) return false;
     if (delta->state < STATE_OPERATION || delta->state > STATE_TARGET) return false;
@@ -321,8 +304,7 @@ static bool checkpoint_holds(const struct ota_delta *delta)
     return delta->source <= header->base_len && delta->run_left <= header->base_len - delta->source;
 }
 
-enum ota_status ota_delta_resume(struct ota_delta *delta, uint32_t *patch_off)
-{
+enum ota_status ota_delta_resume(struct ota_delta *delta, uint32_t *patch_off) {
     if (!checkpoint_holds(delta)) return OTA_ERR_STATE;
     *patch_off = delta->patch_off;
     return OTA_OK;

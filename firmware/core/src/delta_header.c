@@ -31,15 +31,13 @@ enum {
 
 static const uint8_t MAGIC[4] = {'M', 'U', 'S', 'P'};
 
-static bool image_layout_holds(uint32_t len, uint32_t reloc_start)
-{
+static bool image_layout_holds(uint32_t len, uint32_t reloc_start) {
     if (len % 4 != 0 || reloc_start % 4 != 0) return false;
     if (len < OTA_IMAGE_MIN_LEN) return false;
     return reloc_start >= OTA_IMAGE_BODY_AT && reloc_start < len - OTA_IMAGE_TAIL_LEN;
 }
 
-static bool image_header_holds(const struct ota_delta_header *header)
-{
+static bool image_header_holds(const struct ota_delta_header *header) {
     if (!image_layout_holds(header->target_len, header->target_reloc_start)) return false;
     if (header->body_hash_off < EXT_ENTRY_HEAD_LEN || header->body_hash_off > BODY_HASH_OFF_MAX) return false;
     if (header->load_base % 4 != 0) return false;
@@ -47,14 +45,11 @@ static bool image_header_holds(const struct ota_delta_header *header)
     return header->base_reloc_start == 0;
 }
 
-static bool raw_header_holds(const struct ota_delta_header *header)
-{
+static bool raw_header_holds(const struct ota_delta_header *header) {
     return header->body_hash_off == 0 && header->base_reloc_start == 0 && header->target_reloc_start == 0;
 }
 
-
-enum ota_status ota_delta_header_parse(const uint8_t *untrusted, uint32_t len, struct ota_delta_header *out)
-{
+enum ota_status ota_delta_header_parse(const uint8_t *untrusted, uint32_t len, struct ota_delta_header *out) {
     if (len < OTA_DELTA_HEADER_SIZE) return OTA_ERR_PATCH_TRUNCATED;
     if (memcmp(untrusted, MAGIC, sizeof MAGIC) != 0) return OTA_ERR_PATCH_HEADER;
     if (ota_crc32(0, untrusted, AT_CRC) != ota_load32_le(untrusted + AT_CRC)) return OTA_ERR_PATCH_HEADER;

@@ -47,8 +47,7 @@ enum {
 };
 
 /* Moves a counter towards the bit it has just seen; it never reaches 0 or 65,536. */
-static inline uint16_t ota_counter_updated(uint16_t counter, uint32_t bit, uint32_t rate)
-{
+static inline uint16_t ota_counter_updated(uint16_t counter, uint32_t bit, uint32_t rate) {
     uint32_t chance = counter;
     if (bit != 0) {
         chance += (0xFFFF - chance) >> rate;
@@ -58,15 +57,13 @@ static inline uint16_t ota_counter_updated(uint16_t counter, uint32_t bit, uint3
     return (uint16_t)chance;
 }
 
-static inline void ota_delta_model_init(uint16_t *counters)
-{
+static inline void ota_delta_model_init(uint16_t *counters) {
     for (uint32_t i = 0; i < OTA_DELTA_AT_END; i++) counters[i] = OTA_DELTA_CHANCE_EVEN;
     for (uint32_t i = 0; i < OTA_DELTA_HIT_CONTEXTS; i++) counters[OTA_DELTA_AT_HIT + i] = OTA_DELTA_CHANCE_HIT;
 }
 
 /* `history`: bit n is whether the byte n + 1 before was as predicted; `run`: how many were since the last miss. */
-static inline uint32_t ota_delta_hit_counter(uint32_t history, uint32_t run)
-{
+static inline uint32_t ota_delta_hit_counter(uint32_t history, uint32_t run) {
     uint32_t recent = history & 0xFF;
     if (recent != 0xFF) return OTA_DELTA_AT_HIT + recent;
     uint32_t bucket = 0;
@@ -74,18 +71,15 @@ static inline uint32_t ota_delta_hit_counter(uint32_t history, uint32_t run)
     return OTA_DELTA_AT_HIT + 256 + bucket;
 }
 
-static inline uint32_t ota_delta_difference_tree(uint32_t target_off)
-{
+static inline uint32_t ota_delta_difference_tree(uint32_t target_off) {
     return OTA_DELTA_AT_DIFFERENCE + (target_off & 1) * 256;
 }
 
-static inline uint32_t ota_delta_literal_tree(uint32_t target_off)
-{
+static inline uint32_t ota_delta_literal_tree(uint32_t target_off) {
     return OTA_DELTA_AT_LITERAL + (target_off & 1) * 256;
 }
 
-static inline uint32_t ota_delta_number_tree(enum ota_delta_number number)
-{
+static inline uint32_t ota_delta_number_tree(enum ota_delta_number number) {
     return OTA_DELTA_AT_NUMBER + (uint32_t)number * 32;
 }
 

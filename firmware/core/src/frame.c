@@ -11,8 +11,7 @@ enum {
     CRC_LEN = 4,
 };
 
-uint32_t ota_frame_encode(uint8_t type, const uint8_t *body, uint32_t body_len, uint8_t *out)
-{
+uint32_t ota_frame_encode(uint8_t type, const uint8_t *body, uint32_t body_len, uint8_t *out) {
     /* The raw frame stands at the end of `out` and is coded to its beginning: by the time a byte is overwritten it has
      * been read, because coding adds no more bytes than lie between the two beginnings. */
     uint32_t raw_len = 1 + body_len + CRC_LEN;
@@ -27,8 +26,7 @@ uint32_t ota_frame_encode(uint8_t type, const uint8_t *body, uint32_t body_len, 
     return coded_len + 2;
 }
 
-void ota_frame_decoder_init(struct ota_frame_decoder *decoder)
-{
+void ota_frame_decoder_init(struct ota_frame_decoder *decoder) {
     decoder->is_inside = false;
     decoder->len = 0;
     decoder->type = 0;
@@ -37,8 +35,7 @@ void ota_frame_decoder_init(struct ota_frame_decoder *decoder)
 }
 
 /* Whether the coded bytes are a frame; fills type and body. */
-static bool decode(struct ota_frame_decoder *decoder)
-{
+static bool decode(struct ota_frame_decoder *decoder) {
     uint8_t *raw = decoder->buffer;
     uint32_t raw_len;
     if (ota_cobs_decode(raw, decoder->len, &raw_len) != OTA_OK) return false;
@@ -50,8 +47,7 @@ static bool decode(struct ota_frame_decoder *decoder)
     return true;
 }
 
-enum ota_frame_event ota_frame_decoder_push(struct ota_frame_decoder *decoder, uint8_t byte)
-{
+enum ota_frame_event ota_frame_decoder_push(struct ota_frame_decoder *decoder, uint8_t byte) {
     if (byte != DELIMITER) {
         if (!decoder->is_inside) return OTA_FRAME_TEXT;
         if (decoder->len < sizeof decoder->buffer) {

@@ -7,8 +7,7 @@
 enum { BLOCK_LEN = 64 };
 
 /* Starts a hash with the key's block, every byte of it xor `pad`. */
-static void begin_padded(struct ota_sha256 *sha, const uint8_t block[BLOCK_LEN], uint8_t pad)
-{
+static void begin_padded(struct ota_sha256 *sha, const uint8_t block[BLOCK_LEN], uint8_t pad) {
     uint8_t padded[BLOCK_LEN];
     for (uint32_t i = 0; i < BLOCK_LEN; i++) padded[i] = (uint8_t)(block[i] ^ pad);
     ota_sha256_init(sha);
@@ -16,8 +15,7 @@ static void begin_padded(struct ota_sha256 *sha, const uint8_t block[BLOCK_LEN],
     crypto_wipe(padded, sizeof padded);
 }
 
-void ota_hmac_sha256(struct ota_span key, const struct ota_span *pieces, uint32_t count, uint8_t mac[OTA_SHA256_LEN])
-{
+void ota_hmac_sha256(struct ota_span key, const struct ota_span *pieces, uint32_t count, uint8_t mac[OTA_SHA256_LEN]) {
     struct ota_sha256 sha;
     uint8_t block[BLOCK_LEN] = {0};
     if (key.len > BLOCK_LEN) {
@@ -40,8 +38,8 @@ void ota_hmac_sha256(struct ota_span key, const struct ota_span *pieces, uint32_
     crypto_wipe(inner, sizeof inner);
 }
 
-void ota_hkdf_sha256(struct ota_span salt, struct ota_span input, struct ota_span info, uint8_t *out, uint32_t out_len)
-{
+void ota_hkdf_sha256(struct ota_span salt, struct ota_span input, struct ota_span info, uint8_t *out,
+                     uint32_t out_len) {
     uint8_t extracted[OTA_SHA256_LEN];
     uint8_t block[OTA_SHA256_LEN];
     uint32_t block_len = 0; /* the first block has none before it */

@@ -27,8 +27,7 @@ enum {
     AT_COMMIT = 508,
 };
 
-static bool parse(const uint8_t *bytes, const uint8_t chip_id[OTA_DEVICE_ID_LEN], struct ota_identity_page *page)
-{
+static bool parse(const uint8_t *bytes, const uint8_t chip_id[OTA_DEVICE_ID_LEN], struct ota_identity_page *page) {
     if (ota_load32_le(bytes) != PAGE_MAGIC || ota_load16_le(bytes + AT_FORMAT) != PAGE_FORMAT) return false;
     if (ota_load32_le(bytes + AT_COMMIT) != OTA_COMMIT) return false;
     if (ota_load32_le(bytes + AT_CRC) != ota_crc32(0, bytes, AT_CRC)) return false;
@@ -56,12 +55,12 @@ static bool parse(const uint8_t *bytes, const uint8_t chip_id[OTA_DEVICE_ID_LEN]
 }
 
 enum ota_status ota_identity_page_read(const struct ota_flash *flash, const uint8_t chip_id[OTA_DEVICE_ID_LEN],
-                                       struct ota_identity_page *page)
-{
+                                       struct ota_identity_page *page) {
     uint8_t bytes[OTA_IDENTITY_PAGE_LEN];
     enum ota_status status = OTA_ERR_IDENTITY_PAGE;
     for (uint32_t copy = 0; copy < PAGE_COPIES && status == OTA_ERR_IDENTITY_PAGE; copy++) {
-        enum ota_status read = flash->read(flash->ctx, OTA_IDENTITY_ADDR + copy * OTA_IDENTITY_PAGE_LEN, bytes, sizeof bytes);
+        enum ota_status read =
+            flash->read(flash->ctx, OTA_IDENTITY_ADDR + copy * OTA_IDENTITY_PAGE_LEN, bytes, sizeof bytes);
         if (read != OTA_OK) {
             status = read;
         } else if (parse(bytes, chip_id, page)) {

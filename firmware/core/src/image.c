@@ -47,8 +47,7 @@ struct open_parts {
     uint8_t ext[OTA_IMAGE_EXT_LEN];
 };
 
-static enum ota_status check_length(struct ota_image *image, const uint8_t *prefix)
-{
+static enum ota_status check_length(struct ota_image *image, const uint8_t *prefix) {
     uint32_t start = ota_load32_le(prefix + PREFIX_START);
     uint32_t end = ota_load32_le(prefix + PREFIX_END);
     if (start != image->slot_addr || end < start || end - start > OTA_SLOT_SIZE - 4) return OTA_ERR_IMAGE_LENGTH;
@@ -58,16 +57,14 @@ static enum ota_status check_length(struct ota_image *image, const uint8_t *pref
 }
 
 /* Length of the entry at `pos`, its head included; 0 when there is none of this type that fits. */
-static uint32_t entry_len(const uint8_t *ext, uint32_t pos, uint16_t type)
-{
+static uint32_t entry_len(const uint8_t *ext, uint32_t pos, uint16_t type) {
     if (OTA_IMAGE_EXT_LEN - pos < ENTRY_HEAD_LEN || ota_load16_le(ext + pos) != type) return 0;
     uint32_t len = ota_load16_le(ext + pos + 2);
     return len < ENTRY_HEAD_LEN || len > OTA_IMAGE_EXT_LEN - pos ? 0 : len;
 }
 
 /* Exactly the entries of docs/spec/image.md section 4, in their order. */
-static enum ota_status check_ext(struct ota_image *image, const uint8_t *ext)
-{
+static enum ota_status check_ext(struct ota_image *image, const uint8_t *ext) {
     uint32_t pos = entry_len(ext, 0, ENTRY_MANIFEST);
     if (pos == 0) return OTA_ERR_IMAGE_FORMAT;
     image->manifest_len = (uint16_t)(pos - ENTRY_HEAD_LEN);
@@ -76,7 +73,8 @@ static enum ota_status check_ext(struct ota_image *image, const uint8_t *ext)
     image->signature_count = 0;
     while (entry_len(ext, pos, ENTRY_SIGNATURE) == ENTRY_HEAD_LEN + OTA_COSE_SIGN1_LEN) {
         const uint8_t *sign1 = ext + pos + ENTRY_HEAD_LEN;
-        if (image->signature_count == OTA_IMAGE_SIGNATURES_MAX || !ota_cose_sign1_has_form(sign1)) return OTA_ERR_IMAGE_FORMAT;
+        if (image->signature_count == OTA_IMAGE_SIGNATURES_MAX || !ota_cose_sign1_has_form(sign1))
+            return OTA_ERR_IMAGE_FORMAT;
         if (previous != NULL && !ota_cose_key_ids_rise(previous, sign1)) return OTA_ERR_IMAGE_FORMAT;
         image->signature_count++;
         previous = sign1;
@@ -84,7 +82,8 @@ static enum ota_status check_ext(struct ota_image *image, const uint8_t *ext)
     }
 
     uint32_t padding_len = entry_len(ext, pos, ENTRY_PADDING);
-    if (padding_len == 0 || padding_len + PRODUCT_ENTRY_LEN + END_ENTRY_LEN != OTA_IMAGE_EXT_LEN - pos) return OTA_ERR_IMAGE_FORMAT;
+    if (padding_len == 0 || padding_len + PRODUCT_ENTRY_LEN + END_ENTRY_LEN != OTA_IMAGE_EXT_LEN - pos)
+        return OTA_ERR_IMAGE_FORMAT;
     if (!ota_bytes_are(ext + pos + ENTRY_HEAD_LEN, padding_len - ENTRY_HEAD_LEN, 0)) return OTA_ERR_IMAGE_FORMAT;
     pos += padding_len;
 
@@ -95,8 +94,7 @@ static enum ota_status check_ext(struct ota_image *image, const uint8_t *ext)
     return entry_len(ext, pos, ENTRY_END) == END_ENTRY_LEN ? OTA_OK : OTA_ERR_IMAGE_FORMAT;
 }
 
-static enum ota_status check_manifest(struct ota_image *image, const uint8_t *ext)
-{
+static enum ota_status check_manifest(struct ota_image *image, const uint8_t *ext) {
     struct ota_manifest *manifest = &image->manifest;
     TRY(ota_manifest_parse(ext + ENTRY_HEAD_LEN, image->manifest_len, manifest));
     if (manifest->ext_start != image->len - OTA_IMAGE_TAIL_LEN) return OTA_ERR_MANIFEST;
@@ -106,8 +104,7 @@ static enum ota_status check_manifest(struct ota_image *image, const uint8_t *ex
     return OTA_OK;
 }
 
-static enum ota_status check_agreement(const struct ota_manifest *manifest, const struct open_parts *parts)
-{
+static enum ota_status check_agreement(const struct ota_manifest *manifest, const struct open_parts *parts) {
     /* Prefix from 0x18C on: every byte has its one value. */
     uint8_t prefix[PREFIX_LEN - 8] = {[2] = 1, [6] = 3, [8] = 2};
     ota_store16_le(prefix + PREFIX_PLATFORM - 8, manifest->platform_id);
@@ -124,8 +121,7 @@ static enum ota_status check_agreement(const struct ota_manifest *manifest, cons
     return OTA_ERR_IMAGE_MISMATCH;
 }
 
-enum ota_status ota_image_open(const struct ota_flash *flash, uint32_t slot_addr, struct ota_image *image)
-{
+enum ota_status ota_image_open(const struct ota_flash *flash, uint32_t slot_addr, struct ota_image *image) {
     struct open_parts parts;
     image->flash = flash;
     image->slot_addr = slot_addr;
@@ -148,15 +144,14 @@ enum ota_status ota_image_open(const struct ota_flash *flash, uint32_t slot_addr
     return ota_reloc_check(&image->reloc);
 }
 
-enum ota_status ota_image_read(struct ota_image *image, uint32_t off, void *out, uint32_t len)
-{
+enum ota_status ota_image_read(struct ota_image *image, uint32_t off, void *out, uint32_t len) {
     if (off > image->len || len > image->len - off) return OTA_ERR_FLASH_RANGE;
     return slot_read(image->flash, image->slot_addr, &image->reloc, off, out, len);
 }
 
 /* Runs the CRC, and the SHA-256 unless it is NULL, on over [from, to). */
-static enum ota_status digest_range(struct ota_image *image, uint32_t from, uint32_t to, struct ota_sha256 *sha, uint32_t *crc)
-{
+static enum ota_status digest_range(struct ota_image *image, uint32_t from, uint32_t to, struct ota_sha256 *sha,
+                                    uint32_t *crc) {
     uint8_t chunk[512];
     while (from < to) {
         uint32_t take = ota_min_u32(to - from, sizeof chunk);
@@ -168,8 +163,7 @@ static enum ota_status digest_range(struct ota_image *image, uint32_t from, uint
     return OTA_OK;
 }
 
-enum ota_status ota_image_check_hash(struct ota_image *image)
-{
+enum ota_status ota_image_check_hash(struct ota_image *image) {
     struct ota_sha256 sha;
     struct ota_sha256 body;
     uint8_t suffix[SUFFIX_LEN];
@@ -196,8 +190,7 @@ enum ota_status ota_image_check_hash(struct ota_image *image)
 }
 
 /* Signatures by enough different keys: key ids rise, so no signer counts twice. */
-static enum ota_status check_signatures(struct ota_image *image, const struct ota_image_requirements *requirements)
-{
+static enum ota_status check_signatures(struct ota_image *image, const struct ota_image_requirements *requirements) {
     const struct ota_keyset *keyset = requirements->keyset;
     uint8_t manifest[OTA_MANIFEST_MAX_LEN];
     uint8_t sign1[OTA_COSE_SIGN1_LEN];
@@ -228,8 +221,8 @@ static enum ota_status check_signatures(struct ota_image *image, const struct ot
     return OTA_ERR_SIGNERS;
 }
 
-enum ota_status ota_image_check_requirements(struct ota_image *image, const struct ota_image_requirements *requirements)
-{
+enum ota_status ota_image_check_requirements(struct ota_image *image,
+                                             const struct ota_image_requirements *requirements) {
     const struct ota_manifest *manifest = &image->manifest;
     if (manifest->product_id != requirements->product_id) return OTA_ERR_PRODUCT;
     if (manifest->platform_id != requirements->platform_id) return OTA_ERR_PLATFORM;
@@ -242,16 +235,14 @@ enum ota_status ota_image_check_requirements(struct ota_image *image, const stru
 }
 
 enum ota_status ota_image_check_full(const struct ota_flash *flash, uint32_t slot_addr,
-                                     const struct ota_image_requirements *requirements, struct ota_image *image)
-{
+                                     const struct ota_image_requirements *requirements, struct ota_image *image) {
     TRY(ota_image_open(flash, slot_addr, image));
     TRY(ota_image_check_hash(image));
     return ota_image_check_requirements(image, requirements);
 }
 
 enum ota_status ota_image_check_pinned(const struct ota_flash *flash, uint32_t slot_addr,
-                                       const uint8_t identity[OTA_IDENTITY_SHORT_LEN], struct ota_image *image)
-{
+                                       const uint8_t identity[OTA_IDENTITY_SHORT_LEN], struct ota_image *image) {
     TRY(ota_image_open(flash, slot_addr, image));
     TRY(ota_image_check_hash(image));
     return ota_bytes_equal(image->identity, identity, OTA_IDENTITY_SHORT_LEN) ? OTA_OK : OTA_ERR_IDENTITY;

@@ -21,8 +21,7 @@ struct keyset_parts {
     uint32_t signature_count;
 };
 
-static bool split(const uint8_t *untrusted, uint32_t len, struct keyset_parts *parts)
-{
+static bool split(const uint8_t *untrusted, uint32_t len, struct keyset_parts *parts) {
     struct ota_cbor_reader reader;
     uint32_t count;
     if (len > OTA_KEYSET_MAX_LEN) return false;
@@ -43,8 +42,7 @@ static bool split(const uint8_t *untrusted, uint32_t len, struct keyset_parts *p
 
 /* The entry `key`: an array of `lowest` to `highest` public keys, rising. */
 static bool read_keys(struct ota_cbor_reader *reader, uint32_t key, uint32_t lowest, uint32_t highest, uint8_t *keys,
-                      uint8_t *key_count)
-{
+                      uint8_t *key_count) {
     uint32_t count;
     if (!ota_cbor_read_key(reader, key) || !ota_cbor_read_array(reader, &count)) return false;
     if (count < lowest || count > highest) return false;
@@ -59,16 +57,14 @@ static bool read_keys(struct ota_cbor_reader *reader, uint32_t key, uint32_t low
     return true;
 }
 
-static bool read_threshold(struct ota_cbor_reader *reader, uint32_t key, uint32_t highest, uint8_t *threshold)
-{
+static bool read_threshold(struct ota_cbor_reader *reader, uint32_t key, uint32_t highest, uint8_t *threshold) {
     uint32_t value;
     if (!ota_cbor_read_key(reader, key) || !ota_cbor_read_range(reader, 1, highest, &value)) return false;
     *threshold = (uint8_t)value;
     return true;
 }
 
-static bool parse_payload(struct ota_span payload, struct ota_keyset *keyset)
-{
+static bool parse_payload(struct ota_span payload, struct ota_keyset *keyset) {
     struct ota_cbor_reader reader;
     struct ota_roots *roots = &keyset->next_roots;
     uint32_t count;
@@ -86,16 +82,14 @@ static bool parse_payload(struct ota_span payload, struct ota_keyset *keyset)
            keyset->release_threshold <= keyset->release_count && roots->threshold <= roots->count;
 }
 
-enum ota_status ota_keyset_parse(const uint8_t *untrusted, uint32_t len, struct ota_keyset *keyset)
-{
+enum ota_status ota_keyset_parse(const uint8_t *untrusted, uint32_t len, struct ota_keyset *keyset) {
     struct keyset_parts parts;
     if (split(untrusted, len, &parts) && parse_payload(parts.payload, keyset)) return OTA_OK;
     return OTA_ERR_KEYSET;
 }
 
 /* Signatures by enough different roots: key ids rise, so no root counts twice. */
-static enum ota_status check_signatures(const struct keyset_parts *parts, const struct ota_roots *roots)
-{
+static enum ota_status check_signatures(const struct keyset_parts *parts, const struct ota_roots *roots) {
     uint32_t signers = 0;
     for (uint32_t i = 0; i < parts->signature_count; i++) {
         const uint8_t *sign1 = parts->signatures + i * OTA_COSE_SIGN1_LEN;
@@ -108,8 +102,7 @@ static enum ota_status check_signatures(const struct keyset_parts *parts, const 
 }
 
 enum ota_status ota_keyset_accept(const uint8_t *untrusted, uint32_t len, uint32_t current_version,
-                                  const struct ota_roots *roots, struct ota_keyset *keyset)
-{
+                                  const struct ota_roots *roots, struct ota_keyset *keyset) {
     struct keyset_parts parts;
     struct ota_keyset candidate;
     TRY(ota_keyset_parse(untrusted, len, &candidate));

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-static bool read_ref(struct ota_cbor_reader *reader, uint32_t lowest_version, struct ota_keyset_ref *ref)
-{
+static bool read_ref(struct ota_cbor_reader *reader, uint32_t lowest_version, struct ota_keyset_ref *ref) {
     uint32_t count;
     struct ota_span digest;
     if (!ota_cbor_read_array(reader, &count) || count != 3) return false;
@@ -14,8 +13,7 @@ static bool read_ref(struct ota_cbor_reader *reader, uint32_t lowest_version, st
     return ota_cbor_read_range(reader, 1, UINT32_MAX, &ref->len);
 }
 
-enum ota_status ota_keyset_refs_read(struct ota_cbor_reader *reader, struct ota_keyset_ref *refs, uint32_t *count)
-{
+enum ota_status ota_keyset_refs_read(struct ota_cbor_reader *reader, struct ota_keyset_ref *refs, uint32_t *count) {
     uint32_t last_version = 0;
     if (!ota_cbor_read_array(reader, count) || *count > OTA_KEYSET_REF_MAX) return OTA_ERR_MESSAGE;
     for (uint32_t i = 0; i < *count; i++) {

@@ -7,16 +7,14 @@ enum {
     CBOR_TRUE = 0xF5,
 };
 
-bool message_map_begin(struct message_map *map, struct ota_cbor_reader *reader)
-{
+bool message_map_begin(struct message_map *map, struct ota_cbor_reader *reader) {
     map->reader = reader;
     map->lowest_key = 0;
     map->is_past_last_key = false;
     return ota_cbor_read_map(reader, &map->left);
 }
 
-bool message_map_next(struct message_map *map, uint32_t *key)
-{
+bool message_map_next(struct message_map *map, uint32_t *key) {
     if (map->is_past_last_key || !ota_cbor_read_range(map->reader, map->lowest_key, UINT32_MAX, key)) return false;
     map->left--;
     map->is_past_last_key = *key == UINT32_MAX;
@@ -24,21 +22,16 @@ bool message_map_next(struct message_map *map, uint32_t *key)
     return true;
 }
 
-static bool read_byte(struct ota_cbor_reader *reader, uint8_t value)
-{
+static bool read_byte(struct ota_cbor_reader *reader, uint8_t value) {
     if (reader->len == 0 || reader->untrusted[0] != value) return false;
     reader->untrusted++;
     reader->len--;
     return true;
 }
 
-bool message_read_true(struct ota_cbor_reader *reader)
-{
-    return read_byte(reader, CBOR_TRUE);
-}
+bool message_read_true(struct ota_cbor_reader *reader) { return read_byte(reader, CBOR_TRUE); }
 
-static bool skip_scalar(struct ota_cbor_reader *reader)
-{
+static bool skip_scalar(struct ota_cbor_reader *reader) {
     uint32_t number;
     int32_t negative;
     struct ota_span string;
@@ -53,14 +46,12 @@ struct level {
     bool is_map;
 };
 
-static bool open_container(struct ota_cbor_reader *reader, struct level *level)
-{
+static bool open_container(struct ota_cbor_reader *reader, struct level *level) {
     level->is_map = message_map_begin(&level->map, reader);
     return level->is_map || ota_cbor_read_array(reader, &level->map.left);
 }
 
-bool message_skip(struct ota_cbor_reader *reader)
-{
+bool message_skip(struct ota_cbor_reader *reader) {
     struct level levels[DEPTH_MAX - 1];
     uint32_t depth = 0;
     do {

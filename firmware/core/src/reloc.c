@@ -12,8 +12,7 @@ enum {
 static const uint32_t no_block = UINT32_MAX;
 
 void ota_reloc_init(struct ota_reloc *reloc, enum ota_status (*read)(void *ctx, uint32_t at, void *out, uint32_t len),
-                    void *ctx, uint32_t at, uint32_t len, uint32_t reloc_start)
-{
+                    void *ctx, uint32_t at, uint32_t len, uint32_t reloc_start) {
     reloc->ctx = ctx;
     reloc->read = read;
     reloc->at = at;
@@ -24,13 +23,11 @@ void ota_reloc_init(struct ota_reloc *reloc, enum ota_status (*read)(void *ctx, 
     reloc->window_len = 0;
 }
 
-static uint32_t block_count(const struct ota_reloc *reloc)
-{
+static uint32_t block_count(const struct ota_reloc *reloc) {
     return (reloc->reloc_start + OTA_RELOC_BLOCK_LEN - 1) / OTA_RELOC_BLOCK_LEN;
 }
 
-static enum ota_status read_byte(struct ota_reloc *reloc, uint32_t pos, uint8_t *byte)
-{
+static enum ota_status read_byte(struct ota_reloc *reloc, uint32_t pos, uint8_t *byte) {
     if (pos >= reloc->len) return OTA_ERR_RELOC;
     /* Below the window the difference wraps to a large number. */
     if (pos - reloc->window_off >= reloc->window_len) {
@@ -44,8 +41,7 @@ static enum ota_status read_byte(struct ota_reloc *reloc, uint32_t pos, uint8_t 
     return OTA_OK;
 }
 
-static enum ota_status read_u16(struct ota_reloc *reloc, uint32_t pos, uint32_t *value)
-{
+static enum ota_status read_u16(struct ota_reloc *reloc, uint32_t pos, uint32_t *value) {
     uint8_t low, high;
     TRY(read_byte(reloc, pos, &low));
     TRY(read_byte(reloc, pos + 1, &high));
@@ -53,14 +49,10 @@ static enum ota_status read_u16(struct ota_reloc *reloc, uint32_t pos, uint32_t 
     return OTA_OK;
 }
 
-static uint32_t block_end(const struct ota_reloc *reloc)
-{
-    return (reloc->block + 1) * OTA_RELOC_BLOCK_LEN;
-}
+static uint32_t block_end(const struct ota_reloc *reloc) { return (reloc->block + 1) * OTA_RELOC_BLOCK_LEN; }
 
 /* Moves on to the list's next word, or to the block's end when there is none. */
-static enum ota_status next_word(struct ota_reloc *reloc, uint32_t from)
-{
+static enum ota_status next_word(struct ota_reloc *reloc, uint32_t from) {
     uint8_t byte = 0;
     uint32_t last = from - 4; /* the gap counts from here; for a block's first word, the word before the block */
     reloc->from = from;
@@ -87,8 +79,7 @@ static enum ota_status next_word(struct ota_reloc *reloc, uint32_t from)
     return OTA_OK;
 }
 
-static enum ota_status open_list(struct ota_reloc *reloc, uint32_t block)
-{
+static enum ota_status open_list(struct ota_reloc *reloc, uint32_t block) {
     uint32_t count = block_count(reloc);
     reloc->block = no_block;
     TRY(read_u16(reloc, 2 + 2 * block, &reloc->list_pos));
@@ -104,8 +95,7 @@ static enum ota_status open_list(struct ota_reloc *reloc, uint32_t block)
     return next_word(reloc, block * OTA_RELOC_BLOCK_LEN);
 }
 
-enum ota_status ota_reloc_check(struct ota_reloc *reloc)
-{
+enum ota_status ota_reloc_check(struct ota_reloc *reloc) {
     uint32_t value;
     uint32_t count = block_count(reloc);
 
@@ -132,16 +122,14 @@ enum ota_status ota_reloc_check(struct ota_reloc *reloc)
 }
 
 /* Opens or walks the block's list until no relocated word lies in [off, reloc->word). */
-static enum ota_status seek(struct ota_reloc *reloc, uint32_t off)
-{
+static enum ota_status seek(struct ota_reloc *reloc, uint32_t off) {
     uint32_t block = off / OTA_RELOC_BLOCK_LEN;
     if (block != reloc->block || off < reloc->from) TRY(open_list(reloc, block));
     while (reloc->word < off) TRY(next_word(reloc, reloc->word + 4));
     return OTA_OK;
 }
 
-enum ota_status ota_reloc_find(struct ota_reloc *reloc, uint32_t off, uint32_t end, uint32_t *word_off)
-{
+enum ota_status ota_reloc_find(struct ota_reloc *reloc, uint32_t off, uint32_t end, uint32_t *word_off) {
     uint32_t limit = ota_min_u32(end, reloc->reloc_start);
     *word_off = end;
     while (off < limit) {
@@ -159,8 +147,7 @@ enum ota_status ota_reloc_find(struct ota_reloc *reloc, uint32_t off, uint32_t e
     return OTA_OK;
 }
 
-enum ota_status ota_reloc_span(struct ota_reloc *reloc, uint32_t off, uint8_t *bytes, uint32_t len, uint32_t offset)
-{
+enum ota_status ota_reloc_span(struct ota_reloc *reloc, uint32_t off, uint8_t *bytes, uint32_t len, uint32_t offset) {
     uint32_t end = off + len;
     uint32_t word_off;
     TRY(ota_reloc_find(reloc, off, end, &word_off));

@@ -32,8 +32,7 @@ enum report_key {
 enum { ALL_STATE_KEYS = 0x3FE }; /* bits 1 to 9 */
 
 /* The value of a state key that is a number: every one but the identity. */
-static uint32_t state_number(const struct ota_report_state *state, uint32_t key)
-{
+static uint32_t state_number(const struct ota_report_state *state, uint32_t key) {
     const uint32_t numbers[] = {
         [KEY_PRODUCT_VERSION] = state->product_version,
         [KEY_SLOT] = state->slot,
@@ -48,8 +47,7 @@ static uint32_t state_number(const struct ota_report_state *state, uint32_t key)
 }
 
 /* Bit n: state key n. */
-static uint16_t state_differences(const struct ota_report_state *a, const struct ota_report_state *b)
-{
+static uint16_t state_differences(const struct ota_report_state *a, const struct ota_report_state *b) {
     uint32_t keys = 0;
     if (memcmp(a->identity, b->identity, sizeof a->identity) != 0) keys |= 1u << KEY_IDENTITY;
     for (uint32_t key = KEY_PRODUCT_VERSION; key <= KEY_INTERVAL; key++) {
@@ -58,35 +56,28 @@ static uint16_t state_differences(const struct ota_report_state *a, const struct
     return (uint16_t)keys;
 }
 
-void ota_report_memory_init(struct ota_report_memory *memory)
-{
-    memset(memory, 0, sizeof *memory);
-}
+void ota_report_memory_init(struct ota_report_memory *memory) { memset(memory, 0, sizeof *memory); }
 
-void ota_report_memory_take_answer(struct ota_report_memory *memory)
-{
+void ota_report_memory_take_answer(struct ota_report_memory *memory) {
     memory->answered = memory->sent;
     memory->has_answered = true;
     memory->unsure = 0;
 }
 
 /* The state keys to be sent, which `memory` counts as sent. */
-static uint16_t take_state_keys(struct ota_report_memory *memory, const struct ota_report_state *state)
-{
+static uint16_t take_state_keys(struct ota_report_memory *memory, const struct ota_report_state *state) {
     memory->sent = *state;
     if (!memory->has_answered) return ALL_STATE_KEYS;
     memory->unsure = (uint16_t)(memory->unsure | state_differences(state, &memory->answered));
     return memory->unsure;
 }
 
-static void write_number(struct ota_cbor_writer *writer, uint32_t key, uint32_t value)
-{
+static void write_number(struct ota_cbor_writer *writer, uint32_t key, uint32_t value) {
     ota_cbor_write_uint(writer, key);
     ota_cbor_write_uint(writer, value);
 }
 
-static void write_state(struct ota_cbor_writer *writer, const struct ota_report_state *state, uint16_t keys)
-{
+static void write_state(struct ota_cbor_writer *writer, const struct ota_report_state *state, uint16_t keys) {
     if ((keys & 1u << KEY_IDENTITY) != 0) {
         ota_cbor_write_uint(writer, KEY_IDENTITY);
         ota_cbor_write_bytes(writer, state->identity, sizeof state->identity);
@@ -97,8 +88,7 @@ static void write_state(struct ota_cbor_writer *writer, const struct ota_report_
 }
 
 /* Length of the UTF-8 character (RFC 3629 section 4) that `text` begins with; 0: it begins with none. */
-static uint32_t utf8_len(struct ota_span text)
-{
+static uint32_t utf8_len(struct ota_span text) {
     uint8_t first = text.bytes[0];
     if (first < 0x80) return 1;
     uint32_t len = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
@@ -112,8 +102,7 @@ static uint32_t utf8_len(struct ota_span text)
     return is_long_form || is_no_character ? 0 : len;
 }
 
-static bool is_utf8(struct ota_span text)
-{
+static bool is_utf8(struct ota_span text) {
     while (text.len > 0) {
         uint32_t len = utf8_len(text);
         if (len == 0) return false;
@@ -124,8 +113,7 @@ static bool is_utf8(struct ota_span text)
 }
 
 /* The server refuses a whole message for one text that is none: what is not UTF-8 is made so. */
-static void write_text(struct ota_cbor_writer *writer, struct ota_span text)
-{
+static void write_text(struct ota_cbor_writer *writer, struct ota_span text) {
     ota_cbor_write_text(writer, (const char *)text.bytes, text.len);
     if (writer->is_full || is_utf8(text)) return;
     uint8_t *written = writer->bytes + (writer->len - text.len);
@@ -134,8 +122,7 @@ static void write_text(struct ota_cbor_writer *writer, struct ota_span text)
     }
 }
 
-static void write_outcome(struct ota_cbor_writer *writer, const struct ota_report_outcome *outcome)
-{
+static void write_outcome(struct ota_cbor_writer *writer, const struct ota_report_outcome *outcome) {
     ota_cbor_write_uint(writer, KEY_OUTCOME);
     ota_cbor_write_array(writer, 4);
     ota_cbor_write_uint(writer, outcome->attempt);
@@ -144,8 +131,7 @@ static void write_outcome(struct ota_cbor_writer *writer, const struct ota_repor
     ota_cbor_write_uint(writer, outcome->reason);
 }
 
-static void write_update(struct ota_cbor_writer *writer, const struct ota_report_update *update)
-{
+static void write_update(struct ota_cbor_writer *writer, const struct ota_report_update *update) {
     ota_cbor_write_uint(writer, KEY_UPDATE);
     ota_cbor_write_array(writer, 3);
     ota_cbor_write_uint(writer, update->attempt);
@@ -153,8 +139,7 @@ static void write_update(struct ota_cbor_writer *writer, const struct ota_report
     ota_cbor_write_uint(writer, update->received);
 }
 
-static void write_health(struct ota_cbor_writer *writer, const struct ota_report *report)
-{
+static void write_health(struct ota_cbor_writer *writer, const struct ota_report *report) {
     ota_cbor_write_uint(writer, KEY_HEALTH);
     ota_cbor_write_map(writer, report->health_count);
     for (uint32_t i = 0; i < report->health_count; i++) {
@@ -163,8 +148,7 @@ static void write_health(struct ota_cbor_writer *writer, const struct ota_report
     }
 }
 
-static void write_logs(struct ota_cbor_writer *writer, const struct ota_report *report)
-{
+static void write_logs(struct ota_cbor_writer *writer, const struct ota_report *report) {
     ota_cbor_write_uint(writer, KEY_LOGS);
     ota_cbor_write_array(writer, 2);
     ota_cbor_write_uint(writer, report->lines_report_id);
@@ -177,8 +161,7 @@ static void write_logs(struct ota_cbor_writer *writer, const struct ota_report *
     }
 }
 
-static void write_events(struct ota_cbor_writer *writer, const struct ota_report *report)
-{
+static void write_events(struct ota_cbor_writer *writer, const struct ota_report *report) {
     ota_cbor_write_uint(writer, KEY_EVENTS);
     ota_cbor_write_array(writer, 2);
     ota_cbor_write_uint(writer, report->events_report_id);
@@ -191,8 +174,7 @@ static void write_events(struct ota_cbor_writer *writer, const struct ota_report
     }
 }
 
-static void write_crash(struct ota_cbor_writer *writer, const struct ota_report_crash *crash)
-{
+static void write_crash(struct ota_cbor_writer *writer, const struct ota_report_crash *crash) {
     ota_cbor_write_uint(writer, KEY_CRASH);
     ota_cbor_write_array(writer, 6);
     ota_cbor_write_uint(writer, crash->report_id);
@@ -203,8 +185,7 @@ static void write_crash(struct ota_cbor_writer *writer, const struct ota_report_
     ota_cbor_write_uint(writer, crash->uptime_s);
 }
 
-static void write_results(struct ota_cbor_writer *writer, const struct ota_report *report)
-{
+static void write_results(struct ota_cbor_writer *writer, const struct ota_report *report) {
     ota_cbor_write_uint(writer, KEY_RESULTS);
     ota_cbor_write_array(writer, report->result_count);
     for (uint32_t i = 0; i < report->result_count; i++) {
@@ -214,8 +195,7 @@ static void write_results(struct ota_cbor_writer *writer, const struct ota_repor
     }
 }
 
-static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys)
-{
+static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys) {
     uint32_t count = 0;
     for (; state_keys != 0; state_keys = (uint16_t)(state_keys & (state_keys - 1))) count++;
     count += report->outcome != NULL;
@@ -231,8 +211,8 @@ static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys)
     return count;
 }
 
-static enum ota_status write_map(const struct ota_report *report, uint16_t state_keys, uint8_t *out, uint32_t size, uint32_t *len)
-{
+static enum ota_status write_map(const struct ota_report *report, uint16_t state_keys, uint8_t *out, uint32_t size,
+                                 uint32_t *len) {
     struct ota_cbor_writer writer;
     ota_cbor_writer_init(&writer, out, size);
     ota_cbor_write_map(&writer, count_keys(report, state_keys));
@@ -250,9 +230,8 @@ static enum ota_status write_map(const struct ota_report *report, uint16_t state
     return ota_cbor_writer_finish(&writer, len);
 }
 
-enum ota_status ota_report_write(struct ota_report *report, struct ota_report_memory *memory, uint8_t *out, uint32_t size,
-                                 uint32_t *len)
-{
+enum ota_status ota_report_write(struct ota_report *report, struct ota_report_memory *memory, uint8_t *out,
+                                 uint32_t size, uint32_t *len) {
     uint16_t state_keys = take_state_keys(memory, &report->state);
     enum ota_status status = write_map(report, state_keys, out, size, len);
     while (status == OTA_ERR_BUFFER && (report->line_count > 0 || report->event_count > 0)) {

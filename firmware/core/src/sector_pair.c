@@ -15,8 +15,7 @@ enum {
 };
 
 enum ota_status sector_pair_find(const struct sector_pair *pair, const struct ota_flash *flash, uint32_t *sector,
-                                 uint32_t *generation)
-{
+                                 uint32_t *generation) {
     *sector = 0;
     *generation = 0;
     for (uint32_t i = 0; i < 2; i++) {
@@ -32,14 +31,12 @@ enum ota_status sector_pair_find(const struct sector_pair *pair, const struct ot
     return OTA_OK;
 }
 
-uint32_t sector_pair_other(const struct sector_pair *pair, uint32_t sector)
-{
+uint32_t sector_pair_other(const struct sector_pair *pair, uint32_t sector) {
     return sector == pair->sectors[0] ? pair->sectors[1] : pair->sectors[0];
 }
 
 enum ota_status sector_pair_commit(const struct sector_pair *pair, const struct ota_flash *flash, uint32_t sector,
-                                   uint32_t generation)
-{
+                                   uint32_t generation) {
     uint8_t header[SECTOR_HEADER_LEN] = {0};
     uint32_t addr = ota_sector_addr(sector);
     ota_store32_le(header, pair->magic);

@@ -17,15 +17,15 @@ struct sector_pair {
 enum { SECTOR_HEADER_LEN = 64 };
 
 /* `sector` is 0 when neither rules; `generation` is then 0. */
-OTA_MUST_CHECK enum ota_status sector_pair_find(const struct sector_pair *pair, const struct ota_flash *flash, uint32_t *sector,
-                                                uint32_t *generation);
+OTA_MUST_CHECK enum ota_status sector_pair_find(const struct sector_pair *pair, const struct ota_flash *flash,
+                                                uint32_t *sector, uint32_t *generation);
 
 /* The sector that does not rule while `sector` does. */
 uint32_t sector_pair_other(const struct sector_pair *pair, uint32_t sector);
 
 /* Makes the sector rule. Everything it is to hold is already in it.
  * cut: its header does not hold, so the other sector rules on */
-OTA_MUST_CHECK enum ota_status sector_pair_commit(const struct sector_pair *pair, const struct ota_flash *flash, uint32_t sector,
-                                                  uint32_t generation);
+OTA_MUST_CHECK enum ota_status sector_pair_commit(const struct sector_pair *pair, const struct ota_flash *flash,
+                                                  uint32_t sector, uint32_t generation);
 
 #endif

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* Messages in a session: docs/spec/device_protocol.md section 2. Headers have one form, so they are compared, not parsed. */
+/* Messages in a session: docs/spec/device_protocol.md section 2. Headers have one form, so they are compared, not
+ * parsed. */
 
 enum {
     DIRECTION_UP = 0,
@@ -21,22 +22,19 @@ static const uint8_t down_head[DOWN_HEAD_LEN] = {0x83, 0x44, 0xA1, 0x01, 0x18, 0
 static const uint8_t aad_head[AAD_LEN - OTA_SESSION_ID_LEN] = {0x83, 0x68, 'E',  'n',  'c',  'r',  'y',  'p',
                                                                't',  '0',  0x44, 0xA1, 0x01, 0x18, 0x18, 0x48};
 
-static void make_aad(const struct ota_session *session, uint8_t aad[AAD_LEN])
-{
+static void make_aad(const struct ota_session *session, uint8_t aad[AAD_LEN]) {
     memcpy(aad, aad_head, sizeof aad_head);
     memcpy(aad + sizeof aad_head, session->id, OTA_SESSION_ID_LEN);
 }
 
-static void make_nonce(const struct ota_session *session, uint8_t direction, uint8_t nonce[OTA_AEAD_NONCE_LEN])
-{
+static void make_nonce(const struct ota_session *session, uint8_t direction, uint8_t nonce[OTA_AEAD_NONCE_LEN]) {
     memset(nonce, 0, OTA_AEAD_NONCE_LEN);
     nonce[0] = direction;
     ota_store32_be(nonce + 8, session->counter);
 }
 
 /* The head of a byte string of `len` bytes, below 65,536; returns its own length. */
-static uint32_t write_bytes_head(uint32_t len, uint8_t head[BYTES_HEAD_MAX])
-{
+static uint32_t write_bytes_head(uint32_t len, uint8_t head[BYTES_HEAD_MAX]) {
     if (len < 24) {
         head[0] = (uint8_t)(0x40 | len);
         return 1;
@@ -53,8 +51,8 @@ static uint32_t write_bytes_head(uint32_t len, uint8_t head[BYTES_HEAD_MAX])
 }
 
 /* Everything of a message before its ciphertext; returns its length. */
-static uint32_t write_head(const struct ota_session *session, uint32_t ciphertext_len, uint8_t head[OTA_SESSION_OVERHEAD_MAX])
-{
+static uint32_t write_head(const struct ota_session *session, uint32_t ciphertext_len,
+                           uint8_t head[OTA_SESSION_OVERHEAD_MAX]) {
     uint32_t len = UP_HEAD_LEN;
     memcpy(head, up_head, UP_HEAD_LEN);
     memcpy(head + len, session->id, OTA_SESSION_ID_LEN);
@@ -72,8 +70,7 @@ static uint32_t write_head(const struct ota_session *session, uint32_t ciphertex
 }
 
 enum ota_status ota_session_seal(struct ota_session *session, struct ota_span plaintext, uint8_t *out, uint32_t size,
-                                 uint32_t *len)
-{
+                                 uint32_t *len) {
     if (session->phase != OTA_SESSION_READY && session->phase != OTA_SESSION_WAITING) return OTA_ERR_STATE;
     if (session->counter == UINT32_MAX) return OTA_ERR_STATE;
     if (plaintext.len > OTA_SESSION_PLAINTEXT_MAX) return OTA_ERR_BUFFER;
@@ -98,18 +95,18 @@ enum ota_status ota_session_seal(struct ota_session *session, struct ota_span pl
 }
 
 /* Length of the head of the byte string that fills `untrusted` and holds at least a tag; 0: it is not one. */
-static uint32_t find_ciphertext(const uint8_t *untrusted, uint32_t len)
-{
+static uint32_t find_ciphertext(const uint8_t *untrusted, uint32_t len) {
     for (uint32_t head_len = 1; head_len <= BYTES_HEAD_MAX; head_len++) {
         uint8_t head[BYTES_HEAD_MAX];
         if (len < head_len + OTA_AEAD_TAG_LEN) return 0;
-        if (write_bytes_head(len - head_len, head) == head_len && memcmp(untrusted, head, head_len) == 0) return head_len;
+        if (write_bytes_head(len - head_len, head) == head_len && memcmp(untrusted, head, head_len) == 0)
+            return head_len;
     }
     return 0;
 }
 
-enum ota_status ota_session_open(struct ota_session *session, uint8_t *untrusted, uint32_t len, struct ota_span *plaintext)
-{
+enum ota_status ota_session_open(struct ota_session *session, uint8_t *untrusted, uint32_t len,
+                                 struct ota_span *plaintext) {
     if (session->phase != OTA_SESSION_WAITING) return OTA_ERR_STATE;
     if (len > OTA_SESSION_MESSAGE_MAX || len < DOWN_HEAD_LEN) return OTA_ERR_MESSAGE;
     if (memcmp(untrusted, down_head, DOWN_HEAD_LEN) != 0) return OTA_ERR_MESSAGE;

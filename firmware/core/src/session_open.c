@@ -24,9 +24,8 @@ static const char info_session[] = "muster.session";
 /* Writes the Sig_structure (RFC 9052 section 4.4) but for the payload's bytes, which follow it. */
 enum { SIGNED_HEAD_MAX = 96 };
 
-static enum ota_status write_signed_head(uint8_t out[SIGNED_HEAD_MAX], struct ota_span protected_header, struct ota_span aad,
-                                         uint32_t payload_len, uint32_t *len)
-{
+static enum ota_status write_signed_head(uint8_t out[SIGNED_HEAD_MAX], struct ota_span protected_header,
+                                         struct ota_span aad, uint32_t payload_len, uint32_t *len) {
     struct ota_cbor_writer writer;
     ota_cbor_writer_init(&writer, out, SIGNED_HEAD_MAX);
     ota_cbor_write_array(&writer, 4);
@@ -38,8 +37,8 @@ static enum ota_status write_signed_head(uint8_t out[SIGNED_HEAD_MAX], struct ot
 }
 
 static enum ota_status write_request_payload(const struct ota_session_device *device, const uint8_t share[32],
-                                             const uint8_t nonce[OTA_SESSION_NONCE_LEN], uint8_t *out, uint32_t size, uint32_t *len)
-{
+                                             const uint8_t nonce[OTA_SESSION_NONCE_LEN], uint8_t *out, uint32_t size,
+                                             uint32_t *len) {
     const struct ota_identity_page *identity = device->identity;
     struct ota_cbor_writer writer;
     ota_cbor_writer_init(&writer, out, size);
@@ -62,8 +61,8 @@ static enum ota_status write_request_payload(const struct ota_session_device *de
 }
 
 static enum ota_status write_request(const struct ota_session_device *device, const uint8_t share[32],
-                                     const uint8_t nonce[OTA_SESSION_NONCE_LEN], uint8_t *out, uint32_t size, uint32_t *len)
-{
+                                     const uint8_t nonce[OTA_SESSION_NONCE_LEN], uint8_t *out, uint32_t size,
+                                     uint32_t *len) {
     uint8_t payload[OTA_SESSION_REQUEST_MAX];
     uint8_t head[SIGNED_HEAD_MAX];
     uint8_t signature[OTA_ED25519_SIGNATURE_LEN];
@@ -85,22 +84,20 @@ static enum ota_status write_request(const struct ota_session_device *device, co
     return ota_cbor_writer_finish(&writer, len);
 }
 
-void ota_session_init(struct ota_session *session)
-{
+void ota_session_init(struct ota_session *session) {
     memset(session, 0, sizeof *session);
     session->phase = OTA_SESSION_NONE;
 }
 
-void ota_session_drop(struct ota_session *session)
-{
+void ota_session_drop(struct ota_session *session) {
     crypto_wipe(session, sizeof *session);
     session->phase = OTA_SESSION_NONE;
 }
 
 enum ota_status ota_session_begin(struct ota_session *session, const struct ota_session_device *device,
                                   const uint8_t share_secret[OTA_SESSION_SECRET_LEN],
-                                  const uint8_t nonce[OTA_SESSION_NONCE_LEN], uint8_t *out, uint32_t size, uint32_t *len)
-{
+                                  const uint8_t nonce[OTA_SESSION_NONCE_LEN], uint8_t *out, uint32_t size,
+                                  uint32_t *len) {
     uint8_t share[32];
     ota_session_drop(session);
     crypto_x25519_public_key(share, share_secret);
@@ -111,16 +108,14 @@ enum ota_status ota_session_begin(struct ota_session *session, const struct ota_
     return OTA_OK;
 }
 
-static bool copy_bytes(struct ota_cbor_reader *reader, uint8_t *out, uint32_t len)
-{
+static bool copy_bytes(struct ota_cbor_reader *reader, uint8_t *out, uint32_t len) {
     struct ota_span bytes;
     if (!ota_cbor_read_bytes(reader, &bytes) || bytes.len != len) return false;
     memcpy(out, bytes.bytes, len);
     return true;
 }
 
-static bool read_answer_payload(struct ota_session_answer *answer)
-{
+static bool read_answer_payload(struct ota_session_answer *answer) {
     bool has_id = false;
     bool has_share = false;
     struct ota_cbor_reader reader;
@@ -143,8 +138,7 @@ static bool read_answer_payload(struct ota_session_answer *answer)
     return has_id && has_share && ota_cbor_reader_at_end(&reader);
 }
 
-static bool read_sign1(struct ota_span sign1, struct ota_session_answer *answer)
-{
+static bool read_sign1(struct ota_span sign1, struct ota_session_answer *answer) {
     struct ota_cbor_reader reader;
     struct ota_span protected_header;
     struct ota_span signature;
@@ -161,8 +155,7 @@ static bool read_sign1(struct ota_span sign1, struct ota_session_answer *answer)
     return ota_cbor_reader_at_end(&reader) && read_answer_payload(answer);
 }
 
-enum ota_status ota_session_read_answer(const uint8_t *untrusted, uint32_t len, struct ota_session_answer *answer)
-{
+enum ota_status ota_session_read_answer(const uint8_t *untrusted, uint32_t len, struct ota_session_answer *answer) {
     struct ota_cbor_reader reader;
     struct ota_span sign1;
     uint32_t count;
@@ -175,8 +168,7 @@ enum ota_status ota_session_read_answer(const uint8_t *untrusted, uint32_t len, 
 }
 
 /* The set's online key with this id; NULL: it has none. */
-static const uint8_t *find_online_key(const struct ota_keyset *keyset, const uint8_t key_id[OTA_KEY_ID_LEN])
-{
+static const uint8_t *find_online_key(const struct ota_keyset *keyset, const uint8_t key_id[OTA_KEY_ID_LEN]) {
     if (keyset == NULL) return NULL;
     for (uint32_t i = 0; i < keyset->online_count; i++) {
         uint8_t online_id[OTA_KEY_ID_LEN];
@@ -187,8 +179,7 @@ static const uint8_t *find_online_key(const struct ota_keyset *keyset, const uin
 }
 
 static enum ota_status check_answer(const struct ota_session *session, const struct ota_session_answer *answer,
-                                    const uint8_t online_key[OTA_ED25519_KEY_LEN])
-{
+                                    const uint8_t online_key[OTA_ED25519_KEY_LEN]) {
     uint8_t protected_header[PROTECTED_ANSWER_LEN];
     uint8_t aad[sizeof aad_opened - 1 + OTA_SHA256_LEN];
     uint8_t head[SIGNED_HEAD_MAX];
@@ -197,15 +188,14 @@ static enum ota_status check_answer(const struct ota_session *session, const str
     memcpy(protected_header + sizeof protected_answer, answer->key_id, OTA_KEY_ID_LEN);
     memcpy(aad, aad_opened, sizeof aad_opened - 1);
     memcpy(aad + sizeof aad_opened - 1, session->request_digest, OTA_SHA256_LEN);
-    TRY(write_signed_head(head, (struct ota_span){protected_header, sizeof protected_header}, (struct ota_span){aad, sizeof aad},
-                          answer->payload.len, &head_len));
+    TRY(write_signed_head(head, (struct ota_span){protected_header, sizeof protected_header},
+                          (struct ota_span){aad, sizeof aad}, answer->payload.len, &head_len));
     const struct ota_span pieces[] = {{head, head_len}, answer->payload};
     return ota_ed25519_verify(online_key, answer->signature, pieces, 2);
 }
 
 /* OTA_ERR_MESSAGE: the other share is of small order (RFC 7748 section 6.1). */
-static enum ota_status derive_key(struct ota_session *session, const struct ota_session_answer *answer)
-{
+static enum ota_status derive_key(struct ota_session *session, const struct ota_session_answer *answer) {
     uint8_t shared[32];
     uint8_t info[sizeof info_session - 1 + OTA_SESSION_ID_LEN];
     memcpy(info, info_session, sizeof info_session - 1);
@@ -222,8 +212,8 @@ static enum ota_status derive_key(struct ota_session *session, const struct ota_
 }
 
 enum ota_status ota_session_finish(struct ota_session *session, const struct ota_session_answer *answer,
-                                   const struct ota_keyset *current, const struct ota_keyset *previous, bool *is_by_current)
-{
+                                   const struct ota_keyset *current, const struct ota_keyset *previous,
+                                   bool *is_by_current) {
     if (session->phase != OTA_SESSION_OPENING) return OTA_ERR_STATE;
     const uint8_t *online_key = find_online_key(current, answer->key_id);
     *is_by_current = online_key != NULL;

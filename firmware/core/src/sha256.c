@@ -22,21 +22,18 @@ static const uint32_t initial_state[8] = {
     0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19,
 };
 
-static uint32_t rotr(uint32_t x, uint32_t n)
-{
-    return x >> n | x << (32 - n);
-}
+static uint32_t rotr(uint32_t x, uint32_t n) { return x >> n | x << (32 - n); }
 
 /* FIPS 180-4 section 6.2.2. The whole schedule comes first: both loops then keep their values in registers. */
-static void compress(uint32_t state[8], const uint8_t block[64])
-{
+static void compress(uint32_t state[8], const uint8_t block[64]) {
     uint32_t w[64];
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (uint32_t t = 0; t < 16; t++) w[t] = ota_load32_be(block + 4 * t);
     for (uint32_t t = 16; t < 64; t++) {
         uint32_t w2 = w[t - 2], w15 = w[t - 15];
-        w[t] = w[t - 16] + w[t - 7] + (rotr(w15, 7) ^ rotr(w15, 18) ^ w15 >> 3) + (rotr(w2, 17) ^ rotr(w2, 19) ^ w2 >> 10);
+        w[t] =
+            w[t - 16] + w[t - 7] + (rotr(w15, 7) ^ rotr(w15, 18) ^ w15 >> 3) + (rotr(w2, 17) ^ rotr(w2, 19) ^ w2 >> 10);
     }
     for (uint32_t t = 0; t < 64; t++) {
         uint32_t t1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + round_constant[t] + w[t];
@@ -60,14 +57,12 @@ static void compress(uint32_t state[8], const uint8_t block[64])
     state[7] += h;
 }
 
-void ota_sha256_init(struct ota_sha256 *sha)
-{
+void ota_sha256_init(struct ota_sha256 *sha) {
     memcpy(sha->state, initial_state, sizeof sha->state);
     sha->len = 0;
 }
 
-void ota_sha256_update(struct ota_sha256 *sha, const void *bytes, uint32_t len)
-{
+void ota_sha256_update(struct ota_sha256 *sha, const void *bytes, uint32_t len) {
     const uint8_t *p = bytes;
     while (len > 0) {
         uint32_t fill = sha->len & 63;
@@ -84,8 +79,7 @@ void ota_sha256_update(struct ota_sha256 *sha, const void *bytes, uint32_t len)
     }
 }
 
-void ota_sha256_final(struct ota_sha256 *sha, uint8_t digest[OTA_SHA256_LEN])
-{
+void ota_sha256_final(struct ota_sha256 *sha, uint8_t digest[OTA_SHA256_LEN]) {
     uint32_t fill = sha->len & 63;
     sha->block[fill++] = 0x80;
     if (fill > 56) {
@@ -100,8 +94,7 @@ void ota_sha256_final(struct ota_sha256 *sha, uint8_t digest[OTA_SHA256_LEN])
     for (uint32_t i = 0; i < 8; i++) ota_store32_be(digest + 4 * i, sha->state[i]);
 }
 
-void ota_sha256_digest(const void *bytes, uint32_t len, uint8_t digest[OTA_SHA256_LEN])
-{
+void ota_sha256_digest(const void *bytes, uint32_t len, uint8_t digest[OTA_SHA256_LEN]) {
     struct ota_sha256 sha;
     ota_sha256_init(&sha);
     ota_sha256_update(&sha, bytes, len);

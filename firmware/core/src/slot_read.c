@@ -9,9 +9,8 @@
 static const uint32_t undo = 0u - OTA_SLOT_OFFSET;
 
 /* A piece of one word: [off, off + len) does not cross a multiple of 4. */
-static enum ota_status read_part(const struct ota_flash *flash, uint32_t slot_addr, struct ota_reloc *reloc, uint32_t off,
-                                 uint8_t *out, uint32_t len)
-{
+static enum ota_status read_part(const struct ota_flash *flash, uint32_t slot_addr, struct ota_reloc *reloc,
+                                 uint32_t off, uint8_t *out, uint32_t len) {
     uint8_t word[4];
     uint32_t word_off = off & ~3u;
     TRY(flash->read(flash->ctx, slot_addr + word_off, word, sizeof word));
@@ -20,11 +19,11 @@ static enum ota_status read_part(const struct ota_flash *flash, uint32_t slot_ad
     return OTA_OK;
 }
 
-enum ota_status slot_read(const struct ota_flash *flash, uint32_t slot_addr, struct ota_reloc *reloc, uint32_t off, void *out,
-                          uint32_t len)
-{
+enum ota_status slot_read(const struct ota_flash *flash, uint32_t slot_addr, struct ota_reloc *reloc, uint32_t off,
+                          void *out, uint32_t len) {
     uint8_t *p = out;
-    if (slot_addr == OTA_SLOT_A_ADDR || off >= reloc->reloc_start) return flash->read(flash->ctx, slot_addr + off, p, len);
+    if (slot_addr == OTA_SLOT_A_ADDR || off >= reloc->reloc_start)
+        return flash->read(flash->ctx, slot_addr + off, p, len);
 
     uint32_t head_len = ota_min_u32((4 - (off & 3)) & 3, len);
     if (head_len > 0) {

@@ -31,18 +31,11 @@ struct entry {
     uint32_t crc;
 };
 
-static uint32_t padded(uint32_t len)
-{
-    return (len + 3) & ~3u;
-}
+static uint32_t padded(uint32_t len) { return (len + 3) & ~3u; }
 
-static uint32_t entry_end(const struct entry *entry)
-{
-    return entry->at + OTA_STORE_HEAD_LEN + padded(entry->len);
-}
+static uint32_t entry_end(const struct entry *entry) { return entry->at + OTA_STORE_HEAD_LEN + padded(entry->len); }
 
-uint32_t ota_store_quota(uint8_t owner)
-{
+uint32_t ota_store_quota(uint8_t owner) {
     static const uint8_t quota_kib[] = {
         [OTA_STORE_SETTINGS] = 4,
         [OTA_STORE_PRODUCT] = 16,
@@ -52,8 +45,7 @@ uint32_t ota_store_quota(uint8_t owner)
     return owner < sizeof quota_kib ? quota_kib[owner] * 1024u : 0;
 }
 
-static enum ota_status read_at(const struct ota_store *store, uint32_t at, void *out, uint32_t len)
-{
+static enum ota_status read_at(const struct ota_store *store, uint32_t at, void *out, uint32_t len) {
     return store->flash->read(store->flash->ctx, ota_sector_addr(store->sector) + at, out, len);
 }
 
@@ -64,8 +56,7 @@ enum place {
     PLACE_TORN,  /* the end: a head that was cut */
 };
 
-static enum ota_status read_entry(const struct ota_store *store, uint32_t at, struct entry *entry, enum place *place)
-{
+static enum ota_status read_entry(const struct ota_store *store, uint32_t at, struct entry *entry, enum place *place) {
     uint8_t head[OTA_STORE_HEAD_LEN];
     uint32_t sector_size = ota_sector_size(store->sector);
     *place = PLACE_TORN;
@@ -87,16 +78,14 @@ static enum ota_status read_entry(const struct ota_store *store, uint32_t at, st
     return OTA_OK;
 }
 
-static uint32_t head_crc(const struct entry *entry)
-{
+static uint32_t head_crc(const struct entry *entry) {
     uint8_t head[4] = {entry->owner, entry->key};
     ota_store16_le(head + 2, entry->len);
     return ota_crc32(0, head, sizeof head);
 }
 
 /* Whether the record counts: committed, and its CRC holds. */
-static enum ota_status is_whole(const struct ota_store *store, const struct entry *entry, bool *whole)
-{
+static enum ota_status is_whole(const struct ota_store *store, const struct entry *entry, bool *whole) {
     uint8_t chunk[CHUNK_LEN];
     uint32_t crc = head_crc(entry);
     *whole = false;
@@ -110,8 +99,7 @@ static enum ota_status is_whole(const struct ota_store *store, const struct entr
     return OTA_OK;
 }
 
-enum ota_status ota_store_mount(struct ota_store *store, const struct ota_flash *flash)
-{
+enum ota_status ota_store_mount(struct ota_store *store, const struct ota_flash *flash) {
     struct entry entry;
     enum place place = PLACE_ENTRY;
     store->flash = flash;
@@ -129,8 +117,8 @@ enum ota_status ota_store_mount(struct ota_store *store, const struct ota_flash 
 }
 
 /* Finds the ruling record of an owner and key: `found` is false when there is none. */
-static enum ota_status find(const struct ota_store *store, uint8_t owner, uint8_t key, struct entry *newest, bool *found)
-{
+static enum ota_status find(const struct ota_store *store, uint8_t owner, uint8_t key, struct entry *newest,
+                            bool *found) {
     struct entry entry;
     enum place place;
     *found = false;
@@ -148,8 +136,8 @@ static enum ota_status find(const struct ota_store *store, uint8_t owner, uint8_
     return OTA_OK;
 }
 
-enum ota_status ota_store_read(const struct ota_store *store, uint8_t owner, uint8_t key, void *out, uint32_t size, uint32_t *len)
-{
+enum ota_status ota_store_read(const struct ota_store *store, uint8_t owner, uint8_t key, void *out, uint32_t size,
+                               uint32_t *len) {
     struct entry entry;
     bool found;
     TRY(find(store, owner, key, &entry, &found));
@@ -165,8 +153,8 @@ struct live {
     uint32_t bytes; /* that count against the quota */
 };
 
-static enum ota_status find_live(const struct ota_store *store, uint8_t owner, struct live *live, uint8_t owners[OWNER_COUNT / 8])
-{
+static enum ota_status find_live(const struct ota_store *store, uint8_t owner, struct live *live,
+                                 uint8_t owners[OWNER_COUNT / 8]) {
     struct entry entry;
     enum place place;
     memset(live, 0, sizeof *live);
@@ -188,8 +176,7 @@ static enum ota_status find_live(const struct ota_store *store, uint8_t owner, s
     return OTA_OK;
 }
 
-enum ota_status ota_store_live_bytes(const struct ota_store *store, uint8_t owner, uint32_t *live_bytes)
-{
+enum ota_status ota_store_live_bytes(const struct ota_store *store, uint8_t owner, uint32_t *live_bytes) {
     struct live live;
     uint8_t owners[OWNER_COUNT / 8] = {0};
     TRY(find_live(store, owner, &live, owners));
@@ -198,8 +185,7 @@ enum ota_status ota_store_live_bytes(const struct ota_store *store, uint8_t owne
 }
 
 /* Copies one record to `end` of the blank sector `target`. */
-static enum ota_status copy_entry(const struct ota_store *store, uint32_t at, uint32_t target, uint32_t *end)
-{
+static enum ota_status copy_entry(const struct ota_store *store, uint32_t at, uint32_t target, uint32_t *end) {
     uint8_t chunk[CHUNK_LEN];
     struct entry entry;
     enum place place;
@@ -217,8 +203,7 @@ static enum ota_status copy_entry(const struct ota_store *store, uint32_t at, ui
 }
 
 /* Moves the live records to the other sector and makes that one rule; the first sector of an empty store too. */
-static enum ota_status compact(struct ota_store *store)
-{
+static enum ota_status compact(struct ota_store *store) {
     uint32_t target = sector_pair_other(&store_sectors, store->sector);
     uint32_t end = SECTOR_HEADER_LEN;
     uint8_t owners[OWNER_COUNT / 8] = {0};
@@ -244,9 +229,10 @@ static enum ota_status compact(struct ota_store *store)
 
 /* Programs a record at `addr`, which is blank.
  * cut in words 0 or 1: the head does not hold, the log ends before it, the next write compacts;
- * cut behind them: the record is not committed and is skipped by its length. The old value rules until the last word. */
-static enum ota_status program_entry(const struct ota_flash *flash, uint32_t addr, const struct entry *entry, const uint8_t *bytes)
-{
+ * cut behind them: the record is not committed and is skipped by its length. The old value rules until the last word.
+ */
+static enum ota_status program_entry(const struct ota_flash *flash, uint32_t addr, const struct entry *entry,
+                                     const uint8_t *bytes) {
     uint8_t head[OTA_STORE_HEAD_LEN] = {entry->owner, entry->key};
     uint8_t last[4] = {0xFF, 0xFF, 0xFF, 0xFF};
     uint32_t whole_len = entry->len & ~3u;
@@ -265,8 +251,7 @@ static enum ota_status program_entry(const struct ota_flash *flash, uint32_t add
     return flash->program(flash->ctx, addr + AT_COMMIT, head + AT_COMMIT, sizeof head - AT_COMMIT);
 }
 
-static enum ota_status append(struct ota_store *store, struct entry *entry, const uint8_t *bytes)
-{
+static enum ota_status append(struct ota_store *store, struct entry *entry, const uint8_t *bytes) {
     uint32_t len = OTA_STORE_HEAD_LEN + padded(entry->len);
     if (store->must_compact || len > ota_sector_size(store->sector) - store->end) TRY(compact(store));
     if (len > ota_sector_size(store->sector) - store->end) return OTA_ERR_STORE_FULL;
@@ -278,8 +263,7 @@ static enum ota_status append(struct ota_store *store, struct entry *entry, cons
     return OTA_OK;
 }
 
-enum ota_status ota_store_write(struct ota_store *store, uint8_t owner, uint8_t key, const void *bytes, uint32_t len)
-{
+enum ota_status ota_store_write(struct ota_store *store, uint8_t owner, uint8_t key, const void *bytes, uint32_t len) {
     struct entry entry;
     bool found;
     uint32_t live_bytes;
@@ -293,8 +277,7 @@ enum ota_status ota_store_write(struct ota_store *store, uint8_t owner, uint8_t 
     return append(store, &entry, bytes);
 }
 
-enum ota_status ota_store_remove(struct ota_store *store, uint8_t owner, uint8_t key)
-{
+enum ota_status ota_store_remove(struct ota_store *store, uint8_t owner, uint8_t key) {
     struct entry entry;
     bool found;
     TRY(find(store, owner, key, &entry, &found));

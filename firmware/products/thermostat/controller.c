@@ -2,9 +2,9 @@
 #include "controller.h"
 
 enum {
-    HYSTERESIS_CC = 20,  /* above and below the target nothing changes */
-    ON_MIN_MS = 20000,   /* a burner that has started wants to run */
-    OFF_MIN_MS = 15000,  /* and to cool down before it starts again */
+    HYSTERESIS_CC = 20, /* above and below the target nothing changes */
+    ON_MIN_MS = 20000,  /* a burner that has started wants to run */
+    OFF_MIN_MS = 15000, /* and to cool down before it starts again */
 };
 
 void controller_start(struct controller *controller) {

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Reads numbers out of text. Each function takes what it reads off the text's front; false, and nothing taken, when it is
- * not there. */
+/* Reads numbers out of text. Each function takes what it reads off the text's front; false, and nothing taken, when it
+ * is not there. */
 
 /* An unsigned number of at most `digits_max` digits. */
 bool number_take(const char **text, uint32_t digits_max, uint32_t *value);

@@ -24,8 +24,8 @@ struct schedule {
     struct schedule_point points[SCHEDULE_POINTS_MAX];
 };
 
-/* Parses "mo 06:30 21.5, mo 22:00 17, ..." ("" for none); false, and nothing changed, for anything else: an unknown day,
- * a time that is none, points that do not rise, too many of them. */
+/* Parses "mo 06:30 21.5, mo 22:00 17, ..." ("" for none); false, and nothing changed, for anything else: an unknown
+ * day, a time that is none, points that do not rise, too many of them. */
 bool schedule_parse(struct schedule *schedule, const char *text);
 
 /* The target at this minute of the week. The last point of a week rules until the first of the next. */

@@ -26,7 +26,8 @@ void settings_load(struct settings *settings) {
     }
     settings->schedule.count = 0;
     if (agent_store_read(KEY_SCHEDULE, bytes, sizeof bytes, &len) == OTA_OK && len > 1) {
-        if (!schedule_from_bytes(&settings->schedule, bytes, len)) agent_log(AGENT_WARN, "stored schedule is not readable");
+        if (!schedule_from_bytes(&settings->schedule, bytes, len))
+            agent_log(AGENT_WARN, "stored schedule is not readable");
     }
 }
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from muster.cli.files import key_folder as chosen_folder
 from muster.keystore import KEY_NAMES, KeyStore
 from muster.signing.keys import read_private_key, write_private_key
 from muster.signing.keyset import KeySet, check_successor
+from muster.user_folders import keys_folder as chosen_folder
 from tests.muster.cli.conftest import Run, RunJson
 from tests.vectors import fixed
 

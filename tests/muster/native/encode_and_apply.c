@@ -9,8 +9,7 @@
 #include "ota/bytes.h"
 #include "ota/crc32.h"
 
-static uint8_t *read_file(const char *path, uint32_t *len)
-{
+static uint8_t *read_file(const char *path, uint32_t *len) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) exit(2);
     (void)fseek(file, 0, SEEK_END);
@@ -22,8 +21,7 @@ static uint8_t *read_file(const char *path, uint32_t *len)
     return bytes;
 }
 
-static void write_header(uint8_t *patch, uint32_t base_len, const uint8_t *target, uint32_t target_len)
-{
+static void write_header(uint8_t *patch, uint32_t base_len, const uint8_t *target, uint32_t target_len) {
     uint8_t digest[OTA_SHA256_LEN];
     ota_sha256_digest(target, target_len, digest);
     memset(patch, 0, OTA_DELTA_HEADER_SIZE);
@@ -34,8 +32,7 @@ static void write_header(uint8_t *patch, uint32_t base_len, const uint8_t *targe
     ota_store32_le(patch + 60, ota_crc32(0, patch, 60));
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc != 3) return 2;
     uint32_t base_len, target_len, stream_len = 0, made_len = 0;
     uint8_t *base = read_file(argv[1], &base_len);

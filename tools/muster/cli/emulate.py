@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
+from muster.cli.files import read_bytes
+from muster.device.hexfile import segments_of
 from muster.emulator import Board, Device
 from muster.emulator.emulate import serve_on_pty
-from muster.errors import FileFault
+from muster.errors import EnvironmentFault, FileFault
 
 
 @click.command("emulate", epilog="Example: muster emulate build/thermostat/photon --link /tmp/board")
@@ -33,16 +36,23 @@ def command(
 ) -> None:
     """Start an emulated board with the firmware of BUILD_DIR; its UART is a pty.
 
-    The path of the pty is printed on the first line. Any terminal program can open it at 115200 baud. Ends with Ctrl-C.
+    The path of the pty is printed on the first line. Any terminal program can open it at 115200 baud. Resets and faults
+    are told on stderr as they come. Ends with Ctrl-C.
     """
     hex_path = _hex_of(build_dir)
     board = Board(hse_hz=0) if no_crystal else Board()
     is_new = flash_file is None or not flash_file.exists()
+    # Before the flash file is made: one that was never programmed would be taken for a board of old.
+    segments = segments_of(read_bytes(hex_path).decode("ascii", "replace")) if is_new else []
     with Device(flash_file, seed=seed, board=board) as device:
-        if is_new:
-            device.load_hex(hex_path)
-        click.echo(f"device {device.unique_id.hex()} runs {hex_path.name}", err=True)
-        serve_on_pty(device, ready=click.echo, speed=speed, link=link)
+        for segment in segments:
+            device.write_memory(segment.addr, segment.data)
+        source = hex_path if is_new else flash_file
+        click.echo(f"device {device.unique_id.hex()} runs {source}", err=True)
+        try:
+            serve_on_pty(device, ready=click.echo, speed=speed, link=link, say=partial(click.echo, err=True))
+        except OSError as error:
+            raise EnvironmentFault(f"cannot serve a pty: {error}") from error
 
 
 def _hex_of(folder: Path) -> Path:

@@ -31,9 +31,16 @@ class LazyCommand:
 COMMANDS: dict[str, LazyCommand] = {
     "build": LazyCommand("muster.cli.build:build", "Build signed firmware of a product for each of its platforms."),
     "delta": LazyCommand("muster.cli.delta:delta", "Make, apply and inspect patches."),
+    "flash": LazyCommand(
+        "muster.cli.flash:command", "Bring the device at PORT to IMAGE over its serial link, and confirm it."
+    ),
+    "gateway": LazyCommand("muster.cli.gateway:gateway", "Connect devices at serial ports to a server."),
     "inspect": LazyCommand("muster.cli.inspect:inspect", "Show what a file holds."),
     "keys": LazyCommand("muster.cli.keys:keys", "List, show and make keys and key sets."),
     "device": LazyCommand("muster.cli.device:device", "List, show, approve and change devices of a server."),
+    "monitor": LazyCommand(
+        "muster.cli.monitor:command", "Show what the device at PORT says of itself, then its log lines."
+    ),
     "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
     "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
     "serve": LazyCommand("ota_server.cli:serve", "Run the update server with its dashboard."),

@@ -12,6 +12,7 @@ import click
 from muster.build.driver import source_root
 
 WORKERS = 2
+_CLANG_FORMAT = "from clang_format import clang_format; clang_format()"
 
 
 @click.command(
@@ -25,17 +26,18 @@ def test(pytest_args: tuple[str, ...]) -> None:
     Arguments go to pytest; --full runs the long tests too.
     """
     root = source_root()
-    failed = [name for name, arguments in _checks().items() if not _run(name, arguments, root)]
+    failed = [name for name, arguments in _checks(root).items() if not _run(name, arguments, root)]
     passed = _run("pytest", ["-m", "pytest", f"--numprocesses={WORKERS}", *pytest_args], root)
     # pytest's own last line stays the last one.
     sys.exit(0 if passed and not failed else 1)
 
 
-def _checks() -> dict[str, list[str]]:
+def _checks(root: Path) -> dict[str, list[str]]:
     """Arguments of this environment's Python for each check."""
     return {
         "style": ["-m", "ruff", "check", "."],
         "format": ["-m", "ruff", "format", "--check", "."],
+        "format of C": ["-c", _CLANG_FORMAT, "--dry-run", "--Werror", *_c_files(root)],
         "types": ["-m", "mypy"],
         "borders": [
             "-c",
@@ -44,6 +46,12 @@ def _checks() -> dict[str, list[str]]:
             "--no-logo",
         ],
     }
+
+
+def _c_files(root: Path) -> list[str]:
+    """The firmware's sources, and what is built with them for this machine."""
+    folders = ("firmware", "tools/muster/native", "tests/host", "tests/e2e")
+    return sorted(str(path.relative_to(root)) for folder in folders for path in (root / folder).rglob("*.[ch]"))
 
 
 def _run(name: str, arguments: list[str], root: Path) -> bool:

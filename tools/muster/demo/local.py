@@ -120,9 +120,7 @@ def _offer(target: Image, patch: Patch) -> Offer:
 
 
 def _boot_log(device: Device) -> BootLog:
-    first, second = (
-        device.flash_bytes(layout.SECTOR_ADDRS[n], layout.SECTOR_SIZES[n]) for n in layout.LOG_SECTORS
-    )
+    first, second = (device.flash_bytes(layout.SECTOR_ADDRS[n], layout.SECTOR_SIZES[n]) for n in layout.LOG_SECTORS)
     return BootLog.from_sectors(first, second)
 
 
@@ -155,4 +153,6 @@ def check_all_confirmed(updates: list[LocalUpdate]) -> None:
         if not update.confirmed:
             raise DeviceError(f"the {update.platform} has not confirmed its new image", OtaStatus.ERR_STATE)
         if update.cuts != 1:
-            raise DeviceError(f"the {update.platform}'s power was cut {update.cuts} times, not once", OtaStatus.ERR_STATE)
+            raise DeviceError(
+                f"the {update.platform}'s power was cut {update.cuts} times, not once", OtaStatus.ERR_STATE
+            )

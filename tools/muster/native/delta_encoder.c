@@ -18,14 +18,12 @@ struct encoder {
     uint16_t counters[OTA_DELTA_COUNTERS];
 };
 
-static void put_byte(struct encoder *encoder, uint32_t byte)
-{
+static void put_byte(struct encoder *encoder, uint32_t byte) {
     if (encoder->out_len < encoder->out_size) encoder->out[encoder->out_len] = (uint8_t)byte;
     encoder->out_len++;
 }
 
-static void encode_decision(struct encoder *encoder, uint32_t bit, uint32_t chance)
-{
+static void encode_decision(struct encoder *encoder, uint32_t bit, uint32_t chance) {
     uint32_t split = encoder->low + (uint32_t)(((uint64_t)(encoder->high - encoder->low) * chance) >> 16);
     if (bit != 0) {
         encoder->high = split;
@@ -40,19 +38,16 @@ static void encode_decision(struct encoder *encoder, uint32_t bit, uint32_t chan
 }
 
 /* Any value between low and high would do; the decoder reads exactly four bytes. */
-static void encode_end(struct encoder *encoder)
-{
+static void encode_end(struct encoder *encoder) {
     for (uint32_t i = 0; i < 4; i++) put_byte(encoder, encoder->low >> (24 - 8 * i));
 }
 
-static void encode_bit(struct encoder *encoder, uint32_t at, uint32_t bit, uint32_t rate)
-{
+static void encode_bit(struct encoder *encoder, uint32_t at, uint32_t bit, uint32_t rate) {
     encode_decision(encoder, bit, encoder->counters[at]);
     encoder->counters[at] = ota_counter_updated(encoder->counters[at], bit, rate);
 }
 
-static void encode_tree(struct encoder *encoder, uint32_t at, uint32_t value, uint32_t count, uint32_t rate)
-{
+static void encode_tree(struct encoder *encoder, uint32_t at, uint32_t value, uint32_t count, uint32_t rate) {
     uint32_t node = 1;
     for (uint32_t i = count; i-- > 0;) {
         uint32_t bit = value >> i & 1;
@@ -61,16 +56,14 @@ static void encode_tree(struct encoder *encoder, uint32_t at, uint32_t value, ui
     }
 }
 
-static void encode_number(struct encoder *encoder, enum ota_delta_number kind, uint32_t value)
-{
+static void encode_number(struct encoder *encoder, enum ota_delta_number kind, uint32_t value) {
     uint32_t bits = 0;
     while ((value + 1) >> (bits + 1) != 0) bits++;
     encode_tree(encoder, ota_delta_number_tree(kind), bits, 5, OTA_DELTA_RATE_OPERATION);
     for (uint32_t i = bits; i-- > 0;) encode_decision(encoder, (value + 1) >> i & 1, OTA_DELTA_CHANCE_EVEN);
 }
 
-static void encode_kind(struct encoder *encoder, uint32_t last, uint32_t kind)
-{
+static void encode_kind(struct encoder *encoder, uint32_t last, uint32_t kind) {
     if (last != OTA_DELTA_OP_LITERAL) {
         uint32_t is_copy = kind != OTA_DELTA_OP_LITERAL ? 1 : 0;
         encode_bit(encoder, OTA_DELTA_AT_IS_COPY + last, is_copy, OTA_DELTA_RATE_OPERATION);
@@ -80,13 +73,12 @@ static void encode_kind(struct encoder *encoder, uint32_t last, uint32_t kind)
     encode_bit(encoder, OTA_DELTA_AT_IS_TARGET + last, is_target, OTA_DELTA_RATE_OPERATION);
 }
 
-static void encode_byte(struct encoder *encoder, uint32_t tree, uint32_t byte)
-{
+static void encode_byte(struct encoder *encoder, uint32_t tree, uint32_t byte) {
     encode_tree(encoder, tree, byte, 8, OTA_DELTA_RATE_TREE);
 }
 
-static void encode_literals(struct encoder *encoder, const struct muster_pair *pair, const struct muster_operation *run)
-{
+static void encode_literals(struct encoder *encoder, const struct muster_pair *pair,
+                            const struct muster_operation *run) {
     encode_number(encoder, OTA_DELTA_NUMBER_LITERAL_LEN, run->len - 1);
     for (uint32_t position = run->position; position < run->position + run->len; position++) {
         if (pair->is_derived[position] != 0) continue;
@@ -103,8 +95,7 @@ struct copy_state {
 };
 
 static void encode_base_copy(struct encoder *encoder, const struct muster_pair *pair,
-                             const struct muster_operation *copy, struct copy_state *state)
-{
+                             const struct muster_operation *copy, struct copy_state *state) {
     uint32_t off = ota_delta_offset(pair->header, copy->position);
     uint32_t shift = copy->source - off - state->alignment;
     state->alignment += shift;
@@ -122,15 +113,13 @@ static void encode_base_copy(struct encoder *encoder, const struct muster_pair *
     }
 }
 
-static void encode_target_copy(struct encoder *encoder, const struct muster_operation *copy)
-{
+static void encode_target_copy(struct encoder *encoder, const struct muster_operation *copy) {
     encode_number(encoder, OTA_DELTA_NUMBER_TARGET_LEN, copy->len - 1);
     encode_number(encoder, OTA_DELTA_NUMBER_DISTANCE, copy->position - copy->source - 1);
 }
 
 static void encode_plan(struct encoder *encoder, const struct muster_pair *pair,
-                        const struct muster_operation *operations, int64_t count)
-{
+                        const struct muster_operation *operations, int64_t count) {
     const struct ota_delta_header *header = pair->header;
     struct copy_state state = {0, UINT32_MAX, 0};
     uint32_t last = OTA_DELTA_OP_NONE;
@@ -153,8 +142,7 @@ static void encode_plan(struct encoder *encoder, const struct muster_pair *pair,
 }
 
 /* Whether the decoder recomputes the byte: docs/spec/patch.md section 3. Differences below a field wrap: large. */
-static bool is_derived(const struct ota_delta_header *header, uint32_t off)
-{
+static bool is_derived(const struct ota_delta_header *header, uint32_t off) {
     if (header->kind != OTA_DELTA_IMAGE) return false;
     if (off - OTA_DELTA_MODULE_END_OFF < OTA_DELTA_MODULE_END_LEN) return true;
     if (off - (header->target_ext_start + header->body_hash_off) < OTA_SHA256_LEN) return true;
@@ -163,8 +151,7 @@ static bool is_derived(const struct ota_delta_header *header, uint32_t off)
 }
 
 /* Puts the target's bytes into output order. */
-static void arrange(const struct ota_delta_header *header, const uint8_t *target, uint8_t *arranged, uint8_t *derived)
-{
+static void arrange(const struct ota_delta_header *header, const uint8_t *target, uint8_t *arranged, uint8_t *derived) {
     for (uint32_t position = 0; position < header->target_len; position++) {
         uint32_t off = ota_delta_offset(header, position);
         arranged[position] = target[off];
@@ -173,8 +160,7 @@ static void arrange(const struct ota_delta_header *header, const uint8_t *target
 }
 
 enum ota_status muster_delta_encode(const struct ota_delta_header *header, const uint8_t *base, const uint8_t *target,
-                                    uint8_t *out, uint32_t out_size, uint32_t *out_len)
-{
+                                    uint8_t *out, uint32_t out_size, uint32_t *out_len) {
     size_t len = (size_t)header->target_len + 1;
     enum ota_status status = OTA_ERR_BUFFER;
     uint8_t *arranged = malloc(len);

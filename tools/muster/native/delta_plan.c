@@ -53,56 +53,48 @@ struct planner {
     struct match *exact; /* best exact base match of each position; len UINT32_MAX: not searched yet */
 };
 
-static uint32_t hash_of(const uint8_t *bytes, uint32_t len)
-{
+static uint32_t hash_of(const uint8_t *bytes, uint32_t len) {
     uint64_t key = 0;
     for (uint32_t i = 0; i < len; i++) key = key << 8 | bytes[i];
     return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> (64 - HASH_BITS));
 }
 
-static void index_add(struct index *index, const uint8_t *text, uint32_t at, uint32_t key_len)
-{
+static void index_add(struct index *index, const uint8_t *text, uint32_t at, uint32_t key_len) {
     uint32_t hash = hash_of(text + at, key_len);
     index->next[at] = index->head[hash];
     index->head[hash] = (int32_t)at;
 }
 
-static bool index_init(struct index *index, uint32_t len)
-{
+static bool index_init(struct index *index, uint32_t len) {
     for (uint32_t i = 0; i < HASH_SIZE; i++) index->head[i] = NONE;
     index->next = malloc((size_t)(len + 1) * sizeof *index->next);
     return index->next != NULL;
 }
 
-static int32_t cost_of_number(uint32_t value)
-{
+static int32_t cost_of_number(uint32_t value) {
     int32_t bits = 0;
     for (uint32_t rest = value + 1; rest > 1; rest >>= 1) bits++;
     return 8 * (bits + 3);
 }
 
 /* The number that codes a base copy from `source` at `position`. */
-static uint32_t shift_number(const struct planner *planner, uint32_t position, uint32_t source)
-{
+static uint32_t shift_number(const struct planner *planner, uint32_t position, uint32_t source) {
     uint32_t shift = source - (position + planner->offset_less_position + planner->alignment);
     return (shift & 0x80000000u) != 0 ? (~shift << 1 | 1) : shift << 1;
 }
 
-static int32_t cost_of_base_copy(const struct planner *planner, uint32_t position, uint32_t source)
-{
+static int32_t cost_of_base_copy(const struct planner *planner, uint32_t position, uint32_t source) {
     uint32_t number = shift_number(planner, position, source);
     if (number > NUMBER_MAX) return COST_FORBIDDEN;
     return COST_OPERATION + COST_LEN + (number == 0 ? 8 : cost_of_number(number));
 }
 
-static bool is_same(const struct planner *planner, uint32_t position, uint32_t source)
-{
+static bool is_same(const struct planner *planner, uint32_t position, uint32_t source) {
     return planner->pair->is_derived[position] != 0 || planner->pair->base[source] == planner->pair->target[position];
 }
 
 /* The longest exact run in the base for this place, nearer sources first. */
-static struct match exact_match(struct planner *planner, uint32_t position)
-{
+static struct match exact_match(struct planner *planner, uint32_t position) {
     const struct muster_pair *pair = planner->pair;
     struct match *known = &planner->exact[position];
     if (known->len != UINT32_MAX) return *known;
@@ -127,8 +119,7 @@ static struct match exact_match(struct planner *planner, uint32_t position)
 }
 
 /* Whether leaving the copy (source for position) here, for an exact run elsewhere, pays. */
-static bool other_is_better(struct planner *planner, uint32_t position, uint32_t source)
-{
+static bool other_is_better(struct planner *planner, uint32_t position, uint32_t source) {
     struct match other = exact_match(planner, position);
     if (other.len == 0 || other.source == source) return false;
     int32_t gain = 0;
@@ -141,8 +132,7 @@ static bool other_is_better(struct planner *planner, uint32_t position, uint32_t
 }
 
 /* The base copy from `source`, as long as it pays, with the misses it has. */
-static struct match base_copy(struct planner *planner, uint32_t position, uint32_t source)
-{
+static struct match base_copy(struct planner *planner, uint32_t position, uint32_t source) {
     struct match best = {source, 0, 0};
     uint32_t base_len = planner->pair->header->base_len;
     if (source >= base_len) return best;
@@ -168,13 +158,11 @@ static struct match base_copy(struct planner *planner, uint32_t position, uint32
     return best;
 }
 
-static bool is_repeated(const struct muster_pair *pair, uint32_t position, uint32_t source)
-{
+static bool is_repeated(const struct muster_pair *pair, uint32_t position, uint32_t source) {
     return pair->is_derived[position] != 0 || pair->target[source] == pair->target[position];
 }
 
-static struct match target_copy(struct planner *planner, uint32_t position)
-{
+static struct match target_copy(struct planner *planner, uint32_t position) {
     const struct muster_pair *pair = planner->pair;
     struct match best = {0, 0, 0};
     uint32_t room = planner->part_end - position;
@@ -192,8 +180,7 @@ static struct match target_copy(struct planner *planner, uint32_t position)
 }
 
 /* The best operation that begins at `position`: OTA_DELTA_OP_LITERAL when no copy pays. */
-static struct muster_operation best_operation(struct planner *planner, uint32_t position, int32_t *gain)
-{
+static struct muster_operation best_operation(struct planner *planner, uint32_t position, int32_t *gain) {
     struct muster_operation chosen = {OTA_DELTA_OP_LITERAL, position, 1, 0};
     *gain = 0;
     struct match found[3];
@@ -214,8 +201,7 @@ static struct muster_operation best_operation(struct planner *planner, uint32_t 
 }
 
 /* Lets a base copy begin earlier, over bytes that would be literals. */
-static void extend_back(const struct planner *planner, struct muster_operation *copy, uint32_t literal_begin)
-{
+static void extend_back(const struct planner *planner, struct muster_operation *copy, uint32_t literal_begin) {
     int32_t gain = 0;
     int32_t top = 0;
     uint32_t taken = 0;
@@ -234,8 +220,7 @@ static void extend_back(const struct planner *planner, struct muster_operation *
     copy->len += taken;
 }
 
-static void index_target(struct planner *planner, uint32_t end)
-{
+static void index_target(struct planner *planner, uint32_t end) {
     uint32_t target_len = planner->pair->header->target_len;
     for (; planner->indexed < end; planner->indexed++) {
         if (target_len - planner->indexed < TARGET_KEY) continue;
@@ -243,8 +228,7 @@ static void index_target(struct planner *planner, uint32_t end)
     }
 }
 
-static void part_enter(struct planner *planner, uint32_t part)
-{
+static void part_enter(struct planner *planner, uint32_t part) {
     const struct ota_delta_header *header = planner->pair->header;
     planner->part_begin = part == OTA_DELTA_PART_TABLE ? 0 : ota_delta_part_end(header, part - 1);
     planner->part_end = ota_delta_part_end(header, part);
@@ -253,8 +237,7 @@ static void part_enter(struct planner *planner, uint32_t part)
 }
 
 /* Whether one literal more is worth it, because a clearly better copy begins behind it. */
-static bool waiting_pays(struct planner *planner, uint32_t position, int32_t gain)
-{
+static bool waiting_pays(struct planner *planner, uint32_t position, int32_t gain) {
     if (position + 1 >= planner->part_end) return false;
     int32_t next_gain = 0;
     index_target(planner, position + 1);
@@ -262,15 +245,13 @@ static bool waiting_pays(struct planner *planner, uint32_t position, int32_t gai
     return next_gain > gain + COST_LITERAL / 2;
 }
 
-static int64_t add_literals(struct muster_operation *operations, int64_t count, uint32_t begin, uint32_t end)
-{
+static int64_t add_literals(struct muster_operation *operations, int64_t count, uint32_t begin, uint32_t end) {
     if (begin == end) return count;
     operations[count] = (struct muster_operation){OTA_DELTA_OP_LITERAL, begin, end - begin, 0};
     return count + 1;
 }
 
-static int64_t plan_part(struct planner *planner, struct muster_operation *operations, int64_t count)
-{
+static int64_t plan_part(struct planner *planner, struct muster_operation *operations, int64_t count) {
     uint32_t literal_begin = planner->part_begin;
     uint32_t position = planner->part_begin;
     while (position < planner->part_end) {
@@ -297,8 +278,7 @@ static int64_t plan_part(struct planner *planner, struct muster_operation *opera
     return add_literals(operations, count, literal_begin, position);
 }
 
-int64_t muster_delta_plan(const struct muster_pair *pair, struct muster_operation *operations)
-{
+int64_t muster_delta_plan(const struct muster_pair *pair, struct muster_operation *operations) {
     int64_t count = NONE;
     struct planner *planner = calloc(1, sizeof *planner);
     if (planner == NULL) return NONE;

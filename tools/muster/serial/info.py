@@ -120,7 +120,7 @@ class Info:
             self.lifecycle,
             self.security_counter,
             [int(self.boot_state), self.attempt, self.trial_count],
-            None if outcome is None else [int(outcome.type), outcome.attempt, outcome.identity, outcome.reason],
+            None if outcome is None else [int(outcome.type), outcome.attempt, outcome.identity, int(outcome.reason)],
             int(self.reset),
             None if fault is None else [fault.exception, fault.pc, fault.lr, fault.cfsr, fault.addr],
             self.bootloader_version,

@@ -79,6 +79,10 @@ class Link:
         self._check(answer.status)
         return answer.result
 
+    def listen(self, timeout_s: float) -> None:
+        """Waits until the device says something, at most `timeout_s` seconds; log lines go to `on_log`."""
+        self._messages(self._transport.read(timeout_s))
+
     def update(self, host: UpdateHost, timeout_s: float) -> None:
         """Runs an update to one of its final states.
 

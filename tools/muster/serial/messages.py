@@ -23,12 +23,15 @@ DIGEST_SIZE = 32
 DATA_SIZE_MAX = BODY_MAX - 4
 CALL_NAME_MAX = 12
 CALL_ARGUMENT_MAX = 622
+EXCHANGE_SIZE_MAX = 1008
 
 _OFFER = struct.Struct("<I32s32sII")
 _OFFER_ANSWER = struct.Struct("<IhI")
 _FETCH = struct.Struct("<32sIH")
 _CALL_ANSWER = struct.Struct("<Hhi")
 _UPDATE_STATUS = struct.Struct("<IBhI")
+_EXCHANGE = struct.Struct("<H")
+_EXCHANGE_ANSWER = struct.Struct("<HH")
 
 
 class MessageType(IntEnum):
@@ -41,12 +44,16 @@ class MessageType(IntEnum):
     RESTART = 0x05
     CALL = 0x06
     UPDATE_STATUS = 0x07
+    OPEN = 0x08
+    CHECK_IN = 0x09
     INFO = 0x81
     OFFER_ANSWER = 0x82
     CONFIRM_ANSWER = 0x83
     DATA = 0x84
     RESTART_ANSWER = 0x85
     CALL_ANSWER = 0x86
+    OPEN_ANSWER = 0x88
+    CHECK_IN_ANSWER = 0x89
 
 
 class UpdatePhase(IntEnum):
@@ -279,8 +286,9 @@ class Call:
 
     @classmethod
     def from_body(cls, body: bytes) -> Self:
-        _expect(cls.type, len(body) >= 3 and body[2] <= len(body) - 3)
+        _expect(cls.type, len(body) >= 3 and body[2] <= min(CALL_NAME_MAX, len(body) - 3))
         end = 3 + body[2]
+        _expect(cls.type, len(body) - end <= CALL_ARGUMENT_MAX)
         return cls(int.from_bytes(body[:2], "little"), body[3:end], body[end:])
 
 
@@ -322,6 +330,136 @@ class UpdateStatus:
         attempt, phase, status, patch_off = _UPDATE_STATUS.unpack(body)
         _expect(cls.type, phase in iter(UpdatePhase))
         return cls(attempt, UpdatePhase(phase), _status(status), patch_off)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The device asks the server for a session.
+
+    Attributes:
+        exchange: u16, tells the answer from those to earlier messages.
+        message: for `POST /device/v1/open`, at most 1,008 bytes.
+
+    Raises:
+        ValueOutOfRange: a field has no legal value.
+    """
+
+    type: ClassVar[MessageType] = MessageType.OPEN
+    exchange: int
+    message: bytes
+
+    def __post_init__(self) -> None:
+        _check_exchange(self.exchange, self.message)
+
+    def to_body(self) -> bytes:
+        return _EXCHANGE.pack(self.exchange) + self.message
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Self:
+        return cls(*_exchange_body(cls.type, body))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckIn:
+    """The device reports to the server.
+
+    Attributes:
+        exchange: u16, tells the answer from those to earlier messages.
+        message: for `POST /device/v1/check-in`, at most 1,008 bytes.
+
+    Raises:
+        ValueOutOfRange: a field has no legal value.
+    """
+
+    type: ClassVar[MessageType] = MessageType.CHECK_IN
+    exchange: int
+    message: bytes
+
+    def __post_init__(self) -> None:
+        _check_exchange(self.exchange, self.message)
+
+    def to_body(self) -> bytes:
+        return _EXCHANGE.pack(self.exchange) + self.message
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Self:
+        return cls(*_exchange_body(cls.type, body))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAnswer:
+    """What the server answered to OPEN.
+
+    Attributes:
+        exchange: that of the question.
+        http_status: as the server said it; 0 when it was not reached.
+        answer: the body, at most 1,008 bytes.
+
+    Raises:
+        ValueOutOfRange: a field has no legal value.
+    """
+
+    type: ClassVar[MessageType] = MessageType.OPEN_ANSWER
+    exchange: int
+    http_status: int
+    answer: bytes
+
+    def __post_init__(self) -> None:
+        _check_exchange(self.exchange, self.answer, self.http_status)
+
+    def to_body(self) -> bytes:
+        return _EXCHANGE_ANSWER.pack(self.exchange, self.http_status) + self.answer
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Self:
+        return cls(*_exchange_answer_body(cls.type, body))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInAnswer:
+    """What the server answered to CHECK_IN.
+
+    Attributes:
+        exchange: that of the question.
+        http_status: as the server said it; 0 when it was not reached.
+        answer: the body, at most 1,008 bytes.
+
+    Raises:
+        ValueOutOfRange: a field has no legal value.
+    """
+
+    type: ClassVar[MessageType] = MessageType.CHECK_IN_ANSWER
+    exchange: int
+    http_status: int
+    answer: bytes
+
+    def __post_init__(self) -> None:
+        _check_exchange(self.exchange, self.answer, self.http_status)
+
+    def to_body(self) -> bytes:
+        return _EXCHANGE_ANSWER.pack(self.exchange, self.http_status) + self.answer
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Self:
+        return cls(*_exchange_answer_body(cls.type, body))
+
+
+def _check_exchange(number: int, content: bytes, http_status: int = 0) -> None:
+    if not 0 <= number < 2**16 or not 0 <= http_status < 2**16:
+        raise ValueOutOfRange("exchange and HTTP status are u16")
+    if len(content) > EXCHANGE_SIZE_MAX:
+        raise ValueOutOfRange(f"a message to the server and its answer have at most {EXCHANGE_SIZE_MAX} bytes")
+
+
+def _exchange_body(kind: MessageType, body: bytes) -> tuple[int, bytes]:
+    _expect(kind, _EXCHANGE.size <= len(body) <= _EXCHANGE.size + EXCHANGE_SIZE_MAX)
+    return int.from_bytes(body[:2], "little"), body[_EXCHANGE.size :]
+
+
+def _exchange_answer_body(kind: MessageType, body: bytes) -> tuple[int, int, bytes]:
+    _expect(kind, _EXCHANGE_ANSWER.size <= len(body) <= _EXCHANGE_ANSWER.size + EXCHANGE_SIZE_MAX)
+    number, http_status = _EXCHANGE_ANSWER.unpack_from(body)
+    return number, http_status, body[_EXCHANGE_ANSWER.size :]
 
 
 def _expect(kind: MessageType, holds: bool) -> None:

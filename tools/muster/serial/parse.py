@@ -8,6 +8,8 @@ from muster.serial.info import Info
 from muster.serial.messages import (
     Call,
     CallAnswer,
+    CheckIn,
+    CheckInAnswer,
     Confirm,
     ConfirmAnswer,
     Data,
@@ -16,6 +18,8 @@ from muster.serial.messages import (
     Message,
     Offer,
     OfferAnswer,
+    Open,
+    OpenAnswer,
     Restart,
     RestartAnswer,
     UpdateStatus,
@@ -37,6 +41,10 @@ _CLASSES: dict[int, type[Message]] = {
         Call,
         CallAnswer,
         UpdateStatus,
+        Open,
+        OpenAnswer,
+        CheckIn,
+        CheckInAnswer,
     )
 }
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from types import TracebackType
 from typing import Self
@@ -24,7 +25,9 @@ class PortTransport:
         try:
             self._port = serial.serial_for_url(url, baudrate=baud, timeout=0)
         except (serial.SerialException, OSError, ValueError) as error:
-            raise EnvironmentFault(f"cannot open {url}: {error}") from error
+            # The system's own words where there are any; pyserial wraps them twice.
+            number = error.errno if isinstance(error, OSError) else None
+            raise EnvironmentFault(f"cannot open {url}: {error if number is None else os.strerror(number)}") from error
 
     def read(self, timeout_s: float) -> bytes:
         """Waits until bytes are there and takes them; empty when none came in time."""

@@ -11,8 +11,8 @@
  *
  *     agent_init(); product_setup(); for (;;) { product_loop(); agent_poll(); sleep until the next interrupt }
  *
- * product_loop() must return within the watchdog's time (watchdog_s in product.toml), and soon if the device is to answer
- * quickly. */
+ * product_loop() must return within the watchdog's time (watchdog_s in product.toml), and soon if the device is to
+ * answer quickly. */
 void product_setup(void);
 void product_loop(void);
 
@@ -30,7 +30,9 @@ uint32_t agent_time_ms(void);
 void agent_led(bool on);
 
 /* Log. A line goes to the serial console as text: "<ms> <level> <text>". Known conversions: %d %i %u %x %c %s %%, with
- * l, a width and leading zeros. A line longer than 127 characters is cut. Not from an interrupt. */
+ * l, a width and leading zeros. A line longer than 127 characters is cut. Not from an interrupt.
+ * Lines of level warn and error go to the server as well, as far as there is room for them: 12 lines of 100 characters
+ * between two check-ins. */
 enum agent_level { AGENT_DEBUG, AGENT_INFO, AGENT_WARN, AGENT_ERROR };
 __attribute__((format(printf, 2, 3))) void agent_log(enum agent_level level, const char *format, ...);
 

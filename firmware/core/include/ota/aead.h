@@ -19,8 +19,8 @@ void ota_aead_seal(const uint8_t key[OTA_AEAD_KEY_LEN], const uint8_t nonce[OTA_
                    uint8_t *text, uint32_t len, uint8_t tag[OTA_AEAD_TAG_LEN]);
 
 /* Decrypts `untrusted` in place. OTA_ERR_SIGNATURE when the tag does not hold; the bytes are then as they were. */
-OTA_MUST_CHECK enum ota_status ota_aead_open(const uint8_t key[OTA_AEAD_KEY_LEN], const uint8_t nonce[OTA_AEAD_NONCE_LEN],
-                                             struct ota_span aad, uint8_t *untrusted, uint32_t len,
-                                             const uint8_t tag[OTA_AEAD_TAG_LEN]);
+OTA_MUST_CHECK enum ota_status ota_aead_open(const uint8_t key[OTA_AEAD_KEY_LEN],
+                                             const uint8_t nonce[OTA_AEAD_NONCE_LEN], struct ota_span aad,
+                                             uint8_t *untrusted, uint32_t len, const uint8_t tag[OTA_AEAD_TAG_LEN]);
 
 #endif

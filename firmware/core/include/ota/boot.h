@@ -22,10 +22,10 @@ enum { OTA_BOOT_TRIALS_MAX = 3 };
 
 struct ota_boot_slot {
     bool is_checked;
-    enum ota_status check;         /* only when checked */
-    bool has_attempt_identity;     /* the slot's identity is the open attempt's; only when checked and good */
-    uint16_t product_version;      /* only when checked and good */
-    uint32_t security_counter;     /* only when checked and good */
+    enum ota_status check;     /* only when checked */
+    bool has_attempt_identity; /* the slot's identity is the open attempt's; only when checked and good */
+    uint16_t product_version;  /* only when checked and good */
+    uint32_t security_counter; /* only when checked and good */
 };
 
 struct ota_boot_facts {

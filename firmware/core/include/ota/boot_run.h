@@ -22,7 +22,8 @@ struct ota_boot_port {
     void (*recovery)(void *ctx);
 };
 
-/* `device` says what the device asks of an image; its security_counter and keyset are ignored: the boot log has them. */
+/* `device` says what the device asks of an image; its security_counter and keyset are ignored: the boot log has them.
+ */
 void ota_boot_run(const struct ota_boot_port *port, const struct ota_image_requirements *device, enum ota_reset reset);
 
 #endif

@@ -55,10 +55,10 @@ struct ota_bootlog_facts {
     bool has_confirmed;
     bool has_outcome; /* one that no REPORTED record stands behind */
     enum ota_attempt_state attempt_state;
-    uint32_t trial_count;                 /* TRIAL records of the open attempt */
-    struct ota_bootlog_record confirmed;  /* newest CONFIRMED; only with has_confirmed */
-    struct ota_bootlog_record attempt;    /* last record of the open attempt; only when not IDLE */
-    struct ota_bootlog_record outcome;    /* last CONFIRMED, REJECTED or INTERRUPTED; only with has_outcome */
+    uint32_t trial_count;                /* TRIAL records of the open attempt */
+    struct ota_bootlog_record confirmed; /* newest CONFIRMED; only with has_confirmed */
+    struct ota_bootlog_record attempt;   /* last record of the open attempt; only when not IDLE */
+    struct ota_bootlog_record outcome;   /* last CONFIRMED, REJECTED or INTERRUPTED; only with has_outcome */
 };
 
 /* Owned by the caller, filled by mount; nothing in it needs saving. */
@@ -66,8 +66,8 @@ struct ota_bootlog {
     const struct ota_flash *flash;
     uint32_t sector; /* the ruling one; 0: there is none yet */
     uint32_t generation;
-    uint32_t record_count;  /* places that are read: those before the first blank one */
-    uint32_t next_place;    /* behind the last one that is not blank; compaction comes first unless it is record_count */
+    uint32_t record_count; /* places that are read: those before the first blank one */
+    uint32_t next_place;   /* behind the last one that is not blank; compaction comes first unless it is record_count */
     uint32_t next_sequence;
 };
 
@@ -84,11 +84,14 @@ OTA_MUST_CHECK enum ota_status ota_bootlog_append(struct ota_bootlog *log, const
 OTA_MUST_CHECK enum ota_status ota_bootlog_read_keyset(const struct ota_bootlog *log, struct ota_keyset *keyset);
 
 /* The one before the current one, while it is still stored; OTA_ERR_NOT_FOUND when it is not. */
-OTA_MUST_CHECK enum ota_status ota_bootlog_read_previous_keyset(const struct ota_bootlog *log, struct ota_keyset *keyset);
+OTA_MUST_CHECK enum ota_status ota_bootlog_read_previous_keyset(const struct ota_bootlog *log,
+                                                                struct ota_keyset *keyset);
 
 /* Checks a key set (ota_keyset_accept) against the current one, or against `first_roots` and version 0 where there is
- * none, stores it and hands it back; `keyset` is not valid on failure. A power cut leaves the old or the new one current. */
+ * none, stores it and hands it back; `keyset` is not valid on failure. A power cut leaves the old or the new one
+ * current. */
 OTA_MUST_CHECK enum ota_status ota_bootlog_accept_keyset(struct ota_bootlog *log, const struct ota_roots *first_roots,
-                                                         const uint8_t *untrusted, uint32_t len, struct ota_keyset *keyset);
+                                                         const uint8_t *untrusted, uint32_t len,
+                                                         struct ota_keyset *keyset);
 
 #endif

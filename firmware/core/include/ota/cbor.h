@@ -27,7 +27,8 @@ OTA_MUST_CHECK bool ota_cbor_read_int(struct ota_cbor_reader *reader, int32_t *v
 OTA_MUST_CHECK bool ota_cbor_read_bytes(struct ota_cbor_reader *reader, struct ota_span *bytes);
 OTA_MUST_CHECK bool ota_cbor_read_text(struct ota_cbor_reader *reader, struct ota_span *text);
 
-/* The items (in a map: pairs) follow. `count` is not compared with what is left: a reader that asks for each item finds out. */
+/* The items (in a map: pairs) follow. `count` is not compared with what is left: a reader that asks for each item finds
+ * out. */
 OTA_MUST_CHECK bool ota_cbor_read_array(struct ota_cbor_reader *reader, uint32_t *count);
 OTA_MUST_CHECK bool ota_cbor_read_map(struct ota_cbor_reader *reader, uint32_t *count);
 OTA_MUST_CHECK bool ota_cbor_read_nil(struct ota_cbor_reader *reader);
@@ -36,7 +37,8 @@ OTA_MUST_CHECK bool ota_cbor_read_nil(struct ota_cbor_reader *reader);
 OTA_MUST_CHECK bool ota_cbor_read_key(struct ota_cbor_reader *reader, uint32_t key);
 
 /* The next item is an unsigned integer from `lowest` to `highest`. */
-OTA_MUST_CHECK bool ota_cbor_read_range(struct ota_cbor_reader *reader, uint32_t lowest, uint32_t highest, uint32_t *value);
+OTA_MUST_CHECK bool ota_cbor_read_range(struct ota_cbor_reader *reader, uint32_t lowest, uint32_t highest,
+                                        uint32_t *value);
 
 /* Everything was read. */
 bool ota_cbor_reader_at_end(const struct ota_cbor_reader *reader);
@@ -53,7 +55,8 @@ void ota_cbor_writer_init(struct ota_cbor_writer *writer, uint8_t *bytes, uint32
 void ota_cbor_write_uint(struct ota_cbor_writer *writer, uint32_t value);
 void ota_cbor_write_int(struct ota_cbor_writer *writer, int32_t value);
 void ota_cbor_write_bytes(struct ota_cbor_writer *writer, const uint8_t *bytes, uint32_t len);
-void ota_cbor_write_bytes_head(struct ota_cbor_writer *writer, uint32_t len); /* of a byte string that stands elsewhere */
+void ota_cbor_write_bytes_head(struct ota_cbor_writer *writer,
+                               uint32_t len); /* of a byte string that stands elsewhere */
 void ota_cbor_write_text(struct ota_cbor_writer *writer, const char *text, uint32_t len);
 void ota_cbor_write_array(struct ota_cbor_writer *writer, uint32_t count);
 void ota_cbor_write_map(struct ota_cbor_writer *writer, uint32_t count);

@@ -26,7 +26,8 @@ bool ota_cose_sign1_has_form(const uint8_t untrusted[OTA_COSE_SIGN1_LEN]);
 /* Whether key ids rise from one signature to the next: so no signer stands twice. */
 bool ota_cose_key_ids_rise(const uint8_t earlier[OTA_COSE_SIGN1_LEN], const uint8_t later[OTA_COSE_SIGN1_LEN]);
 
-/* The key of `keys` (`count` keys of 32 bytes, one after the other) that the signature names; NULL when it names none. */
+/* The key of `keys` (`count` keys of 32 bytes, one after the other) that the signature names; NULL when it names none.
+ */
 const uint8_t *ota_cose_sign1_find_key(const uint8_t sign1[OTA_COSE_SIGN1_LEN], const uint8_t *keys, uint32_t count);
 
 /* OTA_ERR_SIGNATURE unless `public_key` signed Sig_structure("Signature1", protected, external_aad, payload).

@@ -39,7 +39,7 @@ enum ota_delta_kind {
  * known: whether these are the images at hand is for the port's begin() to say. */
 struct ota_delta_header {
     uint8_t profile;
-    uint8_t kind; /* enum ota_delta_kind */
+    uint8_t kind;           /* enum ota_delta_kind */
     uint16_t body_hash_off; /* of the manifest's body hash, from target_ext_start; 0 in a raw patch */
     uint32_t base_len;      /* 0: a full image */
     uint32_t base_reloc_start;
@@ -56,7 +56,7 @@ struct ota_delta_header {
 struct ota_range_decoder {
     uint32_t low;
     uint32_t high;
-    uint32_t code; /* low <= code <= high */
+    uint32_t code;    /* low <= code <= high */
     uint32_t overrun; /* 1: a byte was asked for that is not there */
     uint32_t in_pos;
     uint32_t in_len;

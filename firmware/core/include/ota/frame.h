@@ -11,7 +11,7 @@
 /* Frames on the serial link: docs/spec/serial_link.md section 1. */
 enum {
     OTA_FRAME_BODY_MAX = 1024,
-    OTA_FRAME_RAW_MAX = 1 + OTA_FRAME_BODY_MAX + 4,          /* type, body, CRC */
+    OTA_FRAME_RAW_MAX = 1 + OTA_FRAME_BODY_MAX + 4,            /* type, body, CRC */
     OTA_FRAME_CODED_MAX = OTA_COBS_MAX_LEN(OTA_FRAME_RAW_MAX), /* between the two 0x00 */
     OTA_FRAME_MAX = OTA_FRAME_CODED_MAX + 2,
 };

@@ -30,7 +30,8 @@ struct ota_identity_page {
 };
 
 /* The first valid copy for this chip; OTA_ERR_IDENTITY_PAGE when there is none. */
-OTA_MUST_CHECK enum ota_status ota_identity_page_read(const struct ota_flash *flash, const uint8_t chip_id[OTA_DEVICE_ID_LEN],
+OTA_MUST_CHECK enum ota_status ota_identity_page_read(const struct ota_flash *flash,
+                                                      const uint8_t chip_id[OTA_DEVICE_ID_LEN],
                                                       struct ota_identity_page *page);
 
 #endif

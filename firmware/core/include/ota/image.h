@@ -44,7 +44,8 @@ struct ota_image_requirements {
 };
 
 /* Checks 1 to 5. `image` is valid only on OTA_OK. */
-OTA_MUST_CHECK enum ota_status ota_image_open(const struct ota_flash *flash, uint32_t slot_addr, struct ota_image *image);
+OTA_MUST_CHECK enum ota_status ota_image_open(const struct ota_flash *flash, uint32_t slot_addr,
+                                              struct ota_image *image);
 
 /* Copies canonical bytes: relocation is undone in slot B. OTA_ERR_FLASH_RANGE outside the image. */
 OTA_MUST_CHECK enum ota_status ota_image_read(struct ota_image *image, uint32_t off, void *out, uint32_t len);
@@ -58,10 +59,12 @@ OTA_MUST_CHECK enum ota_status ota_image_check_requirements(struct ota_image *im
 
 /* Open, check 6, check 7. `image` is valid when open passed. */
 OTA_MUST_CHECK enum ota_status ota_image_check_full(const struct ota_flash *flash, uint32_t slot_addr,
-                                                    const struct ota_image_requirements *requirements, struct ota_image *image);
+                                                    const struct ota_image_requirements *requirements,
+                                                    struct ota_image *image);
 
 /* Open, check 6, identity equal to the pinned one (OTA_ERR_IDENTITY). */
 OTA_MUST_CHECK enum ota_status ota_image_check_pinned(const struct ota_flash *flash, uint32_t slot_addr,
-                                                      const uint8_t identity[OTA_IDENTITY_SHORT_LEN], struct ota_image *image);
+                                                      const uint8_t identity[OTA_IDENTITY_SHORT_LEN],
+                                                      struct ota_image *image);
 
 #endif

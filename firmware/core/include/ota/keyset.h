@@ -39,8 +39,8 @@ struct ota_keyset {
 OTA_MUST_CHECK enum ota_status ota_keyset_parse(const uint8_t *untrusted, uint32_t len, struct ota_keyset *keyset);
 
 /* Form, then version above `current_version` (OTA_ERR_KEYSET_OLD), then signatures by the threshold of `roots`
- * (OTA_ERR_SIGNATURE: one that names a root does not hold; OTA_ERR_SIGNERS: too few). `keyset` is filled only on OTA_OK;
- * `roots` may point into it. */
+ * (OTA_ERR_SIGNATURE: one that names a root does not hold; OTA_ERR_SIGNERS: too few). `keyset` is filled only on
+ * OTA_OK; `roots` may point into it. */
 OTA_MUST_CHECK enum ota_status ota_keyset_accept(const uint8_t *untrusted, uint32_t len, uint32_t current_version,
                                                  const struct ota_roots *roots, struct ota_keyset *keyset);
 

@@ -18,6 +18,7 @@ struct ota_keyset_ref {
 };
 
 /* Reads an array of up to OTA_KEYSET_REF_MAX references with rising versions: OTA_ERR_MESSAGE. */
-OTA_MUST_CHECK enum ota_status ota_keyset_refs_read(struct ota_cbor_reader *reader, struct ota_keyset_ref *refs, uint32_t *count);
+OTA_MUST_CHECK enum ota_status ota_keyset_refs_read(struct ota_cbor_reader *reader, struct ota_keyset_ref *refs,
+                                                    uint32_t *count);
 
 #endif

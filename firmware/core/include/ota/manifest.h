@@ -28,7 +28,8 @@ struct ota_manifest {
 };
 
 /* Accepts the one encoding: OTA_ERR_MANIFEST. `reloc_start` and `ext_start` are as claimed. */
-OTA_MUST_CHECK enum ota_status ota_manifest_parse(const uint8_t *untrusted, uint32_t len, struct ota_manifest *manifest);
+OTA_MUST_CHECK enum ota_status ota_manifest_parse(const uint8_t *untrusted, uint32_t len,
+                                                  struct ota_manifest *manifest);
 
 /* SHA-256 of the manifest's bytes: what the image is called everywhere. */
 void ota_manifest_identity(const uint8_t *manifest_bytes, uint32_t len, uint8_t identity[OTA_IDENTITY_LEN]);

@@ -37,8 +37,8 @@ struct ota_reloc {
     uint8_t window[OTA_RELOC_WINDOW_LEN];
 };
 
-void ota_reloc_init(struct ota_reloc *reloc, enum ota_status (*read)(void *ctx, uint32_t at, void *out, uint32_t len), void *ctx,
-                    uint32_t at, uint32_t len, uint32_t reloc_start);
+void ota_reloc_init(struct ota_reloc *reloc, enum ota_status (*read)(void *ctx, uint32_t at, void *out, uint32_t len),
+                    void *ctx, uint32_t at, uint32_t len, uint32_t reloc_start);
 
 /* Every rule of the format: OTA_ERR_RELOC. The functions below may only be used on a table that passed, and still never
  * leave the table or loop when it did not. */
@@ -49,6 +49,7 @@ OTA_MUST_CHECK enum ota_status ota_reloc_find(struct ota_reloc *reloc, uint32_t 
 
 /* Adds `offset` (modulo 2^32) to each relocated word in `bytes`, which hold the image's [off, off + len).
  * `off` and `len` are multiples of 4; bytes at reloc_start and behind it are left alone. */
-OTA_MUST_CHECK enum ota_status ota_reloc_span(struct ota_reloc *reloc, uint32_t off, uint8_t *bytes, uint32_t len, uint32_t offset);
+OTA_MUST_CHECK enum ota_status ota_reloc_span(struct ota_reloc *reloc, uint32_t off, uint8_t *bytes, uint32_t len,
+                                              uint32_t offset);
 
 #endif

@@ -120,9 +120,9 @@ struct ota_report {
 };
 
 /* Writes the plaintext of the next message; to be sealed and sent at once, since `memory` counts it as sent.
- * Log lines, then events, are dropped from the end until it fits: their counts in `report` say what is left, and what is
- * repeated later under the same report id must be just that. OTA_ERR_BUFFER: it does not fit without them either. */
-OTA_MUST_CHECK enum ota_status ota_report_write(struct ota_report *report, struct ota_report_memory *memory, uint8_t *out,
-                                                uint32_t size, uint32_t *len);
+ * Log lines, then events, are dropped from the end until it fits: their counts in `report` say what is left, and what
+ * is repeated later under the same report id must be just that. OTA_ERR_BUFFER: it does not fit without them either. */
+OTA_MUST_CHECK enum ota_status ota_report_write(struct ota_report *report, struct ota_report_memory *memory,
+                                                uint8_t *out, uint32_t size, uint32_t *len);
 
 #endif

@@ -40,7 +40,7 @@ enum {
 /* Lives in RAM only: a reset ends the session. Holds secrets: drop it when it is no longer needed. */
 struct ota_session {
     enum ota_session_phase phase;
-    uint32_t counter; /* of the last message; 0 before the first */
+    uint32_t counter;                             /* of the last message; 0 before the first */
     uint8_t share_secret[OTA_SESSION_SECRET_LEN]; /* while OPENING */
     uint8_t request_digest[OTA_SHA256_LEN];
     uint8_t id[OTA_SESSION_ID_LEN];
@@ -63,8 +63,8 @@ struct ota_session_device {
  * OTA_ERR_BUFFER: `size` is below what the request needs; at most OTA_SESSION_REQUEST_MAX. */
 OTA_MUST_CHECK enum ota_status ota_session_begin(struct ota_session *session, const struct ota_session_device *device,
                                                  const uint8_t share_secret[OTA_SESSION_SECRET_LEN],
-                                                 const uint8_t nonce[OTA_SESSION_NONCE_LEN], uint8_t *out, uint32_t size,
-                                                 uint32_t *len);
+                                                 const uint8_t nonce[OTA_SESSION_NONCE_LEN], uint8_t *out,
+                                                 uint32_t size, uint32_t *len);
 
 /* The answer to an opening, its form checked and nothing of it believed: what to do with the references is for the
  * caller, before ota_session_finish. `payload` and `signature` point into the bytes that were read. */
@@ -79,7 +79,8 @@ struct ota_session_answer {
 };
 
 /* OTA_ERR_MESSAGE: anything that is not of the form. */
-OTA_MUST_CHECK enum ota_status ota_session_read_answer(const uint8_t *untrusted, uint32_t len, struct ota_session_answer *answer);
+OTA_MUST_CHECK enum ota_status ota_session_read_answer(const uint8_t *untrusted, uint32_t len,
+                                                       struct ota_session_answer *answer);
 
 /* Believes the answer when an online key of `current` or `previous` (each may be NULL) signed it for this very request.
  * `is_by_current`: `previous` was not needed, and is not needed from now on.
@@ -89,10 +90,9 @@ OTA_MUST_CHECK enum ota_status ota_session_finish(struct ota_session *session, c
                                                   const struct ota_keyset *current, const struct ota_keyset *previous,
                                                   bool *is_by_current);
 
-/* Makes the next message of `plaintext`, which may lie anywhere in `out` too. `size` must be OTA_SESSION_OVERHEAD_MAX more
- * than the plaintext.
- * OTA_ERR_STATE: no session, or its counters are used up: open a new one. OTA_ERR_BUFFER: longer than `size` allows, or
- * than a message may be. */
+/* Makes the next message of `plaintext`, which may lie anywhere in `out` too. `size` must be OTA_SESSION_OVERHEAD_MAX
+ * more than the plaintext. OTA_ERR_STATE: no session, or its counters are used up: open a new one. OTA_ERR_BUFFER:
+ * longer than `size` allows, or than a message may be. */
 OTA_MUST_CHECK enum ota_status ota_session_seal(struct ota_session *session, struct ota_span plaintext, uint8_t *out,
                                                 uint32_t size, uint32_t *len);
 

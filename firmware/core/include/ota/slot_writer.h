@@ -18,7 +18,7 @@ OTA_MUST_CHECK enum ota_status ota_slot_erase(const struct ota_flash *flash, uin
 struct ota_slot_writer {
     const struct ota_flash *flash;
     uint32_t slot_addr;
-    uint32_t len;         /* of the image */
+    uint32_t len; /* of the image */
     bool is_table_checked;
     struct ota_reloc reloc;
 };
@@ -30,9 +30,11 @@ OTA_MUST_CHECK enum ota_status ota_slot_writer_init(struct ota_slot_writer *writ
 
 /* Writes canonical bytes to [off, off + len); both are multiples of 4. The first write below reloc_start checks the
  * table in flash (OTA_ERR_RELOC). OTA_ERR_FLASH_PROGRAM: a word would need a bit set: the slot must be erased first. */
-OTA_MUST_CHECK enum ota_status ota_slot_writer_write(struct ota_slot_writer *writer, uint32_t off, const void *bytes, uint32_t len);
+OTA_MUST_CHECK enum ota_status ota_slot_writer_write(struct ota_slot_writer *writer, uint32_t off, const void *bytes,
+                                                     uint32_t len);
 
 /* Canonical bytes that were written before. Any off and len inside the image. */
-OTA_MUST_CHECK enum ota_status ota_slot_writer_read(struct ota_slot_writer *writer, uint32_t off, void *out, uint32_t len);
+OTA_MUST_CHECK enum ota_status ota_slot_writer_read(struct ota_slot_writer *writer, uint32_t off, void *out,
+                                                    uint32_t len);
 
 #endif

@@ -31,13 +31,15 @@ struct ota_store {
 /* An empty or broken store is no error: it holds nothing. */
 OTA_MUST_CHECK enum ota_status ota_store_mount(struct ota_store *store, const struct ota_flash *flash);
 
-/* Copies the value to `out` and its length to `len`. OTA_ERR_NOT_FOUND; OTA_ERR_BUFFER when `size` is too small (`len` is set). */
-OTA_MUST_CHECK enum ota_status ota_store_read(const struct ota_store *store, uint8_t owner, uint8_t key, void *out, uint32_t size,
-                                              uint32_t *len);
+/* Copies the value to `out` and its length to `len`. OTA_ERR_NOT_FOUND; OTA_ERR_BUFFER when `size` is too small (`len`
+ * is set). */
+OTA_MUST_CHECK enum ota_status ota_store_read(const struct ota_store *store, uint8_t owner, uint8_t key, void *out,
+                                              uint32_t size, uint32_t *len);
 
 /* Stores a value of 1 to 65,535 bytes. OTA_ERR_STORE_FULL beyond the owner's quota, and for owners without one.
  * A power cut leaves the old value or the new one. */
-OTA_MUST_CHECK enum ota_status ota_store_write(struct ota_store *store, uint8_t owner, uint8_t key, const void *bytes, uint32_t len);
+OTA_MUST_CHECK enum ota_status ota_store_write(struct ota_store *store, uint8_t owner, uint8_t key, const void *bytes,
+                                               uint32_t len);
 
 /* OTA_OK also when there was nothing. */
 OTA_MUST_CHECK enum ota_status ota_store_remove(struct ota_store *store, uint8_t owner, uint8_t key);

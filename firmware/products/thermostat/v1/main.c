@@ -32,15 +32,18 @@ static struct {
 static int32_t set_point(const char *argument) {
     int32_t value_cc;
     if (!number_take_temperature(&argument, &value_cc) || *argument != '\0') return REFUSED;
-    thermostat.settings.set_point_cc = value_cc;
-    if (!settings_save_set_point(&thermostat.settings)) return REFUSED;
+    struct settings changed = thermostat.settings;
+    changed.set_point_cc = value_cc;
+    if (!settings_save_set_point(&changed)) return REFUSED;
+    thermostat.settings = changed;
     agent_log(AGENT_INFO, "set-point %ld.%02ld C", (long)(value_cc / 100), (long)(value_cc % 100));
     return value_cc;
 }
 
 static int32_t schedule(const char *argument) {
-    if (!schedule_parse(&thermostat.settings.schedule, argument)) return REFUSED;
-    if (!settings_save_schedule(&thermostat.settings)) return REFUSED;
+    struct settings changed = thermostat.settings;
+    if (!schedule_parse(&changed.schedule, argument) || !settings_save_schedule(&changed)) return REFUSED;
+    thermostat.settings = changed;
     agent_log(AGENT_INFO, "schedule of %lu points", (unsigned long)thermostat.settings.schedule.count);
     return (int32_t)thermostat.settings.schedule.count;
 }
@@ -100,7 +103,8 @@ void product_loop(void) {
     }
     if (now_ms - thermostat.control_ms >= CONTROL_MS) {
         thermostat.control_ms += CONTROL_MS;
-        room_advance(&thermostat.room, CONTROL_MS, thermostat.week_minute % DAY_MINUTES, thermostat.controller.is_heating);
+        room_advance(&thermostat.room, CONTROL_MS, thermostat.week_minute % DAY_MINUTES,
+                     thermostat.controller.is_heating);
         control(now_ms);
     }
     if (now_ms - thermostat.report_ms >= REPORT_MS) {

@@ -11,15 +11,13 @@ enum { DELAY_MS = 50 }; /* what was said before the failure still leaves the UAR
 static enum victim_failure failure;
 static uint32_t since_ms;
 
-static void begin(enum victim_failure wanted)
-{
+static void begin(enum victim_failure wanted) {
     failure = wanted;
     since_ms = agent_time_ms();
 }
 
 /* Lets the outside choose a failure by name; the result says whether there is one of that name. */
-static int32_t fail(const char *argument)
-{
+static int32_t fail(const char *argument) {
     static const char *const names[] = {"sound", "hang", "undefined", "null", "memory", "restart"};
     for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(argument, names[i]) != 0) continue;
@@ -29,14 +27,12 @@ static int32_t fail(const char *argument)
     return -1;
 }
 
-void product_setup(void)
-{
+void product_setup(void) {
     if (agent_function("fail", fail) != OTA_OK) agent_log(AGENT_ERROR, "no room for the function");
     begin(victim_begins_with);
 }
 
-void product_loop(void)
-{
+void product_loop(void) {
     if (failure == VICTIM_SOUND || agent_time_ms() - since_ms < DELAY_MS) return;
     switch (failure) {
     case VICTIM_SOUND:

@@ -14,8 +14,7 @@ struct sample {
 static struct sample samples[20];
 
 #if VERSION >= 2
-static int total(int count)
-{
+static int total(int count) {
     int sum = 0;
     for (int i = 0; i < count; i++) sum += samples[i].millivolts * 3;
     printf("total %d\n", sum);
@@ -23,13 +22,11 @@ static int total(int count)
 }
 #endif
 
-static int lower(const void *a, const void *b)
-{
+static int lower(const void *a, const void *b) {
     return ((const struct sample *)a)->millivolts - ((const struct sample *)b)->millivolts;
 }
 
-int main(void)
-{
+int main(void) {
     for (int i = 0; i < 20; i++) {
         samples[i].millivolts = rand() % (100 + VERSION);
         snprintf(samples[i].name, sizeof samples[i].name, "sample %d", i);

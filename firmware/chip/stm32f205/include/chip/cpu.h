@@ -16,8 +16,8 @@ void chip_idle(void);
 /* Resets the chip by software. */
 _Noreturn void chip_restart(void);
 
-/* Starts the image whose vector table is at `addr`: every interrupt off and none pending, SysTick stopped, VTOR and stack
- * set. Clocks and pins stay as they are. */
+/* Starts the image whose vector table is at `addr`: every interrupt off and none pending, SysTick stopped, VTOR and
+ * stack set. Clocks and pins stay as they are. */
 _Noreturn void chip_start_image(uint32_t addr);
 
 #endif

@@ -8,8 +8,8 @@
 #include "ota/flash.h"
 
 /* The chip's flash as the core's port. It reads everything and refuses to change sectors 0 and 1 (the bootloader). The
- * controller is locked again after each operation. Interrupts stay on; they are served late while the CPU stalls (16 us a
- * word, up to seconds an erase), so a UART may overrun meanwhile. */
+ * controller is locked again after each operation. Interrupts stay on; they are served late while the CPU stalls (16 us
+ * a word, up to seconds an erase), so a UART may overrun meanwhile. */
 extern const struct ota_flash chip_flash;
 
 /* Operations that failed since the start. */

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Starts the 1 ms tick (SysTick); needs running clocks. Time stands still while the flash stalls the CPU for longer than
- * a tick, so it may run behind by the length of an erase. */
+/* Starts the 1 ms tick (SysTick); needs running clocks. Time stands still while the flash stalls the CPU for longer
+ * than a tick, so it may run behind by the length of an erase. */
 void chip_time_start(void);
 
 /* Milliseconds since chip_time_start(), modulo 2^32: compare by subtraction. */

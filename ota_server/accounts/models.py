@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts of people, their tokens and sign-in sessions, and the audit trail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+
+from ota_server.storage.schema import metadata
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("email", String(200), nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("token_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("label", String(100), nullable=False),
+    Column("created_ms", Integer, nullable=False),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("cookie_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("form_token", String(64), nullable=False),
+    Column("expires_ms", Integer, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_ms", Integer, nullable=False),
+    Column("account_id", ForeignKey("accounts.id"), nullable=True),
+    Column("action", String(60), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("ix_audit_at", "at_ms"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person. `password_hash` is argon2id in its PHC form."""
+
+    id: int
+    email: str
+    password_hash: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebSession:
+    """A signed-in browser. `form_token` must come with every form (it cannot be read from another site)."""
+
+    account: Account
+    form_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did what to what."""
+
+    at_ms: int
+    email: str
+    action: str
+    subject: str
+    detail: str

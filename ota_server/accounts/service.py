@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for accounts: passwords, access tokens, signing in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import threading
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection
+
+from ota_server.accounts import store
+from ota_server.accounts.models import Account, WebSession
+from ota_server.errors import Conflict, Invalid, TooMany, Unauthorized
+
+PASSWORD_MIN = 8
+PASSWORD_MAX = 1000
+SIGN_IN_HOURS = 12
+SIGN_IN_FAILURES_MAX = 10
+SIGN_IN_WINDOW_MS = 5 * 60 * 1000
+
+_TOKEN = re.compile(r"[0-9a-f]{40}")
+
+
+class Passwords:
+    """Hashes and checks passwords (argon2id, RFC 9106 section 4, second recommended option), at most so often."""
+
+    def __init__(self) -> None:
+        self._hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4, type=Type.ID)
+        self._decoy = ""
+        self._lock = threading.Lock()
+        self._failures: dict[str, list[int]] = {}
+
+    def hash(self, password: str) -> str:
+        """Raises Invalid for a password that is too short or too long."""
+        if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+            raise Invalid(f"a password has {PASSWORD_MIN} to {PASSWORD_MAX} characters", "password")
+        return self._hasher.hash(password)
+
+    def check(self, account: Account | None, email: str, password: str, now_ms: int) -> Account:
+        """The account, if the password is its own.
+
+        Raises:
+            Unauthorized: wrong address or password.
+            TooMany: too many wrong ones for this address.
+        """
+        with self._lock:
+            recent = [at for at in self._failures.get(email, []) if at > now_ms - SIGN_IN_WINDOW_MS]
+            if len(recent) >= SIGN_IN_FAILURES_MAX:
+                raise TooMany("too many wrong passwords for this address: wait five minutes", 300)
+            # An unknown address costs as much time as a wrong password, so it tells nothing.
+            self._decoy = self._decoy or self._hasher.hash(secrets.token_hex(16))
+        try:
+            self._hasher.verify(self._decoy if account is None else account.password_hash, password[:PASSWORD_MAX])
+        except (VerificationError, InvalidHashError):
+            account = None
+        if account is None:
+            with self._lock:
+                if len(self._failures) > 10_000:
+                    self._failures.clear()
+                self._failures[email] = [*recent, now_ms]
+            raise Unauthorized("wrong address or password")
+        return account
+
+
+def create_account(connection: Connection, email: str, password_hash: str, now_ms: int) -> tuple[int, str]:
+    """Makes an account and its first access token, which is told only here.
+
+    Raises:
+        Invalid: not an address.
+        Conflict: the address has an account already.
+    """
+    email = clean_email(email)
+    if store.by_email(connection, email) is not None:
+        raise Conflict(f"{email} has an account already")
+    account_id = store.add_account(connection, email, password_hash, now_ms)
+    return account_id, add_token(connection, account_id, "first", now_ms)
+
+
+def add_token(connection: Connection, account_id: int, label: str, now_ms: int) -> str:
+    """Makes an access token: 40 random hexadecimal digits, of which only the SHA-256 is kept."""
+    token = secrets.token_hex(20)
+    store.add_token(connection, account_id, _hash(token), label, now_ms)
+    return token
+
+
+def account_of_token(connection: Connection, token: str) -> Account:
+    """Raises Unauthorized."""
+    account = store.by_token(connection, _hash(token)) if _TOKEN.fullmatch(token) else None
+    if account is None:
+        raise Unauthorized("this access token is not valid")
+    return account
+
+
+def sign_in(connection: Connection, account: Account, now_ms: int) -> str:
+    """Makes a sign-in session and returns its cookie."""
+    cookie = secrets.token_hex(32)
+    store.end_expired(connection, now_ms)
+    expires_ms = now_ms + SIGN_IN_HOURS * 3600 * 1000
+    store.add_web_session(connection, account.id, _hash(cookie), secrets.token_hex(16), expires_ms)
+    return cookie
+
+
+def web_session(connection: Connection, cookie: str, now_ms: int) -> WebSession | None:
+    """The session of a cookie, while it lasts."""
+    return store.web_session(connection, _hash(cookie), now_ms)
+
+
+def sign_out(connection: Connection, cookie: str) -> None:
+    store.end_web_session(connection, _hash(cookie))
+
+
+def clean_email(email: str) -> str:
+    """Raises Invalid for what cannot be an address."""
+    email = email.strip().lower()
+    if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,130}", email):
+        raise Invalid("not an e-mail address", "email")
+    return email
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

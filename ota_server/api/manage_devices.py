@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices in the management API."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from ota_server.accounts.models import Account
+from ota_server.api import views
+from ota_server.api.context import AccountDep, Page, PerPage, ServicesDep, act
+from ota_server.devices import service, store
+from ota_server.devices.models import Device
+from ota_server.errors import Invalid
+from ota_server.products import service as products
+from ota_server.products.models import Product
+from ota_server.rollouts import store as rollouts
+from ota_server.rollouts.explain import explain
+from ota_server.services import Services
+from ota_server.telemetry import store as telemetry
+
+router = APIRouter(prefix="/products/{product}/devices")
+
+IMPORT_FILE_MAX = 2 * 1024 * 1024
+
+
+class ImportBody(BaseModel):
+    """Ids to import, each with its key or without; `public_key` goes with `id`. Particle's other fields are ignored."""
+
+    id: str | None = None
+    ids: list[str] = Field(default_factory=list)
+    public_key: str | None = None
+
+
+class DeviceChanges(BaseModel):
+    """What is left out stays as it is; a desired version of null unlocks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = None
+    development: bool | None = None
+    desired_firmware_version: Annotated[int | None, Field(ge=1, le=65_534)] = None
+
+
+class Approval(BaseModel):
+    """Which key is approved: at least 16 digits of its fingerprint, needed when several keys claim the id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fingerprint: str | None = None
+
+
+class Denial(BaseModel):
+    deny: bool = False
+
+
+@router.get("")
+def list_devices(
+    product: str,
+    services: ServicesDep,
+    _account: AccountDep,
+    page: Page = 1,
+    per_page: PerPage = 25,
+    device_id: Annotated[str, Query(alias="deviceId", max_length=24)] = "",
+) -> views.Json:
+    """A page of a product's devices."""
+    with services.database.read() as connection:
+        found = products.find(connection, product)
+        rows, total = store.of_product(connection, found.id, page, per_page, device_id)
+    now_ms = services.clock.now_ms()
+    return {
+        "devices": [views.device(row, now_ms) for row in rows],
+        "customers": [],
+        "meta": {"total_pages": max(1, -(-total // per_page)), "total_records": total},
+    }
+
+
+@router.post("")
+async def import_devices(product: str, request: Request, services: ServicesDep, account: AccountDep) -> views.Json:
+    """Imports devices: JSON with id or ids, or a file with a line for each: `id` or `id key`."""
+    lines = await _import_lines(request)
+    return await asyncio.to_thread(_import, services, account, product, lines)
+
+
+@router.get("/{device}")
+def get_device(product: str, device: str, services: ServicesDep, _account: AccountDep) -> views.Json:
+    """One device: state, why it runs what it runs, attempts, history, logs and events."""
+    now_ms = services.clock.now_ms()
+    with services.database.read() as connection:
+        found = products.find(connection, product)
+        row = service.find(connection, found, device)
+        return views.device_details(
+            row,
+            now_ms,
+            explain(connection, found, row, services.chain.version),
+            rollouts.attempts_of_device(connection, row.id),
+            telemetry.history_of(connection, row.id),
+            telemetry.logs_of(connection, row.id),
+            telemetry.events_of(connection, row.id),
+            service.claimants(connection, found, device),
+        )
+
+
+@router.put("/{device}")
+def change_device(
+    product: str, device: str, body: DeviceChanges, services: ServicesDep, account: AccountDep
+) -> views.Json:
+    """Sets name, development flag or locked version."""
+    changes: dict[str, object] = {}
+    for name, column in (
+        ("name", "name"),
+        ("development", "development"),
+        ("desired_firmware_version", "locked_version"),
+    ):
+        if name in body.model_fields_set:
+            value = getattr(body, name)
+            if value is None and name != "desired_firmware_version":
+                raise Invalid(f"{name} is not null", name)
+            changes[column] = value
+    found = _product(services, product)
+    row = act(
+        services,
+        account,
+        "device.change",
+        device,
+        lambda connection, now_ms: service.set_facts(connection, found, device, changes, account.email, now_ms),
+        found,
+        ", ".join(f"{key}={value}" for key, value in changes.items()),
+    )
+    return views.device(row, services.clock.now_ms())
+
+
+@router.delete("/{device}", status_code=204)
+def deny_device(
+    product: str, device: str, services: ServicesDep, account: AccountDep, body: Denial | None = None
+) -> Response:
+    """Denies a device: it may not open sessions any more."""
+    if body is None or not body.deny:
+        raise Invalid('only denying is possible: send {"deny": true}', "deny")
+    found = _product(services, product)
+    act(
+        services,
+        account,
+        "device.deny",
+        device,
+        lambda connection, now_ms: service.deny(connection, found, device, account.email, now_ms),
+        found,
+    )
+    return Response(status_code=204)
+
+
+@router.post("/{device}/approve")
+def approve_device(
+    product: str, device: str, services: ServicesDep, account: AccountDep, body: Approval | None = None
+) -> views.Json:
+    """Trusts a quarantined device's key."""
+    found = _product(services, product)
+    digits = None if body is None else body.fingerprint
+    row: Device = act(
+        services,
+        account,
+        "device.approve",
+        device,
+        lambda connection, now_ms: service.approve(connection, found, device, digits, account.email, now_ms),
+        found,
+        digits or "",
+    )
+    return views.device(row, services.clock.now_ms())
+
+
+def _product(services: Services, name: str) -> Product:
+    with services.database.read() as connection:
+        return products.find(connection, name)
+
+
+def _import(services: Services, account: Account, product: str, lines: list[str]) -> views.Json:
+    found = _product(services, product)
+    good, bad = service.parse_import(lines)
+    result = act(
+        services,
+        account,
+        "device.import",
+        f"{len(good)} devices",
+        lambda connection, now_ms: service.import_devices(connection, found, good, account.email, now_ms),
+        found,
+    )
+    return {
+        "updated": len(result.updated),
+        "updatedDeviceIds": result.updated,
+        "existingDeviceIds": result.existing,
+        "nonmemberDeviceIds": [],
+        "invalidDeviceIds": [*result.invalid, *bad],
+    }
+
+
+async def _import_lines(request: Request) -> list[str]:
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        async with request.form(max_files=1, max_fields=10) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise Invalid("send the list as a file", "file")
+            raw = await file.read(IMPORT_FILE_MAX + 1)
+        if len(raw) > IMPORT_FILE_MAX:
+            raise Invalid(f"the list has more than {IMPORT_FILE_MAX} bytes", "file")
+        try:
+            return raw.decode().splitlines()
+        except UnicodeDecodeError as error:
+            raise Invalid("the list is not text", "file") from error
+    try:
+        body = ImportBody.model_validate_json(await request.body())
+    except ValueError as error:
+        raise Invalid('send {"id": ...} or {"ids": [...]}') from error
+    lines = list(body.ids)
+    if body.id is not None:
+        lines.append(body.id if body.public_key is None else f"{body.id} {body.public_key}")
+    return lines

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rollouts in the management API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from ota_server.accounts.models import Account
+from ota_server.api import views
+from ota_server.api.context import AccountDep, ServicesDep, act
+from ota_server.products import service as products
+from ota_server.products.models import Product
+from ota_server.rollouts import service, store
+from ota_server.rollouts.models import Rollout, RolloutStatus
+from ota_server.services import Services
+
+router = APIRouter(prefix="/products/{product}/rollouts")
+
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class StageBody(BaseModel):
+    """A stage: `percent` of all devices; it ends at `min_confirmed`, and pauses above `max_failures`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    percent: Annotated[int, Field(ge=1, le=100)]
+    min_confirmed: Count = 1
+    max_failures: Count = 0
+
+
+class RolloutBody(BaseModel):
+    """A rollout to be made. `salt` (32 hexadecimal digits) spreads the devices; random when left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[int, Field(ge=1, le=65_534)]
+    stages: list[StageBody]
+    name: Annotated[str, Field(max_length=200)] = ""
+    salt: Annotated[str | None, Field(pattern=r"^[0-9a-f]{32}$")] = None
+
+
+@router.get("")
+def list_rollouts(product: str, services: ServicesDep, _account: AccountDep) -> views.Json:
+    """All rollouts, newest first."""
+    with services.database.read() as connection:
+        found = products.find(connection, product)
+        return {
+            "rollouts": [
+                _shown(connection, item, services.clock.now_ms()) for item in store.of_product(connection, found.id)
+            ]
+        }
+
+
+@router.post("", status_code=201)
+def create_rollout(product: str, body: RolloutBody, services: ServicesDep, account: AccountDep) -> views.Json:
+    """Makes a draft; nothing is offered before it is started."""
+    found = _product(services, product)
+    stages = [service.NewStage(item.percent, item.min_confirmed, item.max_failures) for item in body.stages]
+    salt = None if body.salt is None else bytes.fromhex(body.salt)
+    made = act(
+        services,
+        account,
+        "rollout.create",
+        f"{found.id} version {body.version}",
+        lambda connection, now_ms: service.create(
+            connection, found, body.version, stages, account.email, now_ms, body.name, salt
+        ),
+        found,
+    )
+    return _answer(services, made)
+
+
+@router.get("/{rollout}")
+def get_rollout(product: str, rollout: int, services: ServicesDep, _account: AccountDep) -> views.Json:
+    """One rollout with its live numbers, and what went wrong on which device."""
+    with services.database.read() as connection:
+        item = service.get(connection, products.find(connection, product), rollout)
+        return {
+            "rollout": _shown(connection, item, services.clock.now_ms()),
+            "reasons": views.reasons(store.reasons(connection, item.id)),
+            "troubles": views.troubles(store.troubled_devices(connection, item.id)),
+        }
+
+
+@router.post("/{rollout}/start")
+def start_rollout(product: str, rollout: int, services: ServicesDep, account: AccountDep) -> views.Json:
+    """Starts a draft."""
+    return _move(
+        services, account, product, rollout, "start", lambda c, found, now_ms: service.start(c, found, rollout, now_ms)
+    )
+
+
+@router.post("/{rollout}/pause")
+def pause_rollout(product: str, rollout: int, services: ServicesDep, account: AccountDep) -> views.Json:
+    """Stops offering until it is resumed."""
+    reason = f"Paused by {account.email}."
+    return _move(
+        services, account, product, rollout, "pause", lambda c, found, _now_ms: service.pause(c, found, rollout, reason)
+    )
+
+
+@router.post("/{rollout}/resume")
+def resume_rollout(product: str, rollout: int, services: ServicesDep, account: AccountDep) -> views.Json:
+    """Goes on; the failures so far are forgiven."""
+    return _move(
+        services,
+        account,
+        product,
+        rollout,
+        "resume",
+        lambda c, found, now_ms: service.resume(c, found, rollout, account.email, now_ms),
+    )
+
+
+@router.post("/{rollout}/abort")
+def abort_rollout(product: str, rollout: int, services: ServicesDep, account: AccountDep) -> views.Json:
+    """Ends it for good."""
+    return _move(
+        services,
+        account,
+        product,
+        rollout,
+        "abort",
+        lambda c, found, now_ms: service.abort(c, found, rollout, account.email, now_ms),
+    )
+
+
+def _move(
+    services: Services,
+    account: Account,
+    product: str,
+    rollout: int,
+    verb: str,
+    work: Callable[[Connection, Product, int], Rollout],
+) -> views.Json:
+    found = _product(services, product)
+    moved = act(
+        services,
+        account,
+        f"rollout.{verb}",
+        f"{found.id} rollout {rollout}",
+        lambda connection, now_ms: work(connection, found, now_ms),
+        found,
+    )
+    return _answer(services, moved)
+
+
+def _product(services: Services, name: str) -> Product:
+    with services.database.read() as connection:
+        return products.find(connection, name)
+
+
+def _answer(services: Services, rollout: Rollout) -> views.Json:
+    with services.database.read() as connection:
+        return {"rollout": _shown(connection, rollout, services.clock.now_ms())}
+
+
+def _shown(connection: Connection, rollout: Rollout, now_ms: int) -> views.Json:
+    gate = rollout.reason
+    if rollout.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
+        gate = service.current_judgement(connection, rollout)[0].reason
+    stages = store.stages_of(connection, rollout.id)
+    return views.rollout(rollout, stages, gate, service.progress(connection, rollout, now_ms))

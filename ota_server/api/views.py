@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the management API shows of each thing: plain JSON, with Particle's names where Particle has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from muster.layout import platform_name
+from ota_server.devices.models import Device, DeviceStatus
+from ota_server.devices.service import fingerprint
+from ota_server.products.models import Product
+from ota_server.releases.models import Release, StoredImage, StoredPatch
+from ota_server.rollouts.decide import Decision
+from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
+from ota_server.rollouts.outcomes import reason_text
+from ota_server.rollouts.service import Progress
+from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
+
+Json = dict[str, object]
+
+
+def time(at_ms: int | None) -> str | None:
+    """A time as RFC 3339 in UTC."""
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def product(item: Product) -> Json:
+    return {
+        "id": item.id,
+        "slug": item.slug,
+        "name": item.name,
+        "description": item.description,
+        "auto_approve": item.auto_approve,
+        "check_in_interval_s": item.check_in_interval_s,
+        "quarantine_max": item.quarantine_max,
+        "default_version": item.default_version,
+        "settings": {"quarantine": not item.auto_approve},
+    }
+
+
+def device(item: Device, now_ms: int) -> Json:
+    return {
+        "id": item.device_id,
+        "name": item.name,
+        "product_id": item.product_id,
+        "platform_id": item.platform_id,
+        "platform": None if item.platform_id is None else platform_name(item.platform_id),
+        "status": item.status.value,
+        "quarantined": item.status is DeviceStatus.QUARANTINED,
+        "quarantine_reason": item.quarantine_reason,
+        "denied": item.status is DeviceStatus.DENIED,
+        "fingerprint": None if item.public_key is None else fingerprint(item.public_key),
+        "online": item.is_online(now_ms),
+        "last_heard": time(item.last_seen_ms),
+        "last_handshake_at": time(item.last_opened_ms),
+        "firmware_version": item.product_version,
+        "identity": None if item.identity is None else item.identity.hex(),
+        "slot": None if item.slot is None else "AB"[item.slot],
+        "boot_state": item.boot_state,
+        "security_counter": item.security_counter,
+        "hardware_revision": item.hardware_revision,
+        "bootloader_version": item.bootloader_version,
+        "keyset_version": item.keyset_version,
+        "interval_s": item.interval_s,
+        "uptime_s": item.uptime_s,
+        "boots": item.boots,
+        "health": json.loads(item.health),
+        "development": item.development,
+        "desired_firmware_version": item.locked_version,
+        "blocked_identities": json.loads(item.blocked),
+    }
+
+
+def device_details(
+    item: Device,
+    now_ms: int,
+    decision: Decision,
+    attempts: Sequence[Attempt],
+    history: Sequence[HistoryLine],
+    logs: Sequence[LogEntry],
+    events: Sequence[EventEntry],
+    claims: Sequence[Device],
+) -> Json:
+    return {
+        **device(item, now_ms),
+        "explanation": decision.explanation,
+        "trace": list(decision.trace),
+        "attempts": [attempt(one) for one in attempts],
+        "history": [{"at": time(line.at_ms), "kind": line.kind.value, "text": line.text} for line in history],
+        "logs": [{"at": time(line.at_ms), "level": line.level, "text": line.text} for line in logs],
+        "events": [{"at": time(one.at_ms), "name": one.name, "data": one.data} for one in events],
+        "claims": [
+            {"fingerprint": fingerprint(one.public_key), "reason": one.quarantine_reason}
+            for one in claims
+            if one.public_key is not None
+        ],
+    }
+
+
+def attempt(item: Attempt) -> Json:
+    return {
+        "attempt": item.number,
+        "rollout": item.rollout_id,
+        "stage": None if item.stage is None else item.stage + 1,
+        "target_identity": item.target_identity.hex(),
+        "base_version": item.base_version,
+        "is_full": item.is_full,
+        "patch_size": item.patch_size,
+        "received": item.received,
+        "status": item.status.value,
+        "reason": None if item.reason is None else reason_text(item.reason),
+        "offered_at": time(item.offered_ms),
+        "ended_at": time(item.ended_ms),
+    }
+
+
+def image(item: StoredImage) -> Json:
+    return {
+        "platform": platform_name(item.platform_id),
+        "platform_id": item.platform_id,
+        "identity": item.identity.hex(),
+        "sha256": item.blob.hex(),
+        "size": item.size,
+        "security_counter": item.security_counter,
+        "hardware_revisions": [item.hardware_lowest, item.hardware_highest],
+        "min_bootloader": item.min_bootloader,
+        "signers": json.loads(item.signers),
+        "has_elf": item.elf_blob is not None,
+    }
+
+
+def release(item: Release, images: Sequence[StoredImage], default_version: int | None, devices: int) -> Json:
+    own = [one for one in images if one.release_id == item.id]
+    return {
+        "_id": str(item.id),
+        "version": item.version,
+        "title": item.title,
+        "description": item.description,
+        "name": "firmware.bin",
+        "size": max((one.size for one in own), default=0),
+        "product_id": item.product_id,
+        "product_default": item.version == default_version,
+        "uploaded_on": time(item.created_ms),
+        "uploaded_by": {"username": item.created_by},
+        "groups": [],
+        "device_count": devices,
+        "mandatory": False,
+        "images": [image(one) for one in own],
+    }
+
+
+def patch(item: StoredPatch, images: Mapping[bytes, StoredImage]) -> Json:
+    base, target = images.get(item.base_identity), images.get(item.target_identity)
+    return {
+        "base_version": None if base is None else base.version,
+        "target_version": None if target is None else target.version,
+        "platform": None if target is None else platform_name(target.platform_id),
+        "is_full": item.base_identity == b"",
+        "status": item.status.value,
+        "digest": None if item.digest is None else item.digest.hex(),
+        "size": item.size,
+        "error": item.error,
+    }
+
+
+def rollout(item: Rollout, stages: Sequence[Stage], gate: str, progress: Progress | None = None) -> Json:
+    shown: Json = {
+        "id": item.id,
+        "product_id": item.product_id,
+        "version": item.version,
+        "name": item.name,
+        "status": item.status.value,
+        "reason": item.reason,
+        "gate": gate,
+        "salt": item.salt.hex(),
+        "stage": item.stage + 1,
+        "stages": [stage(one) for one in stages],
+        "created_at": time(item.created_ms),
+        "created_by": item.created_by,
+        "started_at": time(item.started_ms),
+        "ended_at": time(item.ended_ms),
+        "counters": {
+            "offered": item.offered,
+            "confirmed": item.confirmed,
+            "reverted": item.reverted,
+            "failed": item.failed,
+            "interrupted": item.interrupted,
+            "no_contact": item.no_contact,
+            "stopped": item.stopped,
+        },
+    }
+    if progress is not None:
+        shown["progress"] = asdict(progress)
+    return shown
+
+
+def stage(item: Stage) -> Json:
+    return {
+        "position": item.position + 1,
+        "percent": item.percent,
+        "min_confirmed": item.min_confirmed,
+        "max_failures": item.max_failures,
+        "started_at": time(item.started_ms),
+        "ended_at": time(item.ended_ms),
+    }
+
+
+def reasons(items: Sequence[tuple[OutcomeKind, int, int]]) -> list[Json]:
+    return [{"kind": kind.value, "reason": reason_text(reason), "count": count} for kind, reason, count in items]
+
+
+def troubles(items: Sequence[tuple[str, OutcomeKind, int]]) -> list[Json]:
+    return [
+        {"device": device_id, "kind": kind.value, "reason": reason_text(reason)} for device_id, kind, reason in items
+    ]

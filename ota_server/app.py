@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The application: the only place where the server's parts are wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from ota_server.api import device, manage
+from ota_server.clock import Clock
+from ota_server.dashboard.pages import Dashboard
+from ota_server.services import Services, open_services
+from ota_server.settings import Settings
+
+FORGET_EVERY_S = 3600.0
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> Starlette:
+    """One server over one data folder. Its threads run from the start to the end of the application's lifespan.
+
+    Raises:
+        MusterError: keys, key sets or folder are not usable; see `open_services`.
+    """
+    services = open_services(settings, clock)
+    app = Starlette(
+        routes=[
+            Mount("/device/v1", routes=device.routes(services)),
+            Mount("/v1", app=manage.make_app(services)),
+            Mount("/", app=Dashboard(services).app()),
+        ],
+        lifespan=lambda _app: _lifespan(services),
+    )
+    app.state.services = services
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(services: Services) -> AsyncIterator[None]:
+    await asyncio.to_thread(services.start)
+    keeper = asyncio.create_task(_forget_old(services))
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+        await asyncio.to_thread(services.stop)
+
+
+async def _forget_old(services: Services) -> None:
+    while True:
+        await asyncio.wrap_future(services.forget_old())
+        await asyncio.sleep(FORGET_EVERY_S)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's commands in `muster`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from muster.errors import FileFault, InputError
+from muster.keystore import KeyStore
+from muster.user_folders import data_folder, keys_folder
+from ota_server import http
+from ota_server.accounts import service as accounts
+from ota_server.accounts.service import Passwords
+from ota_server.app import create_app
+from ota_server.clock import SystemClock
+from ota_server.errors import ServerError
+from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, use_development_keys
+from ota_server.storage.database import Database
+from ota_server.storage.migrate import migrate
+
+_EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints an access token); then: muster serve"
+
+
+@click.command("serve", epilog=_EXAMPLE)
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
+@click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="0: a free one.")
+@click.option(
+    "--online-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file of the online key. [default: online.pem in the data folder, made on first use]",
+)
+@click.option(
+    "--keyset",
+    "keysets",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A key set to keep; may be given again. [default: those given before, else the development key set]",
+)
+@click.option("--secure-cookie", is_flag=True, help="The sign-in cookie is for HTTPS only (behind a TLS proxy).")
+@click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
+@click.option("--email", help="With --init: the account's address.")
+@click.option("--password-stdin", is_flag=True, help="With --init: read the password from standard input.")
+@click.option("--json", "as_json", is_flag=True, help="With --init: print the facts as JSON.")
+def serve(
+    data: Path | None,
+    host: str,
+    port: int,
+    online_key: Path | None,
+    keysets: tuple[Path, ...],
+    secure_cookie: bool,
+    init: bool,
+    email: str | None,
+    password_stdin: bool,
+    as_json: bool,
+) -> None:
+    """Run the update server with its dashboard."""
+    settings = Settings(data or data_folder() / "server", online_key, keysets, secure_cookie)
+    if init:
+        _init(settings, email, password_stdin, as_json)
+    else:
+        _run(settings, host, port)
+
+
+def _init(settings: Settings, email: str | None, password_stdin: bool, as_json: bool) -> None:
+    if email is None:
+        raise click.UsageError("--init needs --email")
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    _take_keys(settings)
+    prepare(settings)
+    migrate(settings.database_path)
+    database = Database(settings.database_path)
+    try:
+        hashed = Passwords().hash(password)
+        now_ms = SystemClock().now_ms()
+        _, token = database.write(lambda c: accounts.create_account(c, email, hashed, now_ms))
+    except ServerError as error:
+        raise InputError(str(error)) from error
+    finally:
+        database.close()
+    online = settings.read_online_key().public_key.raw.hex()
+    if as_json:
+        click.echo(json.dumps({"email": email, "token": token, "online_key": online, "data": str(settings.data_dir)}))
+    else:
+        click.echo(f"account      {email}")
+        click.echo(f"token        {token}   (shown only now)")
+        click.echo(f"online key   {online}")
+        click.echo(f"data         {settings.data_dir}")
+
+
+def _run(settings: Settings, host: str, port: int) -> None:
+    if _take_keys(settings):
+        click.echo("using the development keys: for trying things out, not for a product", err=True)
+    try:
+        listener = http.listen(host, port)
+    except OSError as error:
+        raise FileFault(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
+    with listener:
+        app = create_app(settings)
+        where = listener.getsockname()
+        shown = f"[{where[0]}]" if ":" in where[0] else where[0]
+        url = f"http://{shown}:{where[1]}"
+        if not http.serve(app, app.state.services, listener, lambda: click.echo(f"serving on {url}")):
+            raise FileFault("the server could not start: see the lines above")
+
+
+def _take_keys(settings: Settings) -> bool:
+    """Uses the development keys when the data folder has none and none were given."""
+    if not settings.may_use_development_keys():
+        return False
+    use_development_keys(settings, KeyStore.open(keys_folder(), os.urandom))
+    return True

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pages show, read from the database: plain facts for the templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from muster.layout import platform_name
+from ota_server.devices import service as devices_service
+from ota_server.devices import store as devices
+from ota_server.devices.models import Device, DeviceStatus
+from ota_server.products.models import Product
+from ota_server.rollouts import service as rollouts_service
+from ota_server.rollouts import store as rollouts
+from ota_server.rollouts.decide import Decision
+from ota_server.rollouts.explain import explain
+from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, RolloutStatus, Stage
+from ota_server.rollouts.outcomes import reason_text
+from ota_server.telemetry import store as telemetry
+from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
+
+BAR_WIDTH = 1000
+
+SHOWN_STATUSES = (RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.DRAFT)
+FINISHED_SHOWN = 3
+
+_BAR = (
+    ("confirmed", "confirmed"),
+    ("trial", "on trial"),
+    ("downloading", "downloading"),
+    ("offered", "offered"),
+    ("retrying", "trying again"),
+    ("waiting", "waiting"),
+    ("failed", "failed"),
+    ("reverted", "reverted"),
+    ("not_seen", "not seen"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the truth bar: `start` and `width` of 1,000."""
+
+    state: str
+    words: str
+    count: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutFacts:
+    """A rollout with its bar, its gate in words and what went wrong."""
+
+    rollout: Rollout
+    stages: list[Stage]
+    gate: str
+    segments: list[Segment]
+    devices: int
+    already: int
+    reasons: list[tuple[OutcomeKind, str, int]]
+    troubles: list[tuple[str, OutcomeKind, str]]
+
+    @property
+    def can_pause(self) -> bool:
+        return self.rollout.status is RolloutStatus.RUNNING
+
+    @property
+    def can_resume(self) -> bool:
+        return self.rollout.status is RolloutStatus.PAUSED
+
+    @property
+    def can_start(self) -> bool:
+        return self.rollout.status is RolloutStatus.DRAFT
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """How many trusted devices run a version on a platform."""
+
+    version: int | None
+    platform: str
+    count: int
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The first page."""
+
+    online: int
+    total: int
+    quarantined: int
+    newest: int | None
+    on_newest: int
+    troubles: int
+    versions: list[VersionRow]
+    rollouts: list[RolloutFacts]
+    waiting_devices: list[Device]
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage:
+    """One device."""
+
+    device: Device
+    is_online: bool
+    fingerprint: str | None
+    platform: str
+    decision: Decision
+    attempts: list[tuple[Attempt, str]]
+    history: list[HistoryLine]
+    logs: list[LogEntry]
+    events: list[EventEntry]
+    claimants: list[tuple[Device, str]]
+
+
+def overview(connection: Connection, product: Product, now_ms: int) -> Overview:
+    """Reads the first page."""
+    counted = devices.versions(connection, product.id)
+    total = sum(count for _, _, count in counted)
+    newest = max((version for version, _, _ in counted if version is not None), default=None)
+    every = rollouts.of_product(connection, product.id)
+    open_ones = [item for item in every if item.status in SHOWN_STATUSES]
+    closed = [item for item in every if item.status not in SHOWN_STATUSES][:FINISHED_SHOWN]
+    shown = [rollout_facts(connection, item, now_ms) for item in (*open_ones, *closed)]
+    listed, _ = devices.of_product(connection, product.id, 1, 500)
+    return Overview(
+        online=devices.count_online(connection, product.id, now_ms),
+        total=total,
+        quarantined=devices.count_quarantined(connection, product.id),
+        newest=newest,
+        on_newest=sum(count for version, _, count in counted if version == newest),
+        troubles=sum(item.rollout.failures for item in shown if item.rollout.status in SHOWN_STATUSES),
+        versions=[
+            VersionRow(
+                version,
+                platform_name(platform) if platform is not None else "unknown board",
+                count,
+                BAR_WIDTH * count / max(total, 1),
+            )
+            for version, platform, count in counted
+        ],
+        rollouts=shown,
+        waiting_devices=[item for item in listed if item.status is DeviceStatus.QUARANTINED][:20],
+    )
+
+
+def rollout_facts(connection: Connection, rollout: Rollout, now_ms: int) -> RolloutFacts:
+    """Reads a rollout."""
+    progress = rollouts_service.progress(connection, rollout, now_ms)
+    counts = {state: int(getattr(progress, state)) for state, _ in _BAR}
+    total = sum(counts.values())
+    segments = []
+    start = 0.0
+    for state, words in _BAR:
+        width = BAR_WIDTH * counts[state] / total if total else 0.0
+        segments.append(Segment(state, words, counts[state], round(start, 1), round(width, 1)))
+        start += width
+    gate = rollout.reason
+    if rollout.status is RolloutStatus.RUNNING:
+        gate = rollouts_service.current_judgement(connection, rollout)[0].reason
+    return RolloutFacts(
+        rollout=rollout,
+        stages=rollouts.stages_of(connection, rollout.id),
+        gate=gate,
+        segments=segments,
+        devices=total,
+        already=progress.already,
+        reasons=[
+            (kind, reason_text(reason), count) for kind, reason, count in rollouts.reasons(connection, rollout.id)
+        ],
+        troubles=[
+            (device_id, kind, reason_text(reason))
+            for device_id, kind, reason in rollouts.troubled_devices(connection, rollout.id)
+        ],
+    )
+
+
+def device_page(
+    connection: Connection, product: Product, device_id: str, keyset_version: int, now_ms: int
+) -> DevicePage:
+    """Reads a device. Raises NotFound."""
+    device = devices_service.find(connection, product, device_id)
+    attempts = rollouts.attempts_of_device(connection, device.id)
+    claims = devices_service.claimants(connection, product, device_id)
+    return DevicePage(
+        device=device,
+        is_online=device.is_online(now_ms),
+        fingerprint=None if device.public_key is None else devices_service.fingerprint(device.public_key),
+        platform=platform_name(device.platform_id) if device.platform_id is not None else "unknown board",
+        decision=explain(connection, product, device, keyset_version),
+        attempts=[(item, "" if item.reason is None else reason_text(item.reason)) for item in attempts],
+        history=telemetry.history_of(connection, device.id),
+        logs=telemetry.logs_of(connection, device.id, 100),
+        events=telemetry.events_of(connection, device.id, 50),
+        claimants=[
+            (item, devices_service.fingerprint(item.public_key)) for item in claims if item.public_key is not None
+        ],
+    )

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages' routes. Pages are whole without JavaScript; with it, regions of a page are replaced when they change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from urllib.parse import quote
+
+from jinja2 import Environment
+from sqlalchemy import Connection
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ota_server.accounts import service as accounts
+from ota_server.accounts import store as accounts_store
+from ota_server.accounts.models import Account, WebSession
+from ota_server.api.body import BodyLimit
+from ota_server.dashboard import facts, security
+from ota_server.dashboard.live import stream
+from ota_server.dashboard.render import FOLDER, make_environment
+from ota_server.devices import service as devices_service
+from ota_server.devices import store as devices
+from ota_server.errors import Invalid, NotFound, ServerError
+from ota_server.products import service as products
+from ota_server.products import store as products_store
+from ota_server.products.models import Product
+from ota_server.releases import store as releases
+from ota_server.rollouts import service as rollouts_service
+from ota_server.rollouts import store as rollouts
+from ota_server.services import Services
+
+FORM_SIZE_MAX = 64 * 1024
+DEVICES_PER_PAGE = 50
+
+T = TypeVar("T")
+
+Page = Callable[[Request, WebSession], Awaitable[Response]]
+Context = dict[str, object]
+
+
+class Dashboard:
+    """The pages over one server's parts."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._environment: Environment = make_environment()
+
+    def app(self) -> Starlette:
+        """The application to be mounted at the root."""
+        product = "/products/{product}"
+        return Starlette(
+            routes=[
+                Route("/", self._page(self._home)),
+                Route("/sign-in", self._show_sign_in, methods=["GET"]),
+                Route("/sign-in", self._sign_in, methods=["POST"]),
+                Route("/sign-out", self._page(self._sign_out), methods=["POST"]),
+                Route(product, self._page(self._overview)),
+                Route(f"{product}/devices", self._page(self._devices)),
+                Route(f"{product}/devices/{{device}}", self._page(self._device)),
+                Route(f"{product}/devices/{{device}}/approve", self._page(self._approve), methods=["POST"]),
+                Route(f"{product}/releases", self._page(self._releases)),
+                Route(f"{product}/rollouts", self._page(self._rollouts)),
+                Route(f"{product}/rollouts/{{rollout:int}}", self._page(self._rollout)),
+                Route(f"{product}/rollouts/{{rollout:int}}/{{verb}}", self._page(self._move), methods=["POST"]),
+                Route(f"{product}/live/{{view}}", self._page(self._live)),
+                Route(f"{product}/live/{{view}}/{{name}}", self._page(self._live)),
+                Mount("/static", StaticFiles(directory=FOLDER / "static")),
+            ],
+            middleware=[Middleware(BodyLimit, size_max=FORM_SIZE_MAX)],
+            exception_handlers={
+                ServerError: self._on_server_error,
+                HTTPException: self._on_http_error,
+                security.SignInNeeded: _on_sign_in_needed,
+            },
+        )
+
+    def regions(self, product: Product, view: str, name: str, session: WebSession) -> dict[str, str]:
+        """The parts of a page that change by themselves: element id -> HTML. Raises NotFound."""
+        parts: tuple[str, ...]
+        with self._services.database.read() as connection:
+            if view == "overview":
+                context = self._overview_context(connection, product)
+                parts = ("tiles", "rollouts", "attention", "versions")
+            elif view == "rollout" and name.isdecimal() and len(name) < 10:
+                found = rollouts_service.get(connection, product, int(name))
+                context, parts = (
+                    {"item": facts.rollout_facts(connection, found, self._now_ms())},
+                    ("rollout-state", "rollout-reasons"),
+                )
+            elif view == "device":
+                context, parts = self._device_context(connection, product, name), ("device-state", "device-history")
+            else:
+                raise NotFound("there is no such view")
+        context |= self._common(session, product)
+        return {part: self._environment.get_template(f"parts/{part}.html").render(context) for part in parts}
+
+    # Pages
+
+    async def _home(self, _request: Request, session: WebSession) -> Response:
+        found = await self._read(products_store.all_products)
+        if len(found) == 1:
+            return RedirectResponse(f"/products/{found[0].slug}", 303)
+        return self._render("products.html", session, None, {"products": found})
+
+    async def _overview(self, request: Request, session: WebSession) -> Response:
+        product = await self._product(request)
+        context = await self._read(lambda connection: self._overview_context(connection, product))
+        return self._render("overview.html", session, product, context)
+
+    async def _devices(self, request: Request, session: WebSession) -> Response:
+        product = await self._product(request)
+        search = request.query_params.get("search", "")[:24]
+        page = _positive(request.query_params.get("page", "1"))
+        rows, total = await self._read(
+            lambda connection: devices.of_product(connection, product.id, page, DEVICES_PER_PAGE, search)
+        )
+        context: Context = {
+            "devices": rows,
+            "total": total,
+            "search": search,
+            "page": page,
+            "pages": max(1, -(-total // DEVICES_PER_PAGE)),
+        }
+        return self._render("devices.html", session, product, context)
+
+    async def _device(self, request: Request, session: WebSession) -> Response:
+        product = await self._product(request)
+        name = request.path_params["device"]
+        context = await self._read(lambda connection: self._device_context(connection, product, name))
+        return self._render("device.html", session, product, context)
+
+    async def _releases(self, request: Request, session: WebSession) -> Response:
+        product = await self._product(request)
+        listed = await self._read(lambda connection: releases.releases_of(connection, product.id))
+        images = await self._read(lambda connection: releases.images_of_product(connection, product.id))
+        return self._render("releases.html", session, product, {"releases": listed, "images": images})
+
+    async def _rollouts(self, request: Request, session: WebSession) -> Response:
+        product = await self._product(request)
+        listed = await self._read(
+            lambda connection: [
+                facts.rollout_facts(connection, item, self._now_ms())
+                for item in rollouts.of_product(connection, product.id)[:100]
+            ]
+        )
+        return self._render("rollouts.html", session, product, {"items": listed})
+
+    async def _rollout(self, request: Request, session: WebSession) -> Response:
+        product = await self._product(request)
+        number = request.path_params["rollout"]
+        item = await self._read(
+            lambda connection: facts.rollout_facts(
+                connection, rollouts_service.get(connection, product, number), self._now_ms()
+            )
+        )
+        return self._render("rollout.html", session, product, {"item": item})
+
+    async def _live(self, request: Request, session: WebSession) -> Response:
+        product = await self._product(request)
+        view, name = request.path_params["view"], request.path_params.get("name", "")
+
+        def regions() -> dict[str, str]:
+            if security.find_session(request, self._services) is None:
+                raise NotFound("signed out")
+            return self.regions(product, view, name, session)
+
+        await asyncio.to_thread(regions)
+        return stream(self._services.feed, product.id, regions)
+
+    # Forms
+
+    async def _show_sign_in(self, request: Request) -> Response:
+        context: Context = {
+            "next": security.local_path(request.query_params.get("next", "/")),
+            "error": "",
+            "email": "",
+        }
+        return self._render("sign_in.html", None, None, context)
+
+    async def _sign_in(self, request: Request) -> Response:
+        form = await request.form(max_files=0, max_fields=10)
+        path = security.local_path(_text(form.get("next"), "/"))
+        email = _text(form.get("email"), "").strip().lower()[:200]
+        try:
+            security.check_origin(request)
+            cookie = await asyncio.to_thread(self._check_password, email, _text(form.get("password"), ""))
+        except ServerError as error:
+            context: Context = {"next": path, "error": str(error), "email": email}
+            return self._render("sign_in.html", None, None, context, error.status)
+        response = RedirectResponse(path, 303, security.HEADERS)
+        security.set_cookie(response, cookie, self._services)
+        return response
+
+    async def _sign_out(self, request: Request, session: WebSession) -> Response:
+        security.check_form(request, session, await request.form(max_files=0, max_fields=10))
+        cookie = request.cookies[security.COOKIE]
+        await asyncio.to_thread(self._services.database.write, lambda connection: accounts.sign_out(connection, cookie))
+        response = RedirectResponse("/sign-in", 303, security.HEADERS)
+        response.delete_cookie(security.COOKIE)
+        return response
+
+    async def _move(self, request: Request, session: WebSession) -> Response:
+        security.check_form(request, session, await request.form(max_files=0, max_fields=10))
+        product = await self._product(request)
+        number, verb = request.path_params["rollout"], request.path_params["verb"]
+        by, now_ms = session.account.email, self._now_ms()
+
+        def work(connection: Connection) -> None:
+            if verb == "pause":
+                rollouts_service.pause(connection, product, number, f"Paused by {by}.")
+            elif verb == "resume":
+                rollouts_service.resume(connection, product, number, by, now_ms)
+            elif verb == "start":
+                rollouts_service.start(connection, product, number, now_ms)
+            else:
+                raise NotFound("there is no such action")
+
+        await self._act(session, product, f"rollout.{verb}", f"{product.id} rollout {number}", work)
+        return RedirectResponse(_back(request, f"/products/{product.slug}/rollouts/{number}"), 303, security.HEADERS)
+
+    async def _approve(self, request: Request, session: WebSession) -> Response:
+        form = await request.form(max_files=0, max_fields=10)
+        security.check_form(request, session, form)
+        product = await self._product(request)
+        name, digits = request.path_params["device"], _text(form.get("fingerprint"), "")
+        by, now_ms = session.account.email, self._now_ms()
+
+        def work(connection: Connection) -> None:
+            devices_service.approve(connection, product, name, digits or None, by, now_ms)
+
+        await self._act(session, product, "device.approve", name, work)
+        return RedirectResponse(f"/products/{product.slug}/devices/{quote(name)}", 303, security.HEADERS)
+
+    # Parts
+
+    def _now_ms(self) -> int:
+        return self._services.clock.now_ms()
+
+    def _overview_context(self, connection: Connection, product: Product) -> Context:
+        return {"overview": facts.overview(connection, product, self._now_ms())}
+
+    def _device_context(self, connection: Connection, product: Product, name: str) -> Context:
+        now_ms = self._now_ms()
+        return {"item": facts.device_page(connection, product, name, self._services.chain.version, now_ms)}
+
+    def _common(self, session: WebSession | None, product: Product | None) -> Context:
+        return {"session": session, "product": product, "now_ms": self._now_ms()}
+
+    def _render(
+        self, template: str, session: WebSession | None, product: Product | None, context: Context, status: int = 200
+    ) -> Response:
+        html = self._environment.get_template(template).render({**self._common(session, product), **context})
+        return HTMLResponse(html, status, security.HEADERS)
+
+    def _page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def handle(request: Request) -> Response:
+            return await page(request, await security.signed_in(request, self._services))
+
+        return handle
+
+    async def _product(self, request: Request) -> Product:
+        name = request.path_params["product"]
+        return await self._read(lambda connection: products.find(connection, name))
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        def read() -> T:
+            with self._services.database.read() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(read)
+
+    async def _act(
+        self, session: WebSession, product: Product, action: str, subject: str, work: Callable[[Connection], None]
+    ) -> None:
+        """Writes something with its line in the audit trail, and tells who watches."""
+        now_ms = self._now_ms()
+
+        def write(connection: Connection) -> None:
+            work(connection)
+            accounts_store.add_audit(connection, session.account.id, action, subject, "dashboard", now_ms)
+
+        await asyncio.to_thread(self._services.database.write, write)
+        self._services.feed.publish(product.id)
+        self._services.patcher.wake()
+
+    def _check_password(self, email: str, password: str) -> str:
+        """The cookie of a new sign-in. Raises Unauthorized, TooMany."""
+        now_ms = self._now_ms()
+        with self._services.database.read() as connection:
+            known: Account | None = accounts_store.by_email(connection, email)
+        account = self._services.passwords.check(known, email, password, now_ms)
+        return self._services.database.write(lambda connection: accounts.sign_in(connection, account, now_ms))
+
+    async def _on_server_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, ServerError)
+        return self._error_page(request, error.status, str(error))
+
+    async def _on_http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return self._error_page(request, error.status_code, str(error.detail))
+
+    def _error_page(self, _request: Request, status: int, text: str) -> Response:
+        return self._render("error.html", None, None, {"status": status, "text": text}, status)
+
+
+async def _on_sign_in_needed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, security.SignInNeeded)
+    return RedirectResponse(f"/sign-in?next={quote(error.path)}", 303, security.HEADERS)
+
+
+def _text(value: object, default: str) -> str:
+    return value if isinstance(value, str) else default
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
+        raise Invalid("a page is a number from 1", "page")
+    return int(text)
+
+
+def _back(request: Request, default: str) -> str:
+    """The page that the form stood on, if it is one of the rollout's own product."""
+    place = request.query_params.get("from", "")
+    return default if place != "overview" else default.rsplit("/rollouts/", 1)[0]

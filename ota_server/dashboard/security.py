@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may see the pages: the sign-in cookie, form tokens, and the headers that keep other sites out."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from urllib.parse import urlsplit
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ota_server.accounts import service as accounts
+from ota_server.accounts.models import WebSession
+from ota_server.errors import Forbidden
+from ota_server.services import Services
+
+COOKIE = "muster_session"
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in: the page asks for it and comes back to `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+async def signed_in(request: Request, services: Services) -> WebSession:
+    """Who is signed in. Raises SignInNeeded."""
+    session = await asyncio.to_thread(find_session, request, services)
+    if session is None:
+        query = f"?{request.url.query}" if request.url.query else ""
+        raise SignInNeeded(request.url.path + query if request.method == "GET" else "/")
+    return session
+
+
+def find_session(request: Request, services: Services) -> WebSession | None:
+    """The session of the request's cookie, while it lasts."""
+    cookie = request.cookies.get(COOKIE)
+    if not cookie or not cookie.isascii():
+        return None
+    with services.database.read() as connection:
+        return accounts.web_session(connection, cookie, services.clock.now_ms())
+
+
+def check_form(request: Request, session: WebSession, form: FormData) -> None:
+    """Raises Forbidden unless the form was made by this server for this session."""
+    check_origin(request)
+    given = form.get("form_token")
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), session.form_token.encode()):
+        raise Forbidden("this form is not of your session any more: load the page again")
+
+
+def check_origin(request: Request) -> None:
+    """Raises Forbidden for a form that a page of another site sends."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
+        raise Forbidden("this form comes from another site")
+
+
+def set_cookie(response: Response, cookie: str, services: Services) -> None:
+    """Signs a browser in."""
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=accounts.SIGN_IN_HOURS * 3600,
+        httponly=True,
+        samesite="lax",
+        secure=services.settings.is_secure_cookie,
+    )
+
+
+def local_path(path: str) -> str:
+    """A path of this server to go to after signing in; the first page for anything else."""
+    is_local = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if is_local else "/"

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One check-in: what a report changes and what is answered. Runs in the writer thread, inside one savepoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from muster.protocol import Answer, Offer, Report, SealedMessage, SessionRefused, open_report, seal_answer
+from muster.protocol.answer import ACKNOWLEDGED_MAX, RESULTS_ACKNOWLEDGED_MAX
+from ota_server.devices import store
+from ota_server.devices.models import ONLINE_INTERVALS, Device, DeviceStatus
+from ota_server.devices.sessions import KeySetChain
+from ota_server.products import store as products
+from ota_server.products.models import Product
+from ota_server.rollouts import offers, outcomes
+from ota_server.rollouts import store as rollouts
+from ota_server.rollouts.decide import Decision, Plan, decide
+from ota_server.rollouts.models import Attempt, AttemptStatus
+from ota_server.rollouts.plan import PlanCache
+from ota_server.telemetry import service as telemetry_service
+from ota_server.telemetry import store as telemetry
+from ota_server.telemetry.models import HistoryKind
+
+INTERVAL_MAX_S = 7 * 24 * 3600
+PATCH_WAIT_S = 5
+"""When a device shall ask again for whom a patch is being made."""
+
+_PLAIN = (
+    "identity",
+    "product_version",
+    "slot",
+    "hardware_revision",
+    "security_counter",
+    "boot_state",
+    "bootloader_version",
+    "keyset_version",
+    "interval_s",
+    "uptime_s",
+    "boots",
+)
+"""Fields of a report that are columns of its device."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedIn:
+    """A check-in whose facts are ready to be committed.
+
+    Attributes:
+        device_row, product_id: whose it is.
+        session_id, key, counter: what the answer is sealed with.
+        answer: what to say.
+        hold_s: how long the device would wait for something to be said.
+        is_news: something changed that people or other devices watch.
+        wants_patch: a patch was asked for.
+    """
+
+    device_row: int
+    product_id: int
+    session_id: bytes
+    key: bytes
+    counter: int
+    answer: Answer
+    hold_s: int
+    is_news: bool
+    wants_patch: bool
+
+    def sealed(self) -> bytes:
+        """The one answer to this message; to be called once, after the commit."""
+        return seal_answer(self.session_id, self.key, self.counter, self.answer)
+
+
+class CheckIns:
+    """Takes check-ins. Used by the writer thread only.
+
+    Args:
+        chain: the server's key sets.
+    """
+
+    def __init__(self, chain: KeySetChain) -> None:
+        self._chain = chain
+        self._plans = PlanCache(chain.version)
+
+    def take(self, connection: Connection, message: SealedMessage, now_ms: int) -> CheckedIn:
+        """Counts a message and says what to answer.
+
+        Raises:
+            SessionRefused: no such session, it cannot be opened, or its counter is not above the last.
+            MessageFormatError: what was sealed is no report; nothing is changed.
+        """
+        device = store.by_session(connection, message.session_id)
+        if device is None:
+            raise SessionRefused("there is no such session")
+        key, is_first = _session_key(device, message)
+        _, report = open_report(message.session_id, key, message)
+        if not is_first and message.counter <= device.session_counter:
+            raise SessionRefused("the counter is not above the last one")
+        if is_first:
+            device = _promote(connection, device)
+        product = products.get(connection, device.product_id)
+        assert product is not None
+        visit = _Visit(connection, self._chain, device, product, report, is_first, now_ms)
+        if device.status is DeviceStatus.ACTIVE:
+            visit.count()
+            visit.answer_plan(self._plans.get(connection, product))
+        else:
+            visit.quarantined()
+        if not store.count_message(connection, device.id, message.session_id, message.counter, visit.values):
+            raise SessionRefused("the counter is not above the last one")
+        hold_s = report.hold_s or 0
+        return CheckedIn(
+            device.id,
+            product.id,
+            message.session_id,
+            key,
+            message.counter,
+            visit.answer,
+            hold_s if visit.answer == Answer() else 0,
+            visit.is_news,
+            visit.wants_patch,
+        )
+
+    def look_again(self, connection: Connection, held: CheckedIn, now_ms: int) -> CheckedIn:
+        """Decides anew for a device whose answer is held; its report was counted before."""
+        device = store.by_row(connection, held.device_row)
+        if device is None or device.session_id != held.session_id or device.session_counter != held.counter:
+            # It has sent another message meanwhile, or its session is gone: nothing is said here.
+            return replace(held, hold_s=0)
+        product = products.get(connection, device.product_id)
+        assert product is not None
+        visit = _Visit(connection, self._chain, device, product, Report(), False, now_ms)
+        if device.status is DeviceStatus.ACTIVE:
+            visit.answer_plan(self._plans.get(connection, product))
+        else:
+            visit.quarantined()
+        if visit.values:
+            store.change(connection, device.id, visit.values)
+        return replace(held, answer=visit.answer, is_news=visit.is_news, wants_patch=visit.wants_patch)
+
+
+class _Visit:
+    """The steps of one check-in, over what they have changed so far."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        chain: KeySetChain,
+        device: Device,
+        product: Product,
+        report: Report,
+        is_first: bool,
+        now_ms: int,
+    ) -> None:
+        self._connection = connection
+        self._chain = chain
+        self._before = device
+        self._product = product
+        self._report = report
+        self._is_first = is_first
+        self._now_ms = now_ms
+        self.values: dict[str, object] = {}
+        self.answer = Answer()
+        self.is_news = is_first
+        self.wants_patch = False
+        if report != Report():
+            self._take_state()
+        self._device = device
+        self._refresh()
+
+    def quarantined(self) -> None:
+        """Says so; nothing else of the report is counted, and nothing acknowledged, so that it may count later."""
+        self._say(is_quarantined=True)
+        self._say_when()
+
+    def count(self) -> None:
+        """Counts what the report tells besides the state."""
+        device, report = self._device, self._report
+        acknowledged = telemetry_service.count_reports(self._connection, device.id, report, self._now_ms)
+        if acknowledged:
+            self.is_news = True
+            self._say(acknowledged=acknowledged[:ACKNOWLEDGED_MAX])
+        if report.results:
+            self._say(results_acknowledged=tuple(item.call_id for item in report.results)[:RESULTS_ACKNOWLEDGED_MAX])
+        if report.outcome is not None:
+            self.is_news = True
+            attempt = outcomes.count_outcome(self._connection, device, report.outcome, self._now_ms)
+            self._say(outcome_acknowledged=report.outcome.attempt)
+            if attempt is not None and attempt.number == device.open_attempt:
+                self.values["open_attempt"] = None
+        self._count_version()
+        self._refresh(reload=report.outcome is not None)
+        self._count_progress()
+
+    def answer_plan(self, plan: Plan) -> None:
+        """Decides what the device is offered, and says so."""
+        device = self._device
+        attempt = self._open_attempt()
+        if attempt is not None and self._has_nothing_to_report(attempt):
+            why = "It runs the image confirmed and has no outcome of this attempt to report."
+            offers.withdraw(self._connection, device, attempt, why, self._now_ms)
+            self.values["open_attempt"] = attempt = None
+        wait_s: int | None = None
+        if attempt is not None and attempt.status in (AttemptStatus.STAGED, AttemptStatus.TRIAL):
+            self._remind(attempt, plan)
+        elif not self._is_unreported(attempt):
+            decision = decide(offers.facts_of(device, is_busy=False), plan)
+            wait_s = self._follow(decision, attempt)
+        keysets = self._chain.above(device.keyset_version) if device.keyset_version is not None else ()
+        if keysets:
+            self._say(keysets=keysets)
+        elif device.keyset_version is not None and device.keyset_version > self._chain.version:
+            text = f"It holds key set {device.keyset_version}, this server only {self._chain.version}."
+            once = f"keyset {device.keyset_version} {self._chain.version}"
+            telemetry.add_history(self._connection, device.id, self._now_ms, HistoryKind.ALERT, text, once)
+        self._say_when(wait_s)
+
+    def _follow(self, decision: Decision, attempt: Attempt | None) -> int | None:
+        """Makes, repeats or withdraws an offer; returns in how many seconds to ask again, or None."""
+        device, target = self._device, decision.target
+        if attempt is not None:
+            if target is not None and attempt.target_image == target.image_id:
+                self._repeat(attempt)
+                return None
+            offers.withdraw(self._connection, device, attempt, decision.explanation, self._now_ms)
+            self.is_news = True
+            self.values["open_attempt"] = None
+            if target is None:
+                self._say(withdrawn=attempt.number)
+        if target is None:
+            return None
+        made = offers.make_offer(self._connection, device, decision, target, self._now_ms)
+        if made.offer is None:
+            self.wants_patch = made.is_waiting_for_patch
+            if attempt is not None:
+                self._say(withdrawn=attempt.number)
+            return PATCH_WAIT_S
+        self.is_news = True
+        self.values["attempt_counter"] = self.values["open_attempt"] = made.offer.attempt
+        self._say(offer=made.offer)
+        return None
+
+    def _repeat(self, attempt: Attempt) -> None:
+        """Says an offer again unless the device speaks of it."""
+        update = self._report.update
+        if update is None or update.attempt != attempt.number:
+            self._offer(offers.repeat_offer(self._connection, attempt))
+
+    def _remind(self, attempt: Attempt, plan: Plan) -> None:
+        """A device that has staged an image and knows nothing of it any more: its boot log was lost.
+
+        Its first message in a session carries all it has to say, so silence there says that there is nothing.
+        """
+        device, report = self._device, self._report
+        if not self._is_first or report.update is not None or report.outcome is not None:
+            return
+        if device.boot_state or device.identity == attempt.target_identity[:8]:
+            return
+        decision = decide(offers.facts_of(device, is_busy=False), plan)
+        if decision.target is not None and decision.target.image_id == attempt.target_image:
+            self._offer(offers.repeat_offer(self._connection, attempt))
+
+    def _offer(self, offer: Offer | None) -> None:
+        if offer is not None:
+            self._say(offer=offer)
+
+    def _is_unreported(self, attempt: Attempt | None) -> bool:
+        """It runs what it was offered, and what came of it has not been reported."""
+        return attempt is not None and self._device.identity == attempt.target_identity[:8]
+
+    def _has_nothing_to_report(self, attempt: Attempt) -> bool:
+        """It came to the image by another way: the first message of a session would carry an outcome."""
+        device = self._device
+        is_silent = self._is_first and self._report.outcome is None
+        return is_silent and device.identity == attempt.target_identity[:8] and device.boot_state == 0
+
+    def _open_attempt(self) -> Attempt | None:
+        number = self._device.open_attempt
+        attempt = None if number is None else rollouts.attempt_of(self._connection, self._device.id, number)
+        return attempt if attempt is not None and attempt.is_open else None
+
+    def _count_progress(self) -> None:
+        """Moves the open attempt on by what the report says of it."""
+        attempt = self._open_attempt()
+        if attempt is None:
+            return
+        update = self._report.update
+        if update is not None and update.attempt == attempt.number:
+            if update.status < 0:
+                self.is_news = True
+                outcomes.stop_attempt(self._connection, self._device, attempt, update.status, self._now_ms)
+                self.values["open_attempt"] = None
+                self._refresh(reload=True)
+                return
+            if update.received != attempt.received:
+                self.is_news = True
+                rollouts.set_received(self._connection, attempt.id, min(update.received, attempt.patch_size))
+            if update.status == 1:
+                attempt = self._advance(attempt, AttemptStatus.STAGED, HistoryKind.STAGED, "is staged.")
+            else:
+                attempt = self._advance(attempt, AttemptStatus.DOWNLOADING, None, "")
+        if self._device.boot_state and self._device.identity == attempt.target_identity[:8]:
+            self._advance(attempt, AttemptStatus.TRIAL, HistoryKind.TRIAL, "runs on trial.")
+
+    def _advance(self, attempt: Attempt, status: AttemptStatus, kind: HistoryKind | None, words: str) -> Attempt:
+        """Moves an attempt forward, never back: reports of an earlier state may come late."""
+        order = list(AttemptStatus)
+        if order.index(status) <= order.index(attempt.status):
+            return attempt
+        rollouts.move_attempt(self._connection, attempt, status, {})
+        self.is_news = True
+        if kind is not None:
+            text = f"Attempt {attempt.number} {words}"
+            telemetry.add_history(self._connection, self._device.id, self._now_ms, kind, text)
+        return replace(attempt, status=status)
+
+    def _take_state(self) -> None:
+        report, before = self._report, self._before
+        for name in _PLAIN:
+            value = getattr(report, name)
+            if value is not None and value != getattr(before, name):
+                self.values[name] = value
+        if report.interval_s is not None:
+            self.values["interval_s"] = min(report.interval_s, INTERVAL_MAX_S)
+        if report.health is not None:
+            merged = {**json.loads(before.health), **{str(key): value for key, value in report.health.items()}}
+            self.values["health"] = json.dumps(dict(list(merged.items())[-32:]))
+        interval_s = self.values.get("interval_s", before.interval_s) or self._product.check_in_interval_s
+        assert isinstance(interval_s, int)
+        if not before.is_online(self._now_ms):
+            self.is_news = True
+        self.values["last_seen_ms"] = self._now_ms
+        self.values["online_until_ms"] = self._now_ms + int(interval_s * 1000 * ONLINE_INTERVALS)
+        if before.first_seen_ms is None:
+            self.values["first_seen_ms"] = self._now_ms
+
+    def _count_version(self) -> None:
+        version = self.values.get("product_version")
+        if version is not None and version != self._before.product_version:
+            self.is_news = True
+            before = self._before.product_version
+            text = f"Runs version {version}" + ("." if before is None else f", before it {before}.")
+            telemetry.add_history(self._connection, self._device.id, self._now_ms, HistoryKind.VERSION, text)
+
+    def _refresh(self, reload: bool = False) -> None:
+        """The device as it is with what has changed so far."""
+        blocked = {}
+        if reload:
+            current = store.by_row(self._connection, self._device.id)
+            assert current is not None
+            blocked = {"blocked": current.blocked}
+        self._device = replace(self._before, **self.values, **blocked)  # type: ignore[arg-type]  # columns are fields
+
+    def _say(self, **parts: object) -> None:
+        self.answer = replace(self.answer, **parts)  # type: ignore[arg-type]  # fields of Answer
+
+    def _say_when(self, wait_s: int | None = None) -> None:
+        """When to come back: said only when it differs from what the device does."""
+        wished = wait_s if wait_s is not None else spread(self._product.check_in_interval_s, self._device.device_id)
+        if self._device.interval_s != wished:
+            self._say(next_s=wished)
+
+
+def spread(interval_s: int, device_id: str) -> int:
+    """An interval of a device's own, within a tenth of the product's: a fleet never comes all at once."""
+    draw = hashlib.sha256(device_id.encode()).digest()[0]
+    return max(1, interval_s - interval_s // 10 + interval_s // 5 * draw // 255)
+
+
+def _session_key(device: Device, message: SealedMessage) -> tuple[bytes, bool]:
+    """The key of a message's session, and whether that is the pending one."""
+    if device.status is DeviceStatus.DENIED:
+        raise SessionRefused("the device is denied")
+    if device.session_id == message.session_id and device.session_key is not None:
+        return device.session_key, False
+    if device.pending_id == message.session_id and device.pending_key is not None:
+        return device.pending_key, True
+    raise SessionRefused("there is no such session")
+
+
+def _promote(connection: Connection, device: Device) -> Device:
+    """Makes the pending session the current one: its first valid message has come."""
+    values: dict[str, object] = {
+        "session_id": device.pending_id,
+        "session_key": device.pending_key,
+        "session_counter": 0,
+        "session_digest": device.pending_digest,
+        "session_answer": device.pending_answer,
+        "pending_id": None,
+        "pending_key": None,
+        "pending_digest": None,
+        "pending_answer": None,
+    }
+    store.change(connection, device.id, values)
+    telemetry.add_history(connection, device.id, device.last_opened_ms or 0, HistoryKind.OPENED, "Opened a session.")
+    return replace(device, **values)  # type: ignore[arg-type]  # columns are fields

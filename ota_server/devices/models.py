@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device as the server keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from ota_server.moves import Moves
+from ota_server.storage.schema import metadata, status_type
+
+ONLINE_INTERVALS = 2.5
+"""A device counts as online for so many of its own intervals after it was heard."""
+
+
+class DeviceStatus(StrEnum):
+    """Whether the server trusts a device."""
+
+    EXPECTED = "expected"
+    """Imported by its id; its key is not known yet."""
+    QUARANTINED = "quarantined"
+    """Heard; gets no firmware until a team member approves its key's fingerprint."""
+    ACTIVE = "active"
+    DENIED = "denied"
+    """Refused by a team member: it may not even open sessions."""
+
+
+DEVICE_MOVES: Moves[DeviceStatus] = {
+    DeviceStatus.EXPECTED: frozenset({DeviceStatus.QUARANTINED, DeviceStatus.ACTIVE, DeviceStatus.DENIED}),
+    DeviceStatus.QUARANTINED: frozenset({DeviceStatus.ACTIVE, DeviceStatus.DENIED}),
+    DeviceStatus.ACTIVE: frozenset({DeviceStatus.QUARANTINED, DeviceStatus.DENIED}),
+    DeviceStatus.DENIED: frozenset({DeviceStatus.ACTIVE}),
+}
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_id", String(24), nullable=False),
+    Column("public_key", LargeBinary(32), nullable=True),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("platform_id", Integer, nullable=True),
+    Column("name", String(100), nullable=False, default=""),
+    Column("status", status_type(DeviceStatus, "device_status"), nullable=False),
+    Column("quarantine_reason", Text, nullable=False, default=""),
+    Column("development", Boolean(create_constraint=True, name="development"), nullable=False, default=False),
+    Column("locked_version", Integer, nullable=True),
+    # The session under which the device talks, and the one it has opened and not used yet.
+    Column("session_id", LargeBinary(8), nullable=True, unique=True),
+    Column("session_key", LargeBinary(32), nullable=True),
+    Column("session_counter", Integer, nullable=False, default=0),
+    Column("session_digest", LargeBinary(32), nullable=True),
+    Column("session_answer", LargeBinary, nullable=True),
+    Column("pending_id", LargeBinary(8), nullable=True, unique=True),
+    Column("pending_key", LargeBinary(32), nullable=True),
+    Column("pending_digest", LargeBinary(32), nullable=True),
+    Column("pending_answer", LargeBinary, nullable=True),
+    # What it told last (docs/spec/device_protocol.md section 3.1).
+    Column("identity", LargeBinary(8), nullable=True),
+    Column("product_version", Integer, nullable=True),
+    Column("slot", Integer, nullable=True),
+    Column("hardware_revision", Integer, nullable=True),
+    Column("security_counter", Integer, nullable=True),
+    Column("boot_state", Integer, nullable=True),
+    Column("bootloader_version", Integer, nullable=True),
+    Column("keyset_version", Integer, nullable=True),
+    Column("interval_s", Integer, nullable=True),
+    Column("uptime_s", Integer, nullable=True),
+    Column("boots", Integer, nullable=True),
+    Column("health", Text, nullable=False, default="{}"),
+    Column("first_seen_ms", Integer, nullable=True),
+    Column("last_seen_ms", Integer, nullable=True),
+    Column("online_until_ms", Integer, nullable=False, default=0),
+    Column("last_opened_ms", Integer, nullable=True),
+    # What it is at.
+    Column("attempt_counter", Integer, nullable=False, default=0),
+    Column("open_attempt", Integer, nullable=True),
+    Column("blocked", Text, nullable=False, default="[]"),
+    UniqueConstraint("device_id", "public_key"),
+    Index("ix_devices_product_status", "product_id", "status"),
+    Index("ix_devices_product_online", "product_id", "online_until_ms"),
+    Index("ix_devices_product_version", "product_id", "product_version"),
+)
+
+
+# Openings that were answered: a replay of one must not replace the pending session.
+openings = Table(
+    "openings",
+    metadata,
+    Column("device_row", ForeignKey("devices.id"), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("number", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One row of `devices`; the columns say what they are.
+
+    Attributes:
+        id: the row; `device_id` is the chip's unique id, 24 lower-case hexadecimal digits.
+        online_until_ms: when it stops counting as online unless it is heard again.
+        attempt_counter: number of the newest attempt.
+        open_attempt: number of the attempt it is at work on.
+        blocked: JSON list of image identities (16 bytes, hexadecimal) that are not offered to it again.
+    """
+
+    id: int
+    device_id: str
+    public_key: bytes | None
+    product_id: int
+    platform_id: int | None
+    name: str
+    status: DeviceStatus
+    quarantine_reason: str
+    development: bool
+    locked_version: int | None
+    session_id: bytes | None
+    session_key: bytes | None
+    session_counter: int
+    session_digest: bytes | None
+    session_answer: bytes | None
+    pending_id: bytes | None
+    pending_key: bytes | None
+    pending_digest: bytes | None
+    pending_answer: bytes | None
+    identity: bytes | None
+    product_version: int | None
+    slot: int | None
+    hardware_revision: int | None
+    security_counter: int | None
+    boot_state: int | None
+    bootloader_version: int | None
+    keyset_version: int | None
+    interval_s: int | None
+    uptime_s: int | None
+    boots: int | None
+    health: str
+    first_seen_ms: int | None
+    last_seen_ms: int | None
+    online_until_ms: int
+    last_opened_ms: int | None
+    attempt_counter: int
+    open_attempt: int | None
+    blocked: str
+
+    def is_online(self, now_ms: int) -> bool:
+        return self.online_until_ms > now_ms
+
+
+NO_SESSION: dict[str, object] = {
+    "session_id": None,
+    "session_key": None,
+    "session_counter": 0,
+    "session_digest": None,
+    "session_answer": None,
+    "pending_id": None,
+    "pending_key": None,
+    "pending_digest": None,
+    "pending_answer": None,
+}
+"""Column values that end a device's sessions: its next message is refused and it opens a new one."""

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for devices: importing, approving, denying and settings."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ota_server.devices import store
+from ota_server.devices.models import DEVICE_MOVES, NO_SESSION, Device, DeviceStatus
+from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.moves import check_move
+from ota_server.products.models import Product
+from ota_server.telemetry import store as telemetry
+from ota_server.telemetry.models import HistoryKind
+
+DEVICE_ID = re.compile(r"[0-9a-f]{24}")
+FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
+IMPORT_MAX = 10_000
+
+_TRUSTED = (DeviceStatus.EXPECTED, DeviceStatus.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportLine:
+    """One device to import: its id, and its public key when it is known."""
+
+    device_id: str
+    public_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did; every id is in one of the lists."""
+
+    updated: list[str]
+    existing: list[str]
+    invalid: list[str]
+
+
+def fingerprint(public_key: bytes) -> str:
+    """What a person compares: SHA-256 of the public key, hexadecimal."""
+    return hashlib.sha256(public_key).hexdigest()
+
+
+def parse_import(lines: Sequence[str]) -> tuple[list[ImportLine], list[str]]:
+    """Reads lines of `id` or `id key`, hexadecimal, space or comma between; also returns those that are neither."""
+    if len(lines) > IMPORT_MAX:
+        raise Invalid(f"at most {IMPORT_MAX} devices are imported at once", "file")
+    good: list[ImportLine] = []
+    bad: list[str] = []
+    for line in (line.strip() for line in lines):
+        if not line:
+            continue
+        match = re.fullmatch(r"([0-9a-f]{24})(?:[\s,;]+([0-9a-f]{64}))?", line.lower())
+        if match is None:
+            bad.append(line[:120])
+        else:
+            key = match.group(2)
+            good.append(ImportLine(match.group(1), None if key is None else bytes.fromhex(key)))
+    return good, bad
+
+
+def import_devices(
+    connection: Connection, product: Product, lines: Sequence[ImportLine], by: str, now_ms: int
+) -> ImportResult:
+    """Makes devices known to a product. An id alone of a quarantined device approves it, as in Particle's API.
+
+    An id with two claimants, or of another product, is `invalid`: somebody has to look.
+    """
+    result = ImportResult([], [], [])
+    for line in lines:
+        try:
+            changed = _import_one(connection, product, line, by, now_ms)
+        except Conflict:
+            result.invalid.append(line.device_id)
+        else:
+            (result.updated if changed else result.existing).append(line.device_id)
+    return result
+
+
+def find(connection: Connection, product: Product, device_id: str) -> Device:
+    """The device of an id; of several rows the trusted one, else the newest claimant. Raises NotFound."""
+    rows = [row for row in store.with_id(connection, device_id.lower()) if row.product_id == product.id]
+    if not rows:
+        raise NotFound(f"product {product.id} has no device {device_id}")
+    trusted = [row for row in rows if row.status in _TRUSTED]
+    return trusted[0] if trusted else rows[-1]
+
+
+def claimants(connection: Connection, product: Product, device_id: str) -> list[Device]:
+    """Quarantined rows of an id."""
+    rows = store.with_id(connection, device_id.lower())
+    return [row for row in rows if row.status is DeviceStatus.QUARANTINED and row.product_id == product.id]
+
+
+def approve(
+    connection: Connection, product: Product, device_id: str, digits: str | None, by: str, now_ms: int
+) -> Device:
+    """Trusts a quarantined key. With several claimants its fingerprint must be given, at least 16 digits of it.
+
+    An approved second key takes the place of the first one, whose sessions end.
+
+    Raises:
+        NotFound, Invalid: no such device; not a fingerprint.
+        Conflict: nothing to approve, several claimants, or a key that is another device's too.
+    """
+    waiting = claimants(connection, product, device_id)
+    if digits is not None:
+        if not FINGERPRINT.fullmatch(digits.lower()):
+            raise Invalid("a fingerprint has 16 to 64 hexadecimal digits", "fingerprint")
+        waiting = [row for row in waiting if row.public_key and fingerprint(row.public_key).startswith(digits.lower())]
+    if not waiting:
+        find(connection, product, device_id)
+        raise Conflict(f"device {device_id} has no quarantined key" + (" of that fingerprint" if digits else ""))
+    if len(waiting) > 1:
+        raise Conflict(f"{len(waiting)} keys claim device {device_id}: name one by its fingerprint")
+    candidate = waiting[0]
+    assert candidate.public_key is not None
+    others = [row for row in store.with_key(connection, candidate.public_key) if row.id != candidate.id]
+    if any(row.status in _TRUSTED for row in others):
+        raise Conflict(f"this key is also the key of device {others[0].device_id}: a key belongs to one device")
+    for row in store.with_id(connection, device_id.lower()):
+        if row.id != candidate.id and row.status in _TRUSTED:
+            text = f"{by} approved another key for this id."
+            move(connection, row, DeviceStatus.DENIED, text, now_ms, {**NO_SESSION, "open_attempt": None})
+    move(connection, candidate, DeviceStatus.ACTIVE, f"Approved by {by}.", now_ms, {"quarantine_reason": ""})
+    return find(connection, product, device_id)
+
+
+def deny(connection: Connection, product: Product, device_id: str, by: str, now_ms: int) -> Device:
+    """Refuses a device for good: it may not open sessions. Raises NotFound, Conflict."""
+    device = find(connection, product, device_id)
+    move(connection, device, DeviceStatus.DENIED, f"Denied by {by}.", now_ms, NO_SESSION)
+    return find(connection, product, device_id)
+
+
+def set_facts(
+    connection: Connection, product: Product, device_id: str, changes: dict[str, object], by: str, now_ms: int
+) -> Device:
+    """Sets name, development or locked version of a device. Raises NotFound, Invalid."""
+    device = find(connection, product, device_id)
+    name = changes.get("name", device.name)
+    if not isinstance(name, str) or len(name) > 100:
+        raise Invalid("a name has at most 100 characters", "name")
+    if changes:
+        store.change(connection, device.id, changes)
+        words = ", ".join(f"{key.replace('_', ' ')} = {value}" for key, value in sorted(changes.items()))
+        telemetry.add_history(connection, device.id, now_ms, HistoryKind.CHANGED, f"{by} set {words}.")
+    return find(connection, product, device_id)
+
+
+def move(
+    connection: Connection, device: Device, status: DeviceStatus, text: str, now_ms: int, values: dict[str, object]
+) -> None:
+    """The one place that changes a device's status. Raises Conflict for a move that is not allowed."""
+    check_move(DEVICE_MOVES, f"device {device.device_id}", device.status, status)
+    store.change(connection, device.id, {"status": status, **values})
+    kind = HistoryKind.QUARANTINED if status is DeviceStatus.QUARANTINED else HistoryKind.CHANGED
+    telemetry.add_history(connection, device.id, now_ms, kind, text)
+
+
+def _import_one(connection: Connection, product: Product, line: ImportLine, by: str, now_ms: int) -> bool:
+    rows = store.with_id(connection, line.device_id)
+    trusted = [row for row in rows if row.status in _TRUSTED]
+    if any(row.product_id != product.id for row in rows):
+        raise Conflict("the device is another product's")
+    if trusted and trusted[0].status is DeviceStatus.ACTIVE:
+        if line.public_key is not None and trusted[0].public_key != line.public_key:
+            raise Conflict("the device is known by another key")
+        return False
+    if line.public_key is not None:
+        return _import_with_key(connection, product, line, rows, by, now_ms)
+    waiting = [row for row in rows if row.status is DeviceStatus.QUARANTINED]
+    if waiting:
+        approve(connection, product, line.device_id, None, by, now_ms)
+        return True
+    if trusted:
+        return False
+    _add(connection, product, line, DeviceStatus.EXPECTED, f"Imported by {by}; its key is not known yet.", now_ms)
+    return True
+
+
+def _import_with_key(
+    connection: Connection, product: Product, line: ImportLine, rows: Sequence[Device], by: str, now_ms: int
+) -> bool:
+    assert line.public_key is not None
+    if any(row.device_id != line.device_id for row in store.with_key(connection, line.public_key)):
+        raise Conflict("the key is another device's")
+    same = [row for row in rows if row.public_key == line.public_key]
+    if same:
+        move(connection, same[0], DeviceStatus.ACTIVE, f"Imported by {by}.", now_ms, {"quarantine_reason": ""})
+        return True
+    expected = [row for row in rows if row.status is DeviceStatus.EXPECTED]
+    if expected:
+        values: dict[str, object] = {"public_key": line.public_key}
+        move(connection, expected[0], DeviceStatus.ACTIVE, f"Imported with its key by {by}.", now_ms, values)
+        return True
+    _add(connection, product, line, DeviceStatus.ACTIVE, f"Imported with its key by {by}.", now_ms)
+    return True
+
+
+def _add(
+    connection: Connection, product: Product, line: ImportLine, status: DeviceStatus, text: str, now_ms: int
+) -> None:
+    row = store.add(
+        connection,
+        {
+            "device_id": line.device_id,
+            "public_key": line.public_key,
+            "product_id": product.id,
+            "status": status,
+        },
+    )
+    telemetry.add_history(connection, row, now_ms, HistoryKind.CHANGED, text)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL for devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import lru_cache
+
+from sqlalchemy import Connection, Row, Update, bindparam, func, insert, or_, select, update
+
+from ota_server.devices.models import NO_SESSION, Device, DeviceStatus, devices
+
+_COLUMNS = [devices.c[field.name] for field in fields(Device)]
+_BY_SESSION = select(*_COLUMNS).where(
+    or_(devices.c.session_id == bindparam("session"), devices.c.pending_id == bindparam("session"))
+)
+
+
+def by_session(connection: Connection, session_id: bytes) -> Device | None:
+    """The device whose current or pending session this is."""
+    return _one(connection.execute(_BY_SESSION, {"session": session_id}).first())
+
+
+def by_row(connection: Connection, row_id: int) -> Device | None:
+    return _one(connection.execute(select(*_COLUMNS).where(devices.c.id == row_id)).first())
+
+
+def with_id(connection: Connection, device_id: str) -> list[Device]:
+    """Every row of a device id: at most one that is not quarantined or denied, and its claimants."""
+    rows = connection.execute(select(*_COLUMNS).where(devices.c.device_id == device_id).order_by(devices.c.id))
+    return [Device(*row) for row in rows]
+
+
+def with_key(connection: Connection, public_key: bytes) -> list[Device]:
+    """Every row of a key, under whatever device id."""
+    rows = connection.execute(select(*_COLUMNS).where(devices.c.public_key == public_key).order_by(devices.c.id))
+    return [Device(*row) for row in rows]
+
+
+def of_product(
+    connection: Connection, product_id: int, page: int, per_page: int, search: str = ""
+) -> tuple[list[Device], int]:
+    """One page of a product's devices by id, and how many there are on all pages."""
+    where = [devices.c.product_id == product_id]
+    if search:
+        where.append(devices.c.device_id.contains(search.lower(), autoescape=True))
+    total = connection.execute(select(func.count()).select_from(devices).where(*where)).scalar_one()
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(*where)
+        .order_by(devices.c.device_id, devices.c.id)
+        .limit(per_page)
+        .offset((page - 1) * per_page)
+    )
+    return [Device(*row) for row in rows], total
+
+
+def add(connection: Connection, values: Mapping[str, object]) -> int:
+    """Adds a row and returns its number."""
+    result = connection.execute(insert(devices).values(**values))
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def change(connection: Connection, row_id: int, values: Mapping[str, object]) -> None:
+    connection.execute(update(devices).where(devices.c.id == row_id).values(**values))
+
+
+def remove(connection: Connection, row_id: int) -> None:
+    connection.execute(devices.delete().where(devices.c.id == row_id))
+
+
+def count_message(
+    connection: Connection, row_id: int, session_id: bytes, counter: int, values: Mapping[str, object]
+) -> bool:
+    """Writes what a message changes, if its counter is above the last of its session; False changes nothing."""
+    facts = {f"set_{name}": value for name, value in values.items()}
+    result = connection.execute(
+        _message_update(frozenset(values)), {"row": row_id, "session": session_id, "counter": counter, **facts}
+    )
+    return result.rowcount == 1
+
+
+@lru_cache(maxsize=256)
+def _message_update(names: frozenset[str]) -> Update:
+    """The statement that counts a message which changes these columns. Building it takes longer than running it."""
+    return (
+        update(devices)
+        .where(
+            devices.c.id == bindparam("row"),
+            devices.c.session_id == bindparam("session"),
+            devices.c.session_counter < bindparam("counter"),
+        )
+        .values({name: bindparam(f"set_{name}") for name in sorted(names)} | {"session_counter": bindparam("counter")})
+    )
+
+
+def drop_sessions(connection: Connection, attempts_skipped: int) -> None:
+    """Ends every session, and skips attempt numbers that devices may have seen after a backup was made."""
+    connection.execute(
+        update(devices).values(**NO_SESSION, attempt_counter=devices.c.attempt_counter + attempts_skipped)
+    )
+
+
+def count_quarantined(connection: Connection, product_id: int) -> int:
+    return connection.execute(
+        select(func.count())
+        .select_from(devices)
+        .where(devices.c.product_id == product_id, devices.c.status == DeviceStatus.QUARANTINED)
+    ).scalar_one()
+
+
+def count_active(connection: Connection, product_id: int) -> int:
+    return connection.execute(
+        select(func.count())
+        .select_from(devices)
+        .where(devices.c.product_id == product_id, devices.c.status == DeviceStatus.ACTIVE)
+    ).scalar_one()
+
+
+def count_online(connection: Connection, product_id: int, now_ms: int) -> int:
+    return connection.execute(
+        select(func.count())
+        .select_from(devices)
+        .where(
+            devices.c.product_id == product_id,
+            devices.c.online_until_ms > now_ms,
+            devices.c.status == DeviceStatus.ACTIVE,
+        )
+    ).scalar_one()
+
+
+def versions(connection: Connection, product_id: int) -> list[tuple[int | None, int | None, int]]:
+    """(version, platform id, number of active devices), newest version first."""
+    rows = connection.execute(
+        select(devices.c.product_version, devices.c.platform_id, func.count())
+        .where(devices.c.product_id == product_id, devices.c.status == DeviceStatus.ACTIVE)
+        .group_by(devices.c.product_version, devices.c.platform_id)
+        .order_by(devices.c.product_version.desc(), devices.c.platform_id)
+    )
+    return [(version, platform, count) for version, platform, count in rows]
+
+
+def _one(row: Row[tuple[object, ...]] | None) -> Device | None:
+    return None if row is None else Device(*row)  # type: ignore[call-arg,arg-type]  # columns in the order of the fields

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that a caller of the server meets; each is one HTTP status, and all have one JSON shape.
+
+    ServerError
+    +-- Invalid         400  a field has no legal value, or an upload is not what it claims to be
+    +-- Unauthorized    401  no token, no session, or a wrong password
+    +-- Forbidden       403  a form without its token
+    +-- NotFound        404
+    +-- Conflict        409  well-formed, and not possible in this state
+    +-- TooLarge        413
+    +-- TooMany         429  come back later
+
+The shape is Particle's: {"ok": false, "error": code, "error_description": sentence}.
+"""
+
+# The names say what is wrong; a second "Error" at their end would say nothing.
+from __future__ import annotations
+
+
+class ServerError(Exception):
+    """Root of the server's errors."""
+
+    status = 500
+    code = "server_error"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+    def to_json(self) -> dict[str, object]:
+        """The one shape of an error."""
+        body: dict[str, object] = {"ok": False, "error": self.code, "error_description": str(self)}
+        if self.field is not None:
+            body["field"] = self.field
+        return body
+
+
+class Invalid(ServerError):
+    """A field has no legal value, or an upload is not what it claims to be."""
+
+    status = 400
+    code = "invalid_request"
+
+
+class Unauthorized(ServerError):
+    """No token, no session, or a wrong password."""
+
+    status = 401
+    code = "invalid_token"
+
+
+class Forbidden(ServerError):
+    """A form that was not made by this server for this session."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(ServerError):
+    """There is no such thing."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(ServerError):
+    """Well-formed, and not possible in this state."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLarge(ServerError):
+    """An upload beyond its limit."""
+
+    status = 413
+    code = "too_large"
+
+
+class TooMany(ServerError):
+    """Come back later."""
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

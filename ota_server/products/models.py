@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A product as the server keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table, Text
+
+from ota_server.storage.schema import metadata
+
+DEFAULT_INTERVAL_S = 300
+DEFAULT_QUARANTINE_MAX = 100
+
+products = Table(
+    "products",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("slug", String(64), nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("auto_approve", Boolean(create_constraint=True, name="auto_approve"), nullable=False),
+    Column("check_in_interval_s", Integer, nullable=False),
+    Column("quarantine_max", Integer, nullable=False),
+    Column("default_version", Integer, nullable=True),
+    Column("plan_token", LargeBinary(8), nullable=False),
+    Column("created_ms", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product.
+
+    Attributes:
+        id: the product id in its images, 1 to 65,534.
+        slug: its name in addresses.
+        auto_approve: whether a new device is trusted without a team member's look.
+        check_in_interval_s: how often devices are asked to report.
+        quarantine_max: most devices that wait for approval at once.
+        default_version: what devices run that no rollout reaches; None for "what they have".
+        plan_token: changes whenever something changes that decides what devices are offered.
+    """
+
+    id: int
+    slug: str
+    name: str
+    description: str
+    auto_approve: bool
+    check_in_interval_s: int
+    quarantine_max: int
+    default_version: int | None
+    plan_token: bytes
+    created_ms: int

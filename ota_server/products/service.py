@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for products."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from muster.layout import ID_MAX
+from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.products import store
+from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Product
+
+
+@dataclass(frozen=True, slots=True)
+class NewProduct:
+    """What a product is made from; see `Product` for the fields."""
+
+    id: int
+    name: str
+    slug: str | None = None
+    description: str = ""
+    auto_approve: bool = False
+    check_in_interval_s: int = DEFAULT_INTERVAL_S
+    quarantine_max: int = DEFAULT_QUARANTINE_MAX
+
+
+def create(connection: Connection, new: NewProduct, now_ms: int) -> Product:
+    """Makes a product.
+
+    Raises:
+        Invalid: a field has no legal value.
+        Conflict: id or slug are taken.
+    """
+    if not 1 <= new.id <= ID_MAX:
+        raise Invalid(f"a product id is from 1 to {ID_MAX}", "id")
+    if not 1 <= len(new.name.strip()) <= 100:
+        raise Invalid("a name has 1 to 100 characters", "name")
+    slug = new.slug if new.slug is not None else re.sub(r"[^a-z0-9]+", "-", new.name.lower()).strip("-")
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", slug):
+        raise Invalid("a slug begins with a letter and has lower-case letters, digits and -", "slug")
+    if not 1 <= new.check_in_interval_s <= 86_400:
+        raise Invalid("the interval is from 1 to 86400 seconds", "check_in_interval_s")
+    if not 0 <= new.quarantine_max <= 100_000:
+        raise Invalid("the quarantine holds 0 to 100000 devices", "quarantine_max")
+    if store.get(connection, new.id) is not None or store.find(connection, slug) is not None:
+        raise Conflict(f"there is a product {new.id} or {slug} already")
+    product = Product(
+        id=new.id,
+        slug=slug,
+        name=new.name.strip(),
+        description=new.description,
+        auto_approve=new.auto_approve,
+        check_in_interval_s=new.check_in_interval_s,
+        quarantine_max=new.quarantine_max,
+        default_version=None,
+        plan_token=os.urandom(8),
+        created_ms=now_ms,
+    )
+    store.add(connection, product)
+    return product
+
+
+def find(connection: Connection, name: str) -> Product:
+    """A product by id or slug. Raises NotFound."""
+    product = store.find(connection, name)
+    if product is None:
+        raise NotFound(f"there is no product {name}")
+    return product

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL for products."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
+
+from ota_server.products.models import Product, products
+
+_BY_ID = select(*(products.c[field.name] for field in fields(Product))).where(products.c.id == bindparam("number"))
+
+
+def find(connection: Connection, name: str) -> Product | None:
+    """A product by id or slug."""
+    by_id = products.c.id == int(name) if name.isdecimal() and len(name) <= 5 else products.c.slug == name
+    row = connection.execute(select(products).where(or_(by_id, products.c.slug == name))).mappings().first()
+    return None if row is None else Product(**row)
+
+
+def get(connection: Connection, product_id: int) -> Product | None:
+    row = connection.execute(_BY_ID, {"number": product_id}).first()
+    return None if row is None else Product(*row)
+
+
+def all_products(connection: Connection) -> list[Product]:
+    return [Product(**row) for row in connection.execute(select(products).order_by(products.c.id)).mappings()]
+
+
+def add(connection: Connection, product: Product) -> None:
+    connection.execute(insert(products).values({name: getattr(product, name) for name in Product.__dataclass_fields__}))
+
+
+def set_default_version(connection: Connection, product_id: int, version: int | None) -> None:
+    connection.execute(update(products).where(products.c.id == product_id).values(default_version=version))
+    plan_changed(connection, product_id)
+
+
+def plan_changed(connection: Connection, product_id: int) -> None:
+    """Makes check-ins load the product's plan anew. A random token: a rolled-back change never looks like another."""
+    connection.execute(update(products).where(products.c.id == product_id).values(plan_token=os.urandom(8)))

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Releases, images and patches as the server keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+
+from ota_server.moves import Moves
+from ota_server.storage.schema import metadata, status_type
+
+
+class PatchStatus(StrEnum):
+    """How far a patch is. Only a READY one is ever offered."""
+
+    PENDING = "pending"
+    READY = "ready"
+    """Made, and verified by decoding it with the device's decoder."""
+    FAILED = "failed"
+
+
+PATCH_MOVES: Moves[PatchStatus] = {
+    PatchStatus.PENDING: frozenset({PatchStatus.READY, PatchStatus.FAILED}),
+    PatchStatus.READY: frozenset(),
+    PatchStatus.FAILED: frozenset({PatchStatus.PENDING}),
+}
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    UniqueConstraint("product_id", "version"),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("release_id", ForeignKey("releases.id"), nullable=False),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("platform_id", Integer, nullable=False),
+    Column("identity", LargeBinary(32), nullable=False, unique=True),
+    Column("identity8", LargeBinary(8), nullable=False),
+    Column("blob", LargeBinary(32), nullable=False),
+    Column("elf_blob", LargeBinary(32), nullable=True),
+    Column("size", Integer, nullable=False),
+    Column("security_counter", Integer, nullable=False),
+    Column("hardware_lowest", Integer, nullable=False),
+    Column("hardware_highest", Integer, nullable=False),
+    Column("min_bootloader", Integer, nullable=False),
+    Column("signers", Text, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+    UniqueConstraint("release_id", "platform_id"),
+    Index("ix_images_product_identity8", "product_id", "identity8"),
+)
+
+patches = Table(
+    "patches",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("base_identity", LargeBinary(32), nullable=False),
+    Column("target_identity", LargeBinary(32), nullable=False),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("status", status_type(PatchStatus, "patch_status"), nullable=False),
+    Column("digest", LargeBinary(32), nullable=True, index=True),
+    Column("size", Integer, nullable=True),
+    Column("error", Text, nullable=False, default=""),
+    Column("created_ms", Integer, nullable=False),
+    UniqueConstraint("base_identity", "target_identity"),
+)
+
+FULL = b""
+"""Base identity of a full image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of a product."""
+
+    id: int
+    product_id: int
+    version: int
+    title: str
+    description: str
+    created_ms: int
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """One platform's image of a release.
+
+    Attributes:
+        identity: SHA-256 of the manifest; `identity8` its first 8 bytes, as check-ins name it.
+        blob, elf_blob: names of image and ELF file among the kept blobs.
+        signers: JSON {"release": [key id, ...], "development": [...]}: whose signatures hold.
+    """
+
+    id: int
+    release_id: int
+    product_id: int
+    version: int
+    platform_id: int
+    identity: bytes
+    identity8: bytes
+    blob: bytes
+    elf_blob: bytes | None
+    size: int
+    security_counter: int
+    hardware_lowest: int
+    hardware_highest: int
+    min_bootloader: int
+    signers: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPatch:
+    """A patch, or the wish for one. `digest` and `size` are there when it is ready."""
+
+    id: int
+    base_identity: bytes
+    target_identity: bytes
+    product_id: int
+    status: PatchStatus
+    digest: bytes | None
+    size: int | None
+    error: str
+    created_ms: int

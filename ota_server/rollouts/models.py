@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rollouts, stages, attempts and outcomes as the server keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from ota_server.moves import Moves
+from ota_server.storage.schema import metadata, status_type
+
+
+class RolloutStatus(StrEnum):
+    DRAFT = "draft"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    ABORTED = "aborted"
+
+
+ROLLOUT_MOVES: Moves[RolloutStatus] = {
+    RolloutStatus.DRAFT: frozenset({RolloutStatus.RUNNING, RolloutStatus.ABORTED}),
+    RolloutStatus.RUNNING: frozenset({RolloutStatus.PAUSED, RolloutStatus.COMPLETED, RolloutStatus.ABORTED}),
+    RolloutStatus.PAUSED: frozenset({RolloutStatus.RUNNING, RolloutStatus.ABORTED}),
+    RolloutStatus.COMPLETED: frozenset(),
+    RolloutStatus.ABORTED: frozenset(),
+}
+
+
+class AttemptStatus(StrEnum):
+    """How far one device is with one offer."""
+
+    OFFERED = "offered"
+    DOWNLOADING = "downloading"
+    STAGED = "staged"
+    TRIAL = "trial"
+    CONFIRMED = "confirmed"
+    REVERTED = "reverted"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    NO_CONTACT = "no_contact"
+    STOPPED = "stopped"
+    WITHDRAWN = "withdrawn"
+
+
+_GOING_ON = (AttemptStatus.OFFERED, AttemptStatus.DOWNLOADING, AttemptStatus.STAGED, AttemptStatus.TRIAL)
+_ENDS = frozenset(AttemptStatus) - frozenset(_GOING_ON)
+
+ATTEMPT_MOVES: Moves[AttemptStatus] = {
+    # Any report may be lost, so every later state can be the next one that is heard of.
+    AttemptStatus.OFFERED: frozenset({AttemptStatus.DOWNLOADING, AttemptStatus.STAGED, AttemptStatus.TRIAL}) | _ENDS,
+    AttemptStatus.DOWNLOADING: frozenset({AttemptStatus.STAGED, AttemptStatus.TRIAL}) | _ENDS,
+    AttemptStatus.STAGED: frozenset({AttemptStatus.TRIAL}) | _ENDS,
+    AttemptStatus.TRIAL: _ENDS - {AttemptStatus.STOPPED},
+    **dict.fromkeys(_ENDS, frozenset()),
+    # A withdrawal may cross a device that has staged the image already: then its outcome still counts.
+    AttemptStatus.WITHDRAWN: frozenset(
+        {
+            AttemptStatus.CONFIRMED,
+            AttemptStatus.REVERTED,
+            AttemptStatus.FAILED,
+            AttemptStatus.INTERRUPTED,
+            AttemptStatus.NO_CONTACT,
+        }
+    ),
+}
+
+
+class OutcomeKind(StrEnum):
+    """What came of an attempt. Only CONFIRMED is a success; only REVERTED and FAILED are failures."""
+
+    CONFIRMED = "confirmed"
+    REVERTED = "reverted"
+    """The trial ran and the device went back: watchdog, fault or software reset."""
+    FAILED = "failed"
+    """The device refused the image."""
+    INTERRUPTED = "interrupted"
+    """Three trials were cut by loss of power."""
+    NO_CONTACT = "no_contact"
+    """No authentic answer before the trial's deadline."""
+    STOPPED = "stopped"
+    """The download stopped: a flash error, a damaged patch."""
+
+
+COUNTERS = ("offered", "confirmed", "reverted", "failed", "interrupted", "no_contact", "stopped")
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("release_id", ForeignKey("releases.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("status", status_type(RolloutStatus, "rollout_status"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("salt", LargeBinary(16), nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("created_ms", Integer, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("started_ms", Integer, nullable=True),
+    Column("ended_ms", Integer, nullable=True),
+    *(Column(name, Integer, nullable=False, default=0) for name in COUNTERS),
+    Index("ix_rollouts_product_status", "product_id", "status"),
+)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("percent", Integer, nullable=False),
+    Column("min_confirmed", Integer, nullable=False),
+    Column("max_failures", Integer, nullable=False),
+    Column("failures_forgiven", Integer, nullable=False, default=0),
+    Column("started_ms", Integer, nullable=True),
+    Column("ended_ms", Integer, nullable=True),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_row", ForeignKey("devices.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("rollout_id", ForeignKey("rollouts.id"), nullable=True),
+    Column("stage", Integer, nullable=True),
+    Column("target_image", ForeignKey("images.id"), nullable=False),
+    Column("target_identity", LargeBinary(32), nullable=False),
+    Column("base_version", Integer, nullable=True),
+    Column("patch_id", ForeignKey("patches.id"), nullable=False),
+    Column("is_full", Boolean(create_constraint=True, name="is_full"), nullable=False),
+    Column("patch_size", Integer, nullable=False),
+    Column("status", status_type(AttemptStatus, "attempt_status"), nullable=False),
+    Column("reason", Integer, nullable=True),
+    Column("received", Integer, nullable=False, default=0),
+    Column("is_latest", Boolean(create_constraint=True, name="is_latest"), nullable=False),
+    Column("offered_ms", Integer, nullable=False),
+    Column("ended_ms", Integer, nullable=True),
+    UniqueConstraint("device_row", "number"),
+    Index("ix_attempts_rollout_latest", "rollout_id", "is_latest", "status"),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_row", ForeignKey("devices.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("rollout_id", ForeignKey("rollouts.id"), nullable=True, index=True),
+    Column("target_identity", LargeBinary(32), nullable=False),
+    Column("kind", status_type(OutcomeKind, "outcome_kind"), nullable=False),
+    Column("is_failure", Boolean(create_constraint=True, name="is_failure"), nullable=False),
+    Column("reason", Integer, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    UniqueConstraint("device_row", "attempt"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Bringing a release to a product's devices.
+
+    Attributes:
+        reason: why it has its status, in a sentence with numbers.
+        salt: spreads devices over percentages, 16 bytes.
+        stage: position of the stage that runs, from 0.
+        offered .. stopped: devices that were offered it, and outcomes by kind; `failed` also counts a device's third
+            NO_CONTACT or third stopped download.
+    """
+
+    id: int
+    product_id: int
+    release_id: int
+    version: int
+    name: str
+    status: RolloutStatus
+    reason: str
+    salt: bytes
+    stage: int
+    created_ms: int
+    created_by: str
+    started_ms: int | None
+    ended_ms: int | None
+    offered: int
+    confirmed: int
+    reverted: int
+    failed: int
+    interrupted: int
+    no_contact: int
+    stopped: int
+
+    @property
+    def failures(self) -> int:
+        return self.reverted + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A share of the devices with a gate.
+
+    Attributes:
+        percent: 1 to 100, of all devices: a later stage includes the earlier ones.
+        min_confirmed: confirmed boots of the whole rollout that end the stage.
+        max_failures: the rollout pauses above so many reverts and failures.
+        failures_forgiven: failures that a team member has seen and resumed after.
+    """
+
+    rollout_id: int
+    position: int
+    percent: int
+    min_confirmed: int
+    max_failures: int
+    failures_forgiven: int
+    started_ms: int | None
+    ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One offer to one device, and how far it is.
+
+    Attributes:
+        number: the attempt number that device and boot log know, unique on its device.
+        rollout_id, stage: None where no rollout asked for it.
+        is_latest: the newest attempt of its device in its rollout.
+        reason: of the boot log, or a negative `ota_status`.
+        received: bytes of the patch that the device has.
+    """
+
+    id: int
+    device_row: int
+    number: int
+    rollout_id: int | None
+    stage: int | None
+    target_image: int
+    target_identity: bytes
+    base_version: int | None
+    patch_id: int
+    is_full: bool
+    patch_size: int
+    status: AttemptStatus
+    reason: int | None
+    received: int
+    is_latest: bool
+    offered_ms: int
+    ended_ms: int | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in _GOING_ON
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an attempt; there is one for each, and counters change with it."""
+
+    id: int
+    device_row: int
+    attempt: int
+    rollout_id: int | None
+    target_identity: bytes
+    kind: OutcomeKind
+    is_failure: bool
+    reason: int
+    at_ms: int

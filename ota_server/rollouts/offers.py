@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns a decision into an offer: finds the patch, numbers the attempt, and takes offers back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from muster.layout import IDENTITY_PREFIX_SIZE
+from muster.protocol import Offer
+from ota_server.devices.models import Device, DeviceStatus
+from ota_server.releases import store as releases
+from ota_server.releases.models import FULL, PatchStatus, StoredPatch
+from ota_server.rollouts import store
+from ota_server.rollouts.decide import Decision, DeviceFacts, Target
+from ota_server.rollouts.models import Attempt, AttemptStatus, OutcomeKind
+from ota_server.telemetry import store as telemetry
+from ota_server.telemetry.models import HistoryKind
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMade:
+    """A new offer, or None while its patch is being made."""
+
+    offer: Offer | None
+    is_waiting_for_patch: bool
+
+
+def facts_of(device: Device, is_busy: bool) -> DeviceFacts:
+    """What decides about a device, as its row has it."""
+    return DeviceFacts(
+        device_id=device.device_id,
+        is_trusted=device.status is DeviceStatus.ACTIVE,
+        development=device.development,
+        locked_version=device.locked_version,
+        platform_id=device.platform_id,
+        identity=device.identity,
+        product_version=device.product_version,
+        hardware_revision=device.hardware_revision,
+        security_counter=device.security_counter,
+        bootloader_version=device.bootloader_version,
+        keyset_version=device.keyset_version,
+        boot_state=device.boot_state,
+        is_busy=is_busy,
+        blocked=frozenset(bytes.fromhex(item) for item in json.loads(device.blocked)),
+    )
+
+
+def make_offer(connection: Connection, device: Device, decision: Decision, target: Target, now_ms: int) -> OfferMade:
+    """Offers the smallest verified way from what the device runs to the target; asks for it when there is none yet.
+
+    The caller stores the attempt's number as the device's newest and open one.
+    """
+    patch = _choose_patch(connection, device, target, now_ms)
+    if patch is None:
+        return OfferMade(None, is_waiting_for_patch=True)
+    assert patch.digest is not None
+    assert patch.size is not None
+    number = device.attempt_counter + 1
+    is_full = patch.base_identity == FULL
+    is_first = store.add_attempt(
+        connection,
+        {
+            "device_row": device.id,
+            "number": number,
+            "rollout_id": decision.rollout_id,
+            "stage": decision.stage,
+            "target_image": target.image_id,
+            "target_identity": target.identity,
+            "base_version": None if is_full else device.product_version,
+            "patch_id": patch.id,
+            "is_full": is_full,
+            "patch_size": patch.size,
+            "status": AttemptStatus.OFFERED,
+            "received": 0,
+            "offered_ms": now_ms,
+        },
+    )
+    if decision.rollout_id is not None and is_first:
+        store.count_up(connection, decision.rollout_id, "offered")
+    what = "the full image" if is_full else "a patch"
+    text = f"Attempt {number}: offered version {target.version} by {what} of {patch.size} bytes. {decision.explanation}"
+    telemetry.add_history(connection, device.id, now_ms, HistoryKind.OFFERED, text)
+    return OfferMade(_offer(number, target.identity, patch.digest, patch.size, target.size), False)
+
+
+def repeat_offer(connection: Connection, attempt: Attempt) -> Offer | None:
+    """The same offer again, for a device that has not heard of it."""
+    image = releases.image_by_row(connection, attempt.target_image)
+    patch = releases.patch_by_row(connection, attempt.patch_id)
+    if image is None or patch is None or patch.digest is None or patch.size is None:
+        return None
+    return _offer(attempt.number, image.identity, patch.digest, patch.size, image.size)
+
+
+def withdraw(connection: Connection, device: Device, attempt: Attempt, why: str, now_ms: int) -> None:
+    """Ends an attempt that nobody wants any more. Its outcome still counts if the device has gone ahead."""
+    store.move_attempt(connection, attempt, AttemptStatus.WITHDRAWN, {"ended_ms": now_ms})
+    text = f"Attempt {attempt.number} was withdrawn. {why}"
+    telemetry.add_history(connection, device.id, now_ms, HistoryKind.WITHDRAWN, text)
+
+
+def _offer(number: int, identity: bytes, digest: bytes, patch_len: int, image_len: int) -> Offer:
+    return Offer(number, identity[:IDENTITY_PREFIX_SIZE], digest, patch_len, image_len)
+
+
+def _choose_patch(connection: Connection, device: Device, target: Target, now_ms: int) -> StoredPatch | None:
+    full = _ready(connection, device, FULL, target, now_ms)
+    if _is_patch_distrusted(connection, device, target):
+        return full[1]
+    assert device.identity is not None
+    assert device.platform_id is not None
+    base = releases.running_image(connection, device.product_id, device.platform_id, device.identity)
+    if base is None:
+        return full[1]
+    status, patch = _ready(connection, device, base.identity, target, now_ms)
+    if status is PatchStatus.PENDING:
+        # A full image is many times larger: waiting some seconds for the patch is the better offer.
+        return None
+    candidates = [item for item in (patch, full[1]) if item is not None]
+    return min(candidates, key=lambda item: item.size or 0, default=None)
+
+
+def _ready(
+    connection: Connection, device: Device, base: bytes, target: Target, now_ms: int
+) -> tuple[PatchStatus, StoredPatch | None]:
+    """A patch's status, and the patch when it may be offered; one that nobody asked for yet is asked for."""
+    patch = releases.patch_between(connection, base, target.identity)
+    if patch is None:
+        releases.want_patch(connection, device.product_id, base, target.identity, now_ms)
+        return PatchStatus.PENDING, None
+    return patch.status, patch if patch.status is PatchStatus.READY else None
+
+
+def _is_patch_distrusted(connection: Connection, device: Device, target: Target) -> bool:
+    """After a download that stopped, whatever the cause, the next one does not depend on the base."""
+    return store.count_outcomes(connection, device.id, target.identity, OutcomeKind.STOPPED) > 0

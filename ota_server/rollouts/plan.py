@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads the plan of a product, and keeps it while nothing changes."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from ota_server.products.models import Product
+from ota_server.releases import store as releases
+from ota_server.releases.models import StoredImage
+from ota_server.rollouts import store
+from ota_server.rollouts.decide import Plan, RunningRollout, Target
+
+
+class PlanCache:
+    """Plans by product; used by the writer thread only. A product's `plan_token` says whether one still holds."""
+
+    def __init__(self, keyset_version: int) -> None:
+        self._keyset_version = keyset_version
+        self._plans: dict[int, tuple[bytes, Plan]] = {}
+
+    def get(self, connection: Connection, product: Product) -> Plan:
+        held = self._plans.get(product.id)
+        if held is not None and held[0] == product.plan_token:
+            return held[1]
+        plan = load_plan(connection, product, self._keyset_version)
+        self._plans[product.id] = (product.plan_token, plan)
+        return plan
+
+
+def load_plan(connection: Connection, product: Product, keyset_version: int) -> Plan:
+    """Reads a plan from the database."""
+    targets = {
+        (image.version, image.platform_id): _target(image)
+        for image in releases.images_of_product(connection, product.id)
+    }
+    running = []
+    for rollout in store.running_of(connection, product.id):
+        stage = store.stages_of(connection, rollout.id)[rollout.stage]
+        by_platform = {
+            platform_id: target for (version, platform_id), target in targets.items() if version == rollout.version
+        }
+        running.append(
+            RunningRollout(rollout.id, rollout.version, rollout.stage, stage.percent, rollout.salt, by_platform)
+        )
+    return Plan(keyset_version, tuple(running), product.default_version, targets)
+
+
+def _target(image: StoredImage) -> Target:
+    return Target(
+        image_id=image.id,
+        identity=image.identity,
+        version=image.version,
+        platform_id=image.platform_id,
+        security_counter=image.security_counter,
+        hardware_lowest=image.hardware_lowest,
+        hardware_highest=image.hardware_highest,
+        min_bootloader=image.min_bootloader,
+        size=image.size,
+    )

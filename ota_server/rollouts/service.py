@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for rollouts: making, starting, pausing and ending them, and what their gates decide."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.products import store as products
+from ota_server.products.models import Product
+from ota_server.releases import service as releases_service
+from ota_server.releases import store as releases
+from ota_server.rollouts import store
+from ota_server.rollouts.gate import Judgement, Verdict, judge
+from ota_server.rollouts.models import COUNTERS, AttemptStatus, OutcomeKind, Rollout, RolloutStatus, Stage
+
+STAGES_MAX = 20
+SALT_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class NewStage:
+    """A stage of a rollout to be made; see `Stage` for the fields."""
+
+    percent: int
+    min_confirmed: int
+    max_failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A rollout's devices, each counted once; they add up to the trusted devices of the product.
+
+    Attributes:
+        confirmed, trial, downloading, offered, reverted, failed: by the device's latest attempt. `downloading` holds
+            staged images too; `failed` also attempts that ended without contact, interrupted or stopped for good.
+        retrying: the last attempt was interrupted, without contact or stopped, and another one may follow.
+        waiting: not offered anything yet, though heard.
+        not_seen: neither online nor heard since the rollout began.
+        already: ran the version without this rollout.
+    """
+
+    confirmed: int
+    trial: int
+    downloading: int
+    offered: int
+    retrying: int
+    reverted: int
+    failed: int
+    waiting: int
+    not_seen: int
+    already: int
+
+
+def create(
+    connection: Connection,
+    product: Product,
+    version: int,
+    stages: Sequence[NewStage],
+    by: str,
+    now_ms: int,
+    name: str = "",
+    salt: bytes | None = None,
+) -> Rollout:
+    """Makes a draft.
+
+    Raises:
+        NotFound: there is no such release.
+        Invalid: stages or salt have no legal value.
+    """
+    release = releases.release_of(connection, product.id, version)
+    if release is None:
+        raise NotFound(f"product {product.id} has no release {version}")
+    _check_stages(stages)
+    if salt is not None and len(salt) != SALT_SIZE:
+        raise Invalid(f"a salt has {SALT_SIZE} bytes", "salt")
+    values: dict[str, object] = {
+        "product_id": product.id,
+        "release_id": release.id,
+        "version": version,
+        "name": name or f"Version {version}",
+        "status": RolloutStatus.DRAFT,
+        "reason": "Not started yet.",
+        "salt": salt or os.urandom(SALT_SIZE),
+        "stage": 0,
+        "created_ms": now_ms,
+        "created_by": by,
+        **dict.fromkeys(COUNTERS, 0),
+    }
+    stage_values: list[dict[str, object]] = [
+        {
+            "percent": stage.percent,
+            "min_confirmed": stage.min_confirmed,
+            "max_failures": stage.max_failures,
+            "failures_forgiven": 0,
+        }
+        for stage in stages
+    ]
+    return get(connection, product, store.add(connection, values, stage_values))
+
+
+def get(connection: Connection, product: Product, rollout_id: int) -> Rollout:
+    """A rollout of this product. Raises NotFound."""
+    rollout = store.get(connection, rollout_id)
+    if rollout is None or rollout.product_id != product.id:
+        raise NotFound(f"product {product.id} has no rollout {rollout_id}")
+    return rollout
+
+
+def start(connection: Connection, product: Product, rollout_id: int, now_ms: int) -> Rollout:
+    """Starts a draft, and asks for the patches that its devices are likely to need.
+
+    Raises:
+        Conflict: it is no draft, or its release has no image.
+    """
+    rollout = get(connection, product, rollout_id)
+    targets = [
+        image for image in releases.images_of_product(connection, product.id) if image.version == rollout.version
+    ]
+    if not targets:
+        raise Conflict(f"release {rollout.version} has no image yet: publish one first")
+    store.move_rollout(connection, rollout, RolloutStatus.RUNNING, {"started_ms": now_ms, "reason": "Stage 1 begins."})
+    store.change_stage(connection, rollout.id, 0, {"started_ms": now_ms})
+    for image in targets:
+        releases_service.want_likely_patches(connection, image, now_ms)
+    products.plan_changed(connection, product.id)
+    return get(connection, product, rollout_id)
+
+
+def pause(connection: Connection, product: Product, rollout_id: int, reason: str) -> Rollout:
+    """Stops offering; offers not staged yet are withdrawn at the devices' next check-ins. Raises Conflict."""
+    rollout = get(connection, product, rollout_id)
+    store.move_rollout(connection, rollout, RolloutStatus.PAUSED, {"reason": reason})
+    products.plan_changed(connection, product.id)
+    return get(connection, product, rollout_id)
+
+
+def resume(connection: Connection, product: Product, rollout_id: int, by: str, now_ms: int) -> Rollout:
+    """Goes on; failures until now have been seen and no longer count against the stage. Raises Conflict."""
+    rollout = get(connection, product, rollout_id)
+    if rollout.status is RolloutStatus.DRAFT:
+        raise Conflict(f"rollout {rollout.id} is a draft: start it")
+    store.move_rollout(connection, rollout, RolloutStatus.RUNNING, {"reason": f"Resumed by {by}."})
+    store.change_stage(connection, rollout.id, rollout.stage, {"failures_forgiven": rollout.failures})
+    products.plan_changed(connection, product.id)
+    apply_gate(connection, rollout.id, now_ms)
+    return get(connection, product, rollout_id)
+
+
+def abort(connection: Connection, product: Product, rollout_id: int, by: str, now_ms: int) -> Rollout:
+    """Ends it for good; devices keep what they run. Raises Conflict."""
+    rollout = get(connection, product, rollout_id)
+    store.move_rollout(connection, rollout, RolloutStatus.ABORTED, {"reason": f"Aborted by {by}.", "ended_ms": now_ms})
+    products.plan_changed(connection, product.id)
+    return get(connection, product, rollout_id)
+
+
+def apply_gate(connection: Connection, rollout_id: int, now_ms: int) -> None:
+    """Compares the counters with the gate, and moves the rollout on, pauses or completes it."""
+    while True:
+        rollout = store.get(connection, rollout_id)
+        assert rollout is not None
+        if rollout.status is not RolloutStatus.RUNNING:
+            return
+        judgement, position = current_judgement(connection, rollout)
+        if judgement.verdict is Verdict.WAIT:
+            store.change(connection, rollout_id, {"reason": judgement.reason})
+            return
+        products.plan_changed(connection, rollout.product_id)
+        if judgement.verdict is Verdict.PAUSE:
+            store.move_rollout(connection, rollout, RolloutStatus.PAUSED, {"reason": judgement.reason})
+            return
+        store.change_stage(connection, rollout_id, position, {"ended_ms": now_ms})
+        if judgement.verdict is Verdict.COMPLETE:
+            _complete(connection, rollout, judgement, now_ms)
+            return
+        store.change(connection, rollout_id, {"stage": position + 1, "reason": judgement.reason})
+        # What failed before has been weighed by the gate that let the rollout on.
+        store.change_stage(
+            connection, rollout_id, position + 1, {"started_ms": now_ms, "failures_forgiven": rollout.failures}
+        )
+
+
+def current_judgement(connection: Connection, rollout: Rollout) -> tuple[Judgement, int]:
+    """What the gate of the running stage says now, and the stage's position."""
+    stages = store.stages_of(connection, rollout.id)
+    stage = stages[rollout.stage]
+    return judge(rollout, stage, is_last=rollout.stage == len(stages) - 1), stage.position
+
+
+def progress(connection: Connection, rollout: Rollout, now_ms: int) -> Progress:
+    """Where the product's devices stand."""
+    by_status = store.latest_by_status(connection, rollout.id)
+
+    def count(*statuses: AttemptStatus) -> int:
+        return sum(by_status.get(status, 0) for status in statuses)
+
+    waiting = store.count_without_attempt(connection, rollout.product_id, rollout.id, rollout.version)
+    not_seen = 0
+    if rollout.started_ms is not None:
+        not_seen = min(waiting, store.count_not_seen(connection, rollout.product_id, rollout.started_ms, now_ms))
+    # A third NO_CONTACT is `failed` among the counters and `no_contact` among the attempts.
+    retrying = count(AttemptStatus.INTERRUPTED, AttemptStatus.NO_CONTACT, AttemptStatus.STOPPED)
+    escalated = min(retrying, max(rollout.failed - count(AttemptStatus.FAILED), 0))
+    return Progress(
+        confirmed=count(AttemptStatus.CONFIRMED),
+        trial=count(AttemptStatus.TRIAL),
+        downloading=count(AttemptStatus.DOWNLOADING, AttemptStatus.STAGED),
+        offered=count(AttemptStatus.OFFERED),
+        retrying=retrying - escalated,
+        reverted=count(AttemptStatus.REVERTED),
+        failed=count(AttemptStatus.FAILED) + escalated,
+        waiting=waiting - not_seen + count(AttemptStatus.WITHDRAWN),
+        not_seen=not_seen,
+        already=store.count_running_without_attempt(connection, rollout.product_id, rollout.id, rollout.version),
+    )
+
+
+def recount(connection: Connection, rollout: Rollout) -> Rollout:
+    """The rollout with its counters made anew from attempts and outcomes; equal to the stored one, or a bug."""
+    outcomes = store.outcomes_of(connection, rollout.id)
+    counts = {kind.value: sum(outcome.kind is kind for outcome in outcomes) for kind in OutcomeKind}
+    escalated = sum(o.is_failure and o.kind in (OutcomeKind.NO_CONTACT, OutcomeKind.STOPPED) for o in outcomes)
+    offered = sum(store.latest_by_status(connection, rollout.id).values())
+    return replace(
+        rollout,
+        offered=offered,
+        confirmed=counts["confirmed"],
+        reverted=counts["reverted"],
+        failed=counts["failed"] + escalated,
+        interrupted=counts["interrupted"],
+        no_contact=counts["no_contact"],
+        stopped=counts["stopped"],
+    )
+
+
+def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, now_ms: int) -> None:
+    not_seen = store.count_not_seen(connection, rollout.product_id, rollout.started_ms or now_ms)
+    reason = judgement.reason.removesuffix(".") + f", {not_seen} not seen."
+    store.move_rollout(connection, rollout, RolloutStatus.COMPLETED, {"reason": reason, "ended_ms": now_ms})
+    product = products.get(connection, rollout.product_id)
+    assert product is not None
+    # Whoever was not seen gets it later, as the product's default.
+    if product.default_version is None or product.default_version < rollout.version:
+        products.set_default_version(connection, rollout.product_id, rollout.version)
+
+
+def _check_stages(stages: Sequence[NewStage]) -> None:
+    if not 1 <= len(stages) <= STAGES_MAX:
+        raise Invalid(f"a rollout has 1 to {STAGES_MAX} stages", "stages")
+    before = NewStage(0, 0)
+    for number, stage in enumerate(stages, 1):
+        if not before.percent < stage.percent <= 100:
+            raise Invalid(f"stage {number}: percentages rise, up to 100", "stages")
+        if stage.min_confirmed < 1:
+            raise Invalid(f"stage {number}: min_confirmed is at least 1", "stages")
+        if stage.min_confirmed < before.min_confirmed:
+            raise Invalid(f"stage {number}: min_confirmed counts the whole rollout and does not fall", "stages")
+        if stage.max_failures < 0:
+            raise Invalid(f"stage {number}: max_failures is not negative", "stages")
+        before = stage
+
+
+def stage_list(connection: Connection, rollout: Rollout) -> list[Stage]:
+    return store.stages_of(connection, rollout.id)

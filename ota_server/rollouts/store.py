@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL for rollouts, attempts and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from sqlalchemy import Connection, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
+
+from ota_server.devices.models import DeviceStatus, devices
+from ota_server.moves import check_move
+from ota_server.rollouts.models import (
+    ATTEMPT_MOVES,
+    ROLLOUT_MOVES,
+    Attempt,
+    AttemptStatus,
+    Outcome,
+    OutcomeKind,
+    Rollout,
+    RolloutStatus,
+    Stage,
+    attempts,
+    outcomes,
+    rollouts,
+    stages,
+)
+
+_ROLLOUT = [rollouts.c[field.name] for field in fields(Rollout)]
+_STAGE = [stages.c[field.name] for field in fields(Stage)]
+_ATTEMPT = [attempts.c[field.name] for field in fields(Attempt)]
+_OUTCOME = [outcomes.c[field.name] for field in fields(Outcome)]
+
+
+def get(connection: Connection, rollout_id: int) -> Rollout | None:
+    row = connection.execute(select(*_ROLLOUT).where(rollouts.c.id == rollout_id)).first()
+    return None if row is None else Rollout(*row)
+
+
+def of_product(connection: Connection, product_id: int) -> list[Rollout]:
+    """Newest first."""
+    rows = connection.execute(
+        select(*_ROLLOUT).where(rollouts.c.product_id == product_id).order_by(rollouts.c.id.desc())
+    )
+    return [Rollout(*row) for row in rows]
+
+
+def running_of(connection: Connection, product_id: int) -> list[Rollout]:
+    """Newest first."""
+    rows = connection.execute(
+        select(*_ROLLOUT)
+        .where(rollouts.c.product_id == product_id, rollouts.c.status == RolloutStatus.RUNNING)
+        .order_by(rollouts.c.id.desc())
+    )
+    return [Rollout(*row) for row in rows]
+
+
+def stages_of(connection: Connection, rollout_id: int) -> list[Stage]:
+    rows = connection.execute(select(*_STAGE).where(stages.c.rollout_id == rollout_id).order_by(stages.c.position))
+    return [Stage(*row) for row in rows]
+
+
+def add(connection: Connection, values: Mapping[str, object], stage_values: list[dict[str, object]]) -> int:
+    key = connection.execute(insert(rollouts).values(**values)).inserted_primary_key
+    assert key is not None
+    rollout_id = int(key[0])
+    connection.execute(
+        insert(stages),
+        [{"rollout_id": rollout_id, "position": position, **item} for position, item in enumerate(stage_values)],
+    )
+    return rollout_id
+
+
+def move_rollout(connection: Connection, rollout: Rollout, status: RolloutStatus, values: Mapping[str, object]) -> None:
+    """The one place that changes a rollout's status. Raises Conflict for a move that is not allowed."""
+    check_move(ROLLOUT_MOVES, f"rollout {rollout.id}", rollout.status, status)
+    connection.execute(update(rollouts).where(rollouts.c.id == rollout.id).values(status=status, **values))
+
+
+def change(connection: Connection, rollout_id: int, values: Mapping[str, object]) -> None:
+    """Changes columns other than the status."""
+    assert "status" not in values
+    connection.execute(update(rollouts).where(rollouts.c.id == rollout_id).values(**values))
+
+
+def change_stage(connection: Connection, rollout_id: int, position: int, values: Mapping[str, object]) -> None:
+    connection.execute(
+        update(stages).where(stages.c.rollout_id == rollout_id, stages.c.position == position).values(**values)
+    )
+
+
+def count_up(connection: Connection, rollout_id: int, *counters: str) -> None:
+    connection.execute(
+        update(rollouts)
+        .where(rollouts.c.id == rollout_id)
+        .values({name: rollouts.c[name] + counters.count(name) for name in set(counters)})
+    )
+
+
+def attempt_of(connection: Connection, device_row: int, number: int) -> Attempt | None:
+    row = connection.execute(
+        select(*_ATTEMPT).where(attempts.c.device_row == device_row, attempts.c.number == number)
+    ).first()
+    return None if row is None else Attempt(*row)
+
+
+def attempts_of_device(connection: Connection, device_row: int, limit: int = 50) -> list[Attempt]:
+    """Newest first."""
+    rows = connection.execute(
+        select(*_ATTEMPT).where(attempts.c.device_row == device_row).order_by(attempts.c.number.desc()).limit(limit)
+    )
+    return [Attempt(*row) for row in rows]
+
+
+def add_attempt(connection: Connection, values: Mapping[str, object]) -> bool:
+    """Adds an attempt as its device's latest in its rollout; True when it is the first one there."""
+    rollout_id = values["rollout_id"]
+    is_first = True
+    if rollout_id is not None:
+        result = connection.execute(
+            update(attempts)
+            .where(
+                attempts.c.device_row == values["device_row"],
+                attempts.c.rollout_id == rollout_id,
+                attempts.c.is_latest.is_(True),
+            )
+            .values(is_latest=False)
+        )
+        is_first = result.rowcount == 0
+    connection.execute(insert(attempts).values(**values, is_latest=True))
+    return is_first
+
+
+def move_attempt(connection: Connection, attempt: Attempt, status: AttemptStatus, values: Mapping[str, object]) -> None:
+    """The one place that changes an attempt's status. Raises Conflict for a move that is not allowed."""
+    check_move(ATTEMPT_MOVES, f"attempt {attempt.number}", attempt.status, status)
+    connection.execute(update(attempts).where(attempts.c.id == attempt.id).values(status=status, **values))
+
+
+def set_received(connection: Connection, attempt_id: int, received: int) -> None:
+    connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(received=received))
+
+
+def add_outcome(connection: Connection, values: Mapping[str, object]) -> bool:
+    """Adds an outcome; False when the attempt has one already."""
+    return connection.execute(insert_or_ignore(outcomes).values(**values).on_conflict_do_nothing()).rowcount == 1
+
+
+def count_outcomes(connection: Connection, device_row: int, target_identity: bytes, kind: OutcomeKind) -> int:
+    """How often this image came to this end on this device."""
+    return connection.execute(
+        select(func.count())
+        .select_from(outcomes)
+        .where(
+            outcomes.c.device_row == device_row,
+            outcomes.c.target_identity == target_identity,
+            outcomes.c.kind == kind,
+        )
+    ).scalar_one()
+
+
+def outcomes_of(connection: Connection, rollout_id: int) -> list[Outcome]:
+    rows = connection.execute(select(*_OUTCOME).where(outcomes.c.rollout_id == rollout_id).order_by(outcomes.c.id))
+    return [Outcome(*row) for row in rows]
+
+
+def latest_by_status(connection: Connection, rollout_id: int) -> dict[AttemptStatus, int]:
+    """How many devices' latest attempts in a rollout have each status."""
+    rows = connection.execute(
+        select(attempts.c.status, func.count())
+        .where(attempts.c.rollout_id == rollout_id, attempts.c.is_latest.is_(True))
+        .group_by(attempts.c.status)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def reasons(connection: Connection, rollout_id: int) -> list[tuple[OutcomeKind, int, int]]:
+    """(kind, reason, count) of every outcome that was no success, most frequent first."""
+    count = func.count()
+    rows = connection.execute(
+        select(outcomes.c.kind, outcomes.c.reason, count)
+        .where(outcomes.c.rollout_id == rollout_id, outcomes.c.kind != OutcomeKind.CONFIRMED)
+        .group_by(outcomes.c.kind, outcomes.c.reason)
+        .order_by(count.desc(), outcomes.c.kind, outcomes.c.reason)
+    )
+    return [(kind, reason, number) for kind, reason, number in rows]
+
+
+def troubled_devices(connection: Connection, rollout_id: int, limit: int = 50) -> list[tuple[str, OutcomeKind, int]]:
+    """(device id, kind, reason) of outcomes that were no success, newest first."""
+    rows = connection.execute(
+        select(devices.c.device_id, outcomes.c.kind, outcomes.c.reason)
+        .join(devices, devices.c.id == outcomes.c.device_row)
+        .where(outcomes.c.rollout_id == rollout_id, outcomes.c.kind != OutcomeKind.CONFIRMED)
+        .order_by(outcomes.c.id.desc())
+        .limit(limit)
+    )
+    return [(device_id, kind, reason) for device_id, kind, reason in rows]
+
+
+def count_not_seen(connection: Connection, product_id: int, since_ms: int, offline_at_ms: int = 0) -> int:
+    """Trusted devices, development devices left out, that were not heard since a time, nor are online at the other."""
+    return connection.execute(
+        select(func.count())
+        .select_from(devices)
+        .where(
+            devices.c.product_id == product_id,
+            devices.c.status == DeviceStatus.ACTIVE,
+            devices.c.development.is_(False),
+            func.coalesce(devices.c.last_seen_ms, 0) < since_ms,
+            or_(devices.c.online_until_ms <= offline_at_ms, literal(offline_at_ms) == 0),
+        )
+    ).scalar_one()
+
+
+def count_without_attempt(connection: Connection, product_id: int, rollout_id: int, version: int) -> int:
+    """Trusted devices, development devices left out, that run another version and were offered nothing yet."""
+    offered = (
+        select(attempts.c.id).where(attempts.c.device_row == devices.c.id, attempts.c.rollout_id == rollout_id).exists()
+    )
+    return connection.execute(
+        select(func.count())
+        .select_from(devices)
+        .where(
+            devices.c.product_id == product_id,
+            devices.c.status == DeviceStatus.ACTIVE,
+            devices.c.development.is_(False),
+            func.coalesce(devices.c.product_version, 0) != version,
+            ~offered,
+        )
+    ).scalar_one()
+
+
+def count_running_without_attempt(connection: Connection, product_id: int, rollout_id: int, version: int) -> int:
+    """Trusted devices that ran the version without this rollout's help."""
+    offered = (
+        select(attempts.c.id).where(attempts.c.device_row == devices.c.id, attempts.c.rollout_id == rollout_id).exists()
+    )
+    return connection.execute(
+        select(func.count())
+        .select_from(devices)
+        .where(
+            devices.c.product_id == product_id,
+            devices.c.status == DeviceStatus.ACTIVE,
+            devices.c.product_version == version,
+            ~offered,
+        )
+    ).scalar_one()

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of one running server, put together."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from muster.protocol import SealedMessage
+from muster.signing.signer import KeySigner, Signer
+from ota_server.accounts.service import Passwords
+from ota_server.clock import Clock, SystemClock
+from ota_server.devices import sessions
+from ota_server.devices import store as devices
+from ota_server.devices.check_in import CheckedIn, CheckIns
+from ota_server.devices.sessions import KeySetChain, NewDeviceLimit
+from ota_server.releases.patcher import Patcher
+from ota_server.settings import Settings, prepare
+from ota_server.storage import restore
+from ota_server.storage.blobs import BlobStore
+from ota_server.storage.database import Database
+from ota_server.storage.migrate import migrate
+from ota_server.telemetry import store as telemetry
+from ota_server.telemetry.feed import Feed
+
+ATTEMPTS_SKIPPED = 1024
+"""Attempt numbers that are skipped when a database may be older than what devices have seen."""
+
+_logger = logging.getLogger("ota_server")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that routes need. Made by `open_services`; `start` and `stop` frame its life."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    kept: BlobStore
+    served: BlobStore
+    feed: Feed
+    patcher: Patcher
+    chain: KeySetChain
+    signer: Signer
+    passwords: Passwords
+    check_ins: CheckIns
+    limit: NewDeviceLimit
+
+    def start(self) -> None:
+        """Drops the sessions unless this very database was stopped cleanly, and starts making patches."""
+        folder = self.settings.data_dir
+        if not self.database.write(lambda connection: restore.take_stop_token(connection, folder)):
+            _logger.info("the last stop was not clean or the database was restored: devices open new sessions")
+            self.database.write(lambda connection: devices.drop_sessions(connection, ATTEMPTS_SKIPPED))
+        self.patcher.start()
+
+    def stop(self) -> None:
+        """Ends held requests, the patch under way and the writer, and marks the stop as clean."""
+        self.feed.close()
+        self.patcher.stop()
+        token = self.database.write(restore.write_stop_token)
+        self.database.close()
+        restore.publish_stop_token(token, self.settings.data_dir)
+
+    def open_session(self, opening: sessions.Opening) -> Future[tuple[bytes, int]]:
+        """Lets a device in; see `sessions.open_session`."""
+        now_ms = self.clock.now_ms()
+        return self.database.submit(lambda connection: sessions.open_session(connection, opening, self.limit, now_ms))
+
+    def check_in(self, message: SealedMessage) -> Future[CheckedIn]:
+        """Counts a message; see `CheckIns.take`."""
+        now_ms = self.clock.now_ms()
+        return self.database.submit(lambda connection: self.check_ins.take(connection, message, now_ms))
+
+    def look_again(self, held: CheckedIn) -> Future[CheckedIn]:
+        """Decides anew for an answer that is held; see `CheckIns.look_again`."""
+        now_ms = self.clock.now_ms()
+        return self.database.submit(lambda connection: self.check_ins.look_again(connection, held, now_ms))
+
+    def after(self, checked_in: CheckedIn) -> None:
+        """Tells whoever must know of a committed check-in."""
+        if checked_in.wants_patch:
+            self.patcher.wake()
+        if checked_in.is_news:
+            self.feed.publish(checked_in.product_id)
+
+    def forget_old(self) -> Future[int]:
+        """Removes logs and events that are kept long enough."""
+        before_ms = self.clock.now_ms() - self.settings.keep_telemetry_days * 24 * 3600 * 1000
+        return self.database.submit(lambda connection: telemetry.forget_before(connection, before_ms))
+
+
+def open_services(settings: Settings, clock: Clock | None = None) -> Services:
+    """Opens the data folder, reads the keys and brings the database up to date.
+
+    Raises:
+        FileFault, KeyFormatError, KeySetFormatError: keys or key sets cannot be read.
+        ValueOutOfRange: the key sets' versions do not rise.
+        KeySetRefused: the newest key set does not name the online key.
+    """
+    clock = clock or SystemClock()
+    prepare(settings)
+    served = BlobStore(settings.served_dir)
+    chain = KeySetChain(settings.read_keysets(), served)
+    signer = KeySigner(settings.read_online_key())
+    chain.check_online_key(signer)
+    migrate(settings.database_path)
+    database = Database(settings.database_path)
+    kept = BlobStore(settings.kept_dir)
+    feed = Feed()
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        kept=kept,
+        served=served,
+        feed=feed,
+        patcher=Patcher(database, kept, served, feed, clock),
+        chain=chain,
+        signer=signer,
+        passwords=Passwords(),
+        check_ins=CheckIns(chain),
+        limit=NewDeviceLimit(),
+    )

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a server is started with."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muster.errors import FileFault
+from muster.keystore import ONLINE, KeyStore
+from muster.signing.keys import SEED_SIZE, PrivateKey, read_private_key, write_private_key
+from muster.signing.keyset import KeySet
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things lie and what is allowed.
+
+    Attributes:
+        data_dir: database, blobs and, unless given otherwise, online key and key sets; made when missing.
+        online_key: PEM file of the key that opens sessions; None for `online.pem` in the data folder.
+        keysets: key set files to be added to those in the data folder's `keysets`, which are all kept.
+        is_secure_cookie: whether the sign-in cookie is for HTTPS only.
+        request_timeout_s: how long a device's request may take to arrive.
+        keep_telemetry_days: how long logs and events are kept.
+    """
+
+    data_dir: Path
+    online_key: Path | None = None
+    keysets: tuple[Path, ...] = field(default=())
+    is_secure_cookie: bool = False
+    request_timeout_s: float = 10.0
+    keep_telemetry_days: int = 90
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "muster.sqlite3"
+
+    @property
+    def online_key_path(self) -> Path:
+        return self.online_key or self.data_dir / "online.pem"
+
+    @property
+    def kept_dir(self) -> Path:
+        """Images and ELF files: never given to devices."""
+        return self.data_dir / "blobs" / "kept"
+
+    @property
+    def served_dir(self) -> Path:
+        """Patches and key sets: whoever knows a digest may fetch it."""
+        return self.data_dir / "blobs" / "served"
+
+    @property
+    def keyset_dir(self) -> Path:
+        return self.data_dir / "keysets"
+
+    def may_use_development_keys(self) -> bool:
+        """Whether no key of any kind was given, now or before."""
+        is_new = not self.online_key_path.exists() and not list(self.keyset_dir.glob("*.cbor"))
+        return is_new and self.online_key is None and not self.keysets
+
+    def read_online_key(self) -> PrivateKey:
+        """Raises FileFault, KeyFormatError."""
+        return read_private_key(self.online_key_path)
+
+    def read_keysets(self) -> list[KeySet]:
+        """Every key set, lowest version first.
+
+        Raises:
+            FileFault: a file cannot be read, or there is none.
+            KeySetFormatError: a file is no key set.
+        """
+        keysets = [_read_keyset(path) for path in sorted(self.keyset_dir.glob("*.cbor"))]
+        if not keysets:
+            raise FileFault("there is no key set: give one with --keyset FILE")
+        return sorted(keysets, key=lambda keyset: keyset.content.version)
+
+
+def prepare(settings: Settings) -> None:
+    """Makes the data folder, keeps the key sets that were given, and makes the online key unless one was given.
+
+    Raises:
+        FileFault: a file cannot be read or written.
+        KeySetFormatError: a file is no key set.
+    """
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.keyset_dir.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FileFault(f"cannot make the data folder {settings.data_dir}: {error.strerror}") from error
+    if settings.online_key is None and not settings.online_key_path.exists():
+        write_private_key(settings.online_key_path, PrivateKey(os.urandom(SEED_SIZE)))
+    for path in settings.keysets:
+        keyset = _read_keyset(path)
+        place = settings.keyset_dir / f"{keyset.content.version:010d}.cbor"
+        try:
+            place.write_bytes(keyset.to_bytes())
+        except OSError as error:
+            raise FileFault(f"cannot keep the key set {place}: {error.strerror}") from error
+
+
+def use_development_keys(settings: Settings, keystore: KeyStore) -> None:
+    """Copies online key and key set of a folder of development keys into the data folder. Raises FileFault."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.keyset_dir.mkdir(exist_ok=True)
+        write_private_key(settings.online_key_path, keystore.keys[ONLINE])
+        (settings.keyset_dir / f"{1:010d}.cbor").write_bytes(keystore.keyset().to_bytes())
+    except OSError as error:
+        raise FileFault(f"cannot write {error.filename}: {error.strerror}") from error
+
+
+def _read_keyset(path: Path) -> KeySet:
+    try:
+        return KeySet.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise FileFault(f"cannot read the key set {path}: {error.strerror}") from error

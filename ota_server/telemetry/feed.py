@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wakes whoever watches a product: live pages and check-ins that are held."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import defaultdict
+
+
+class Feed:
+    """One counter per product that rises with each change. Any thread may publish; watchers wait on their loop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[int, int] = defaultdict(int)
+        self._watchers: dict[int, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = defaultdict(set)
+        self._is_closed = False
+
+    def count(self, product_id: int) -> int:
+        with self._lock:
+            return self._counts[product_id]
+
+    @property
+    def is_closed(self) -> bool:
+        return self._is_closed
+
+    def publish(self, product_id: int) -> None:
+        """Something about this product has been committed."""
+        with self._lock:
+            self._counts[product_id] += 1
+            watchers = list(self._watchers[product_id])
+        _wake(watchers)
+
+    def close(self) -> None:
+        """The server stops: every wait ends."""
+        with self._lock:
+            self._is_closed = True
+            watchers = [watcher for group in self._watchers.values() for watcher in group]
+        _wake(watchers)
+
+    async def wait(self, product_id: int, seen: int, timeout_s: float) -> int:
+        """Waits until the counter is above `seen`, for at most `timeout_s`; returns it."""
+        watcher = (asyncio.get_running_loop(), asyncio.Event())
+        with self._lock:
+            count = self._counts[product_id]
+            if count > seen or self._is_closed:
+                return count
+            self._watchers[product_id].add(watcher)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await watcher[1].wait()
+        except TimeoutError:
+            pass
+        finally:
+            with self._lock:
+                self._watchers[product_id].discard(watcher)
+        return self.count(product_id)
+
+
+def _wake(watchers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+    for loop, event in watchers:
+        # A loop that closed meanwhile has nobody waiting.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(event.set)

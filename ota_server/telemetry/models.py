@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What devices tell, as the server keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+
+from ota_server.storage.schema import metadata, status_type
+
+
+class HistoryKind(StrEnum):
+    """Kinds of lines in a device's history."""
+
+    OPENED = "opened"
+    QUARANTINED = "quarantined"
+    CHANGED = "changed"
+    """A team member changed something."""
+    VERSION = "version"
+    OFFERED = "offered"
+    WITHDRAWN = "withdrawn"
+    STAGED = "staged"
+    TRIAL = "trial"
+    CONFIRMED = "confirmed"
+    REVERTED = "reverted"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    NO_CONTACT = "no_contact"
+    STOPPED = "stopped"
+    CRASH = "crash"
+    ALERT = "alert"
+
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_row", ForeignKey("devices.id"), nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("kind", status_type(HistoryKind, "history_kind"), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("once", String(120), nullable=True),
+    UniqueConstraint("device_row", "once"),
+    Index("ix_history_device_at", "device_row", "at_ms"),
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_row", ForeignKey("devices.id"), nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_logs_device_at", "device_row", "at_ms"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_row", ForeignKey("devices.id"), nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Index("ix_events_device_at", "device_row", "at_ms"),
+)
+
+crashes = Table(
+    "crashes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_row", ForeignKey("devices.id"), nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("identity8", LargeBinary(8), nullable=False),
+    Column("reason", Integer, nullable=False),
+    Column("pc", Integer, nullable=False),
+    Column("lr", Integer, nullable=False),
+    Column("uptime_s", Integer, nullable=False),
+    Index("ix_crashes_device_at", "device_row", "at_ms"),
+)
+
+# Every report id that was counted: a report that comes again changes nothing.
+counted_reports = Table(
+    "counted_reports",
+    metadata,
+    Column("device_row", ForeignKey("devices.id"), primary_key=True),
+    Column("report_id", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """Something that happened to a device."""
+
+    at_ms: int
+    kind: HistoryKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A line that the device logged; `level` 0 debug to 3 error."""
+
+    at_ms: int
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventEntry:
+    """An event of the product's code."""
+
+    at_ms: int
+    name: str
+    data: str

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL for what devices tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
+
+from muster.protocol import Crash
+from ota_server.telemetry.models import (
+    EventEntry,
+    HistoryKind,
+    HistoryLine,
+    LogEntry,
+    counted_reports,
+    crashes,
+    events,
+    history,
+    logs,
+)
+
+
+def add_history(
+    connection: Connection, device_row: int, at_ms: int, kind: HistoryKind, text: str, once: str | None = None
+) -> None:
+    """Adds a line; a second one with the same `once` is ignored."""
+    connection.execute(
+        insert_or_ignore(history)
+        .values(device_row=device_row, at_ms=at_ms, kind=kind, text=text, once=once)
+        .on_conflict_do_nothing()
+    )
+
+
+def count_report(connection: Connection, device_row: int, report_id: int) -> bool:
+    """Whether a report is new; from now on it is not."""
+    result = connection.execute(
+        insert_or_ignore(counted_reports).values(device_row=device_row, report_id=report_id).on_conflict_do_nothing()
+    )
+    return result.rowcount == 1
+
+
+def add_logs(connection: Connection, device_row: int, lines: Sequence[LogEntry]) -> None:
+    connection.execute(
+        insert(logs),
+        [{"device_row": device_row, "at_ms": line.at_ms, "level": line.level, "text": line.text} for line in lines],
+    )
+
+
+def add_events(connection: Connection, device_row: int, entries: Sequence[EventEntry]) -> None:
+    connection.execute(
+        insert(events),
+        [{"device_row": device_row, "at_ms": item.at_ms, "name": item.name, "data": item.data} for item in entries],
+    )
+
+
+def add_crash(connection: Connection, device_row: int, at_ms: int, crash: Crash) -> None:
+    connection.execute(
+        insert(crashes).values(
+            device_row=device_row,
+            at_ms=at_ms,
+            identity8=crash.identity,
+            reason=crash.reason,
+            pc=crash.pc,
+            lr=crash.lr,
+            uptime_s=crash.uptime_s,
+        )
+    )
+
+
+def history_of(connection: Connection, device_row: int, limit: int = 200) -> list[HistoryLine]:
+    """Newest first."""
+    rows = connection.execute(
+        select(history.c.at_ms, history.c.kind, history.c.text)
+        .where(history.c.device_row == device_row)
+        .order_by(history.c.at_ms.desc(), history.c.id.desc())
+        .limit(limit)
+    )
+    return [HistoryLine(*row) for row in rows]
+
+
+def logs_of(connection: Connection, device_row: int, limit: int = 200) -> list[LogEntry]:
+    """Newest first."""
+    rows = connection.execute(
+        select(logs.c.at_ms, logs.c.level, logs.c.text)
+        .where(logs.c.device_row == device_row)
+        .order_by(logs.c.at_ms.desc(), logs.c.id.desc())
+        .limit(limit)
+    )
+    return [LogEntry(*row) for row in rows]
+
+
+def events_of(connection: Connection, device_row: int, limit: int = 200) -> list[EventEntry]:
+    """Newest first."""
+    rows = connection.execute(
+        select(events.c.at_ms, events.c.name, events.c.data)
+        .where(events.c.device_row == device_row)
+        .order_by(events.c.at_ms.desc(), events.c.id.desc())
+        .limit(limit)
+    )
+    return [EventEntry(*row) for row in rows]
+
+
+def forget_device(connection: Connection, device_row: int) -> None:
+    """Removes what a row told, before the row itself goes."""
+    for table in (history, logs, events, crashes, counted_reports):
+        connection.execute(delete(table).where(table.c.device_row == device_row))
+
+
+def forget_before(connection: Connection, at_ms: int) -> int:
+    """Removes logs and events older than a time; returns how many rows went."""
+    gone = 0
+    for table in (logs, events):
+        gone += connection.execute(delete(table).where(table.c.at_ms < at_ms)).rowcount
+    return gone

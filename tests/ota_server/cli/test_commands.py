@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that talk to a server, against a real one on a free port."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from muster.cli.main import main
+from muster.client import ServerClient
+from ota_server.accounts import service as accounts
+from ota_server.clock import SystemClock
+from tests.ota_server import keys
+from tests.ota_server.conftest import listen_app, make_settings
+
+
+class Terminal:
+    """Runs `muster` commands with a server and a token in the environment."""
+
+    def __init__(self, url: str, token: str, folder: Path) -> None:
+        self.environment = {"MUSTER_SERVER": url, "MUSTER_TOKEN": token}
+        self.folder = folder
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments, env=self.environment)
+
+    def json(self, *arguments: str) -> Any:
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output)
+
+    def file(self, name: str, raw: bytes) -> str:
+        (self.folder / name).write_bytes(raw)
+        return str(self.folder / name)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    with listen_app(make_settings(tmp_path / "server"), SystemClock()) as (services, url):
+        _, token = services.database.write(lambda c: accounts.create_account(c, "a@b.c", "-", 0))
+        yield Terminal(url, token, tmp_path)
+
+
+def test_publish_and_roll_out_from_the_command_line(terminal: Terminal) -> None:
+    image, elf = terminal.file("2.bin", keys.image(2).raw), terminal.file("2.elf", keys.elf(2))
+    facts = terminal.json("publish", image, "--elf", elf, "--create-product", "Thermostat", "--title", "Second")
+    assert (facts["version"], facts["platform"], facts["title"]) == (2, "photon", "Second")
+    made = terminal.json("rollout", "create", "--version", "2", "--stage", "10:5", "--stage", "100:50:3", "--start")
+    assert made["rollout"]["status"] == "running"
+    assert [stage["max_failures"] for stage in made["rollout"]["stages"]] == [0, 3]
+    number = str(made["rollout"]["id"])
+    assert terminal.json("rollout", "pause", number)["rollout"]["status"] == "paused"
+    assert terminal.json("rollout", "resume", number)["rollout"]["status"] == "running"
+    shown = terminal.run("rollout", "show", number)
+    assert "rollout 1 of version 2: running" in shown.output
+    assert "goes on at 5 confirmed, 0 now" in shown.output
+    assert "running" in terminal.run("rollout", "show").output
+
+
+def test_devices_are_listed_shown_and_changed(terminal: Terminal) -> None:
+    terminal.run("publish", terminal.file("1.bin", keys.image(1).raw), "--create-product", "Thermostat")
+    assert "no devices yet" in terminal.run("device", "list").output
+    token = terminal.environment["MUSTER_TOKEN"]
+    with ServerClient(terminal.environment["MUSTER_SERVER"], token) as client:
+        client.import_devices(keys.PRODUCT, {24 * "a": keys.key("d").public_key.raw.hex()})
+    assert 24 * "a" in terminal.run("device", "list").output
+    terminal.run("device", "set", 24 * "a", "--lock", "7", "--name", "Kitchen")
+    shown = terminal.json("device", "show", 24 * "a")
+    assert (shown["name"], shown["desired_firmware_version"]) == ("Kitchen", 7)
+    terminal.run("device", "set", 24 * "a", "--unlock")
+    assert terminal.json("device", "show", 24 * "a")["desired_firmware_version"] is None
+    assert "Imported with its key" in terminal.run("device", "show", 24 * "a").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("device", "list"), "name a product with --product (the server has: none)"),
+        (("device", "approve", "zz", "--product", "1"), "there is no product 1"),
+        (("rollout", "show", "9", "--product", "1"), "there is no product 1"),
+        (("device", "set", "zz"), "nothing to change"),
+        (("device", "list", "--server", "http://127.0.0.1:9"), "is `muster serve` running?"),
+    ],
+)
+def test_errors_are_one_line(terminal: Terminal, arguments: tuple[str, ...], text: str) -> None:
+    result = terminal.run(*arguments)
+    assert result.exit_code == 1
+    assert text in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_without_a_token_it_says_how_to_get_one(terminal: Terminal) -> None:
+    terminal.environment["MUSTER_TOKEN"] = ""
+    assert "muster serve --init prints one" in terminal.run("device", "list").output
+    path = terminal.file("token", b"0" * 40 + b"\n")
+    assert "access token is not valid" in terminal.run("device", "list", "--token-file", path).output
+
+
+def test_bad_stage_is_a_usage_error(terminal: Terminal) -> None:
+    result = terminal.run("rollout", "create", "--version", "2", "--stage", "ten")
+    assert result.exit_code == 2
+    assert "PERCENT:MIN_CONFIRMED" in result.output

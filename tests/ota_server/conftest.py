@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole server in this process, its clock in the test's hand."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from muster.image.image import Image
+from muster.signing.keys import PrivateKey, write_private_key
+from ota_server import http
+from ota_server.accounts import service as accounts
+from ota_server.accounts.service import Passwords
+from ota_server.app import create_app
+from ota_server.clock import Clock
+from ota_server.services import Services
+from ota_server.settings import Settings
+from tests.ota_server import keys
+from tests.ota_server.simulated import SimulatedDevice
+
+EMAIL = "ana@example.com"
+PASSWORD = "correct horse"
+CBOR = {"content-type": "application/cbor"}
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.at_ms = 1_800_000_000_000
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    def advance_s(self, seconds: float) -> None:
+        self.at_ms += int(seconds * 1000)
+
+
+@dataclass
+class Server:
+    """A running server as tests use it."""
+
+    folder: Path
+    clock: HandClock
+    client: TestClient
+    token: str
+    devices: list[SimulatedDevice] = field(default_factory=list)
+
+    @property
+    def services(self) -> Services:
+        services = self.client.app.state.services  # type: ignore[attr-defined]
+        assert isinstance(services, Services)
+        return services
+
+    def api(self, method: str, path: str, expect: int = 200, **arguments: Any) -> Any:
+        """Calls the management API under /v1 and returns its JSON."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        response = self.client.request(method, f"/v1{path}", headers=headers, **arguments)
+        assert response.status_code == expect, response.text
+        return response.json() if response.content else None
+
+    def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        response = self.client.post(path, content=body, headers=CBOR)
+        return response.status_code, response.content
+
+    def get(self, path: str, first: int, last: int) -> bytes | None:
+        response = self.client.get(path, headers={"range": f"bytes={first}-{last}"})
+        return response.content if response.status_code == 206 else None
+
+    def product(self, **fields: Any) -> None:
+        """Makes the product of the tests' images."""
+        product = {"id": keys.PRODUCT, "name": "Thermostat", "auto_approve": True, **fields}
+        self.api("POST", "/products", 201, json={"product": product})
+
+    def publish(self, image: Image, expect: int = 201, **form: Any) -> Any:
+        return self.api(
+            "POST",
+            f"/products/{image.manifest.product_id}/firmware",
+            expect,
+            files={"file": ("firmware.bin", image.raw)},
+            data=form,
+        )
+
+    def device(self, number: int = 1, running: Image | None = None, **fields: Any) -> SimulatedDevice:
+        """A device that runs version 1 unless told otherwise; it has not opened a session yet."""
+        image = running or keys.image(1, fields.get("platform_id", keys.PHOTON))
+        device_id = hashlib.sha256(f"device {number}".encode()).digest()[:12]
+        fields.setdefault("key", keys.key(f"device {number}"))
+        device = SimulatedDevice(self.post, self.get, device_id, running=image, **fields)
+        self.devices.append(device)
+        return device
+
+    def rollout(self, version: int, *stages: dict[str, int], start: bool = True) -> int:
+        """Makes a rollout of all devices (or of these stages), starts it and waits for its patches."""
+        plan = list(stages) or [{"percent": 100, "min_confirmed": 1000, "max_failures": 1000}]
+        path = f"/products/{keys.PRODUCT}/rollouts"
+        made = self.api("POST", path, 201, json={"version": version, "stages": plan})
+        number = int(made["rollout"]["id"])
+        if start:
+            self.api("POST", f"{path}/{number}/start")
+            self.services.patcher.work_off()
+        return number
+
+    def show(self, rollout: int) -> Any:
+        return self.api("GET", f"/products/{keys.PRODUCT}/rollouts/{rollout}")
+
+    def seen(self, device: SimulatedDevice) -> Any:
+        return self.api("GET", f"/products/{keys.PRODUCT}/devices/{device.device_id.hex()}")
+
+
+def make_settings(folder: Path, online: str = "online", version: int = 1) -> Settings:
+    """Settings over a folder with the tests' keys."""
+    folder.mkdir(exist_ok=True)
+    online_key, keyset = folder / f"{online}.pem", folder / f"keyset-{version}.cbor"
+    if not online_key.exists():
+        write_private_key(online_key, PrivateKey(keys.key(online).seed))
+    names = ("online",) if online == "online" else ("online", online)
+    keyset.write_bytes(keys.keyset(version, names).to_bytes())
+    return Settings(folder / "data", online_key, (keyset,))
+
+
+@cache
+def _hashed() -> str:
+    """Takes long on purpose: once is enough."""
+    return Passwords().hash(PASSWORD)
+
+
+def run_server(settings: Settings, clock: HandClock, token: str | None = None) -> Iterator[Server]:
+    """Runs a server in this process until the iterator goes on."""
+    app = create_app(settings, clock)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        services: Services = app.state.services
+        if token is None:
+            now_ms = clock.now_ms()
+            token = services.database.write(lambda c: accounts.create_account(c, EMAIL, _hashed(), now_ms))[1]
+        yield Server(settings.data_dir, clock, client, token)
+
+
+@contextlib.contextmanager
+def listen_app(settings: Settings, clock: Clock) -> Iterator[tuple[Services, str]]:
+    """A server on a real socket, in a thread; its parts and its address."""
+    app = create_app(settings, clock)
+    services: Services = app.state.services
+    listener = http.listen("127.0.0.1", 0)
+    ready = threading.Event()
+    config = uvicorn.Config(app, http=http.PatientProtocol, log_level="critical", timeout_graceful_shutdown=5)
+    runner = http.OtaServer(config, services, ready.set)
+    thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    assert ready.wait(60)
+    try:
+        yield services, f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        services.feed.close()
+        runner.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def server(tmp_path: Path, clock: HandClock) -> Iterator[Server]:
+    """A server without a product."""
+    yield from run_server(make_settings(tmp_path / "server"), clock)
+
+
+@pytest.fixture
+def stocked(server: Server) -> Server:
+    """A server with the product and versions 1 and 2 of it for all platforms."""
+    server.product()
+    for version in (1, 2):
+        for platform in (keys.PHOTON, keys.P1, keys.ELECTRON):
+            server.publish(keys.image(version, platform))
+    server.services.patcher.work_off()
+    return server

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one writer: jobs in groups, each whole or not at all, told only after the commit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from ota_server.storage import database as module
+from ota_server.storage.database import Database, Overloaded
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "x.sqlite3")
+    made.write(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n INTEGER UNIQUE)"))
+    yield made
+    made.close()
+
+
+def add(number: int) -> Callable[[Connection], int]:
+    def work(connection: Connection) -> int:
+        connection.exec_driver_sql("INSERT INTO t VALUES (?)", (number,))
+        if number < 0:
+            raise ValueError(number)
+        return number
+
+    return work
+
+
+def rows(database: Database) -> list[int]:
+    with database.read() as connection:
+        return list(connection.exec_driver_sql("SELECT n FROM t ORDER BY n").scalars())
+
+
+def hold(database: Database) -> tuple[threading.Event, Future[bool]]:
+    """A job that keeps the writer until the event is set, so that others queue up."""
+    gate = threading.Event()
+    started = threading.Event()
+
+    def work(_connection: Connection) -> bool:
+        started.set()
+        return gate.wait(60)
+
+    future = database.submit(work)
+    assert started.wait(60)
+    return gate, future
+
+
+def test_one_bad_job_does_not_fail_its_batch(database: Database) -> None:
+    gate, _ = hold(database)
+    futures = [database.submit(add(number)) for number in (1, -2, 3, -4, 5)]
+    gate.set()
+    assert [future.exception(60) is None for future in futures] == [True, False, True, False, True]
+    assert rows(database) == [1, 3, 5]
+
+
+def test_result_is_told_only_when_it_can_be_read(database: Database) -> None:
+    gate, _ = hold(database)
+    future = database.submit(add(7))
+    assert not future.done()
+    gate.set()
+    assert future.result(60) == 7
+    assert rows(database) == [7]
+
+
+def test_failed_commit_is_told_to_every_job_of_its_batch(database: Database) -> None:
+    gate, _ = hold(database)
+    futures: list[Future[Any]] = [database.submit(add(number)) for number in (1, 2)]
+    futures.append(database.submit(lambda connection: connection.exec_driver_sql("ROLLBACK")))
+    gate.set()
+    for future in futures:
+        assert future.exception(60) is not None
+    assert rows(database) == []
+    assert database.write(add(9)) == 9, "and the writer goes on"
+
+
+def test_writer_says_when_it_has_too_much_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUEUE_MAX", 2)
+    database = Database(tmp_path / "x.sqlite3")
+    gate, _ = hold(database)
+    for _ in range(2):
+        database.submit(lambda _connection: None)
+    with pytest.raises(Overloaded):
+        database.submit(lambda _connection: None)
+    gate.set()
+    database.close()

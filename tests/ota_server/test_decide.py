@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decision: precedence, refusals and its trace."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ota_server.rollouts.decide import DeviceFacts, Plan, RunningRollout, Target, decide, in_cohort
+
+
+def target(version: int, counter: int = 0) -> Target:
+    return Target(version, bytes([version]) * 32, version, 6, counter, 0, 9, 1, 5000)
+
+
+TARGETS = {(version, 6): target(version) for version in (1, 2, 3, 4)}
+FACTS = DeviceFacts(
+    device_id=24 * "a",
+    is_trusted=True,
+    development=False,
+    locked_version=None,
+    platform_id=6,
+    identity=bytes([1]) * 8,
+    product_version=1,
+    hardware_revision=1,
+    security_counter=0,
+    bootloader_version=1,
+    keyset_version=1,
+    boot_state=0,
+    is_busy=False,
+    blocked=frozenset(),
+)
+
+
+def rollout(number: int, version: int, percent: int = 100) -> RunningRollout:
+    return RunningRollout(number, version, 0, percent, b"salt", {6: TARGETS[version, 6]})
+
+
+PLAN = Plan(1, (rollout(2, 3), rollout(1, 2)), 2, TARGETS)
+
+
+def offered(facts: DeviceFacts, plan: Plan = PLAN) -> int | None:
+    decision = decide(facts, plan)
+    assert decision.trace, "it can always explain itself"
+    return None if decision.target is None else decision.target.version
+
+
+def test_precedence_is_development_then_lock_then_rollout_then_default_then_nothing() -> None:
+    everything = replace(FACTS, development=True, locked_version=4)
+    assert offered(everything) is None
+    assert offered(replace(everything, development=False)) == 4
+    assert offered(FACTS) == 3, "the newest rollout"
+    assert offered(FACTS, replace(PLAN, rollouts=(rollout(2, 3, 0), rollout(1, 2)))) == 2
+    assert offered(FACTS, replace(PLAN, rollouts=())) == 2
+    assert offered(FACTS, replace(PLAN, rollouts=(), default_version=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"is_trusted": False}, "Quarantined"),
+        ({"identity": None}, "not said yet"),
+        ({"platform_id": None}, "not said yet"),
+        ({"boot_state": 2}, "On trial 2"),
+        ({"is_busy": True}, "staged an image"),
+        ({"keyset_version": 2}, "newer than this server's 1"),
+        ({"development": True}, "development device"),
+        ({"platform_id": 8}, "no image for its platform"),
+        ({"security_counter": 1}, "is below its own, 1"),
+        ({"hardware_revision": 10}, "it is 10"),
+        ({"bootloader_version": 0}, "needs bootloader 1"),
+        ({"security_counter": None}, "has not told security counter"),
+        ({"identity": bytes([3]) * 8}, "it runs it"),
+        ({"product_version": 4}, "only a lock goes back"),
+        ({"blocked": frozenset({bytes([3]) * 16})}, "failed on it"),
+        ({"locked_version": 9}, "no image for its platform"),
+    ],
+)
+def test_nothing_is_offered_and_it_says_why(change: dict[str, object], why: str) -> None:
+    decision = decide(replace(FACTS, **change), PLAN)  # type: ignore[arg-type]  # fields by name
+    assert decision.target is None
+    assert why in decision.explanation
+
+
+def test_a_lock_goes_back_but_never_below_the_security_counter() -> None:
+    runs_three = replace(FACTS, identity=bytes([3]) * 8, product_version=3, locked_version=1)
+    assert offered(runs_three) == 1
+    assert offered(replace(runs_three, security_counter=1)) is None
+
+
+def test_the_first_rule_that_applies_decides_even_when_it_refuses() -> None:
+    only_two_would_do = replace(FACTS, blocked=frozenset({bytes([3]) * 16}))
+    assert offered(only_two_would_do) is None
+
+
+FACTS_STRATEGY = st.builds(
+    DeviceFacts,
+    device_id=st.just(24 * "a"),
+    is_trusted=st.booleans(),
+    development=st.booleans(),
+    locked_version=st.none() | st.integers(1, 5),
+    platform_id=st.none() | st.sampled_from([6, 8]),
+    identity=st.none() | st.integers(1, 5).map(lambda number: bytes([number]) * 8),
+    product_version=st.none() | st.integers(1, 5),
+    hardware_revision=st.none() | st.integers(0, 12),
+    security_counter=st.none() | st.integers(0, 3),
+    bootloader_version=st.none() | st.integers(0, 2),
+    keyset_version=st.none() | st.integers(0, 3),
+    boot_state=st.none() | st.integers(0, 3),
+    is_busy=st.booleans(),
+    blocked=st.frozensets(st.integers(1, 5).map(lambda number: bytes([number]) * 16)),
+)
+
+
+@given(facts=FACTS_STRATEGY, counters=st.lists(st.integers(0, 3), min_size=4, max_size=4))
+def test_no_facts_lead_to_an_offer_that_breaks_a_rule(facts: DeviceFacts, counters: list[int]) -> None:
+    targets = {(version, 6): target(version, counters[version - 1]) for version in (1, 2, 3, 4)}
+    running = RunningRollout(1, 3, 0, 100, b"", {6: targets[3, 6]})
+    decision = decide(facts, Plan(1, (running,), 4, targets))
+    if decision.target is not None:
+        assert facts.is_trusted
+        assert not facts.development
+        assert not facts.is_busy
+        assert not facts.boot_state
+        assert facts.security_counter is not None
+        assert decision.target.security_counter >= facts.security_counter
+        assert decision.target.platform_id == facts.platform_id
+        assert decision.target.identity[:16] not in facts.blocked
+        assert decision.target.identity[:8] != facts.identity
+        if facts.locked_version is not None:
+            assert decision.target.version == facts.locked_version
+
+
+@given(st.binary(max_size=16), st.text("0123456789abcdef", min_size=24, max_size=24), st.integers(0, 99))
+def test_a_growing_share_keeps_every_device(salt: bytes, device_id: str, percent: int) -> None:
+    assert in_cohort(salt, device_id, percent) <= in_cohort(salt, device_id, percent + 1)
+    assert in_cohort(salt, device_id, 100)
+    assert not in_cohort(salt, device_id, 0)
+
+
+def test_shares_are_close_to_their_percentage() -> None:
+    ids = [f"{number:024x}" for number in range(4000)]
+    for percent in (1, 10, 50, 90):
+        share = sum(in_cohort(b"salt", device_id, percent) for device_id in ids) / 40
+        assert abs(share - percent) < 2.5

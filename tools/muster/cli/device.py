@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muster device`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from muster.cli.output import fact_lines, json_option
+from muster.cli.server import open_client, product_id, product_option, server_options
+from muster.client import JsonObject
+from muster.errors import ValueOutOfRange
+from muster.inspection import JsonValue
+
+_SHOWN = (
+    "id",
+    "name",
+    "status",
+    "quarantine_reason",
+    "fingerprint",
+    "platform",
+    "online",
+    "last_heard",
+    "firmware_version",
+    "identity",
+    "slot",
+    "boot_state",
+    "boots",
+    "development",
+    "desired_firmware_version",
+    "explanation",
+)
+
+
+@click.group(epilog="Example: muster device list")
+def device() -> None:
+    """List, show, approve and change devices of a server."""
+
+
+@device.command("list", epilog="Example: muster device list --json")
+@product_option
+@server_options
+@json_option
+def list_devices(product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """List a product's devices."""
+    with open_client(url, token_file) as client:
+        devices = client.devices(product_id(client, product))
+    if as_json:
+        click.echo(json.dumps({"devices": devices}, indent=2))
+        return
+    for item in devices:
+        online = "online" if item.get("online") else "offline"
+        version = item.get("firmware_version")
+        click.echo(
+            f"{item.get('id')}  {item.get('platform') or '-':<10} {online:<8} {item.get('status'):<12} "
+            f"{'-' if version is None else version:>6}"
+        )
+    if not devices:
+        click.echo("no devices yet: one that reports in appears here")
+
+
+@device.command(epilog="Example: muster device show 0123456789abcdef01234567")
+@click.argument("device_id")
+@product_option
+@server_options
+@json_option
+def show(device_id: str, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Show a device, why it runs what it runs, and what happened to it."""
+    with open_client(url, token_file) as client:
+        facts = client.device(product_id(client, product), device_id)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    _print(facts)
+    history = facts.get("history")
+    for line in history[:20] if isinstance(history, list) else []:
+        click.echo(f"  {line['at']}  {line['text']}")
+
+
+@device.command(epilog="Example: muster device approve 0123456789abcdef01234567 --fingerprint 6a0b1c2d3e4f5061")
+@click.argument("device_id")
+@click.option("--fingerprint", help="Which key, by at least 16 digits; needed when several keys claim the id.")
+@product_option
+@server_options
+@json_option
+def approve(
+    device_id: str, fingerprint: str | None, product: int | None, url: str, token_file: Path | None, as_json: bool
+) -> None:
+    """Trust a quarantined device's key."""
+    with open_client(url, token_file) as client:
+        facts = client.approve(product_id(client, product), device_id, fingerprint)
+    _print_or_json(facts, as_json)
+
+
+@device.command("set", epilog="Example: muster device set 0123456789abcdef01234567 --lock 2")
+@click.argument("device_id")
+@click.option("--lock", type=click.IntRange(1, 65_534), help="Lock it to a version.")
+@click.option("--unlock", is_flag=True, help="Unlock it.")
+@click.option("--development/--no-development", default=None, help="A development device gets nothing automatically.")
+@click.option("--name", help="What to call it.")
+@product_option
+@server_options
+@json_option
+def set_device(
+    device_id: str,
+    lock: int | None,
+    unlock: bool,
+    development: bool | None,
+    name: str | None,
+    product: int | None,
+    url: str,
+    token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Change what the server knows of a device."""
+    changes: JsonObject = {}
+    if lock is not None or unlock:
+        changes["desired_firmware_version"] = lock
+    if development is not None:
+        changes["development"] = development
+    if name is not None:
+        changes["name"] = name
+    if not changes:
+        raise ValueOutOfRange("nothing to change: give --lock, --unlock, --development or --name")
+    with open_client(url, token_file) as client:
+        facts = client.change_device(product_id(client, product), device_id, **changes)
+    _print_or_json(facts, as_json)
+
+
+def _print_or_json(facts: JsonObject, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        _print(facts)
+
+
+def _print(facts: JsonObject) -> None:
+    shown: dict[str, JsonValue] = {}
+    for name in _SHOWN:
+        value = facts.get(name)
+        if isinstance(value, (str, int)) or (value is None and name in facts):
+            shown[name] = value
+    for line in fact_lines(shown):
+        click.echo(line)

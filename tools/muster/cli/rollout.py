@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muster rollout`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from muster.cli.output import fact_lines, json_option
+from muster.cli.server import open_client, product_id, product_option, server_options
+from muster.client import JsonObject, Stage
+from muster.inspection import JsonValue
+
+
+class StageType(click.ParamType[Stage]):
+    """PERCENT:MIN_CONFIRMED[:MAX_FAILURES]."""
+
+    name = "stage"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Stage:
+        parts = str(value).split(":")
+        if len(parts) in (2, 3) and all(part.isdecimal() for part in parts):
+            return Stage(int(parts[0]), int(parts[1]), int(parts[2]) if len(parts) == 3 else 0)
+        return self.fail(f"{value!r} is not PERCENT:MIN_CONFIRMED or PERCENT:MIN_CONFIRMED:MAX_FAILURES", param, ctx)
+
+
+@click.group(epilog="Example: muster rollout create --version 2 --stage 10:50:2 --stage 100:900:10 --start")
+def rollout() -> None:
+    """Make, start, pause and show rollouts of a server."""
+
+
+@rollout.command(epilog="Example: muster rollout create --version 2 --stage 10:50:2 --stage 100:900:10 --start")
+@click.option("--version", type=click.IntRange(1, 65_534), required=True, help="The release to bring out.")
+@click.option(
+    "--stage",
+    "stages",
+    type=StageType(),
+    multiple=True,
+    required=True,
+    metavar="PERCENT:CONFIRMED[:FAILURES]",
+    help="A share of the devices; ends at so many confirmed boots, pauses above so many failures. May be given again.",
+)
+@click.option("--name", default="", help="What to call it.")
+@click.option("--salt", help="32 hexadecimal digits that spread the devices. [default: random]")
+@click.option("--start", is_flag=True, help="Start it at once.")
+@product_option
+@server_options
+@json_option
+def create(
+    version: int,
+    stages: tuple[Stage, ...],
+    name: str,
+    salt: str | None,
+    start: bool,
+    product: int | None,
+    url: str,
+    token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a rollout."""
+    with open_client(url, token_file) as client:
+        number = product_id(client, product)
+        made = client.create_rollout(number, version, stages, name, salt)
+        if start:
+            made = client.move_rollout(number, _int(made, "id"), "start")
+    _print({"rollout": made}, as_json)
+
+
+def _verb(verb: str, text: str) -> None:
+    @rollout.command(verb, help=text, epilog=f"Example: muster rollout {verb} 3")
+    @click.argument("number", type=int)
+    @product_option
+    @server_options
+    @json_option
+    def move(number: int, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+        with open_client(url, token_file) as client:
+            moved = client.move_rollout(product_id(client, product), number, verb)
+        _print({"rollout": moved}, as_json)
+
+
+_verb("start", "Start a draft.")
+_verb("pause", "Stop offering until it is resumed.")
+_verb("resume", "Go on; the failures so far are forgiven.")
+_verb("abort", "End a rollout for good.")
+
+
+@rollout.command(epilog="Example: muster rollout show 3")
+@click.argument("number", type=int, required=False)
+@product_option
+@server_options
+@json_option
+def show(number: int | None, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Show a rollout with its numbers and troubles, or all rollouts."""
+    with open_client(url, token_file) as client:
+        chosen = product_id(client, product)
+        if number is not None:
+            _print(client.rollout(chosen, number), as_json)
+            return
+        rollouts = client.rollouts(chosen)
+    if as_json:
+        click.echo(json.dumps({"rollouts": rollouts}, indent=2))
+        return
+    for item in rollouts:
+        click.echo(f"{item.get('id'):>4}  version {item.get('version'):<6} {item.get('status'):<10} {item.get('gate')}")
+    if not rollouts:
+        click.echo("no rollouts yet: muster rollout create makes one")
+
+
+def _print(facts: JsonObject, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    item = facts["rollout"]
+    assert isinstance(item, dict)
+    click.echo(f"rollout {item['id']} of version {item['version']}: {item['status']}")
+    click.echo(str(item["gate"]))
+    shown: dict[str, JsonValue] = {
+        name: item[name] for name in ("progress", "counters", "stages") if isinstance(item.get(name), (dict, list))
+    }
+    for name in ("reasons", "troubles"):
+        found = facts.get(name)
+        if isinstance(found, list) and found:
+            shown[name] = found
+    for line in fact_lines(shown):
+        click.echo(line)
+
+
+def _int(facts: JsonObject, name: str) -> int:
+    value = facts.get(name)
+    assert isinstance(value, int)
+    return value

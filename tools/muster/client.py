@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Talks to a server's management API (docs/howto/server.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from muster.errors import EnvironmentFault, RefusedError
+
+JsonObject = dict[str, object]
+
+TIMEOUT_S = 30.0
+
+
+class ServerUnreachable(EnvironmentFault):
+    """No answer, or one that is not the API's."""
+
+
+class ServerRefused(RefusedError):
+    """The server said no.
+
+    Attributes:
+        http_status: 400 to 599.
+        code: the API's name of the error, such as `not_found`.
+    """
+
+    def __init__(self, message: str, http_status: int, code: str) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of a rollout: `percent` of all devices; it ends at `min_confirmed` and pauses above `max_failures`."""
+
+    percent: int
+    min_confirmed: int
+    max_failures: int
+
+
+class ServerClient:
+    """The management API of one server. Every method raises ServerUnreachable or ServerRefused. Close it after use.
+
+    Args:
+        url: where the server listens, such as http://127.0.0.1:8000.
+        token: an access token.
+        transport: for tests.
+    """
+
+    def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
+        headers = {"authorization": f"Bearer {token}"}
+        self._http = httpx.Client(
+            base_url=f"{url.rstrip('/')}/v1", headers=headers, timeout=TIMEOUT_S, transport=transport
+        )
+        self._url = url
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def products(self) -> list[JsonObject]:
+        """All products."""
+        return _objects(self._call("GET", "/products"), "products")
+
+    def create_product(self, product_id: int, name: str, **fields: object) -> JsonObject:
+        """Makes a product; `fields` are slug, description, auto_approve, check_in_interval_s, quarantine_max."""
+        body = {"product": {"id": product_id, "name": name, **fields}}
+        return _object(self._call("POST", "/products", json=body), "product")
+
+    def publish(self, image: bytes, product: int, elf: bytes | None = None, title: str = "") -> JsonObject:
+        """Uploads an image, with its ELF file if there is one; returns the release."""
+        files = {"file": ("firmware.bin", image, "application/octet-stream")}
+        if elf is not None:
+            files["elf"] = ("firmware.elf", elf, "application/octet-stream")
+        answer = self._call("POST", f"/products/{product}/firmware", files=files, data={"title": title})
+        return _as_object(answer)
+
+    def releases(self, product: int) -> list[JsonObject]:
+        """All releases, newest first."""
+        answer = self._call("GET", f"/products/{product}/firmware")
+        return [_as_object(item) for item in answer] if isinstance(answer, list) else []
+
+    def patches(self, product: int) -> list[JsonObject]:
+        """All patches, and how far they are."""
+        return _objects(self._call("GET", f"/products/{product}/patches"), "patches")
+
+    def create_rollout(
+        self, product: int, version: int, stages: Sequence[Stage], name: str = "", salt: str | None = None
+    ) -> JsonObject:
+        """Makes a draft. `salt`, 32 hexadecimal digits, spreads the devices over the percentages."""
+        body: JsonObject = {
+            "version": version,
+            "name": name,
+            "salt": salt,
+            "stages": [
+                {
+                    "percent": stage.percent,
+                    "min_confirmed": stage.min_confirmed,
+                    "max_failures": stage.max_failures,
+                }
+                for stage in stages
+            ],
+        }
+        return _object(self._call("POST", f"/products/{product}/rollouts", json=body), "rollout")
+
+    def move_rollout(self, product: int, rollout: int, verb: str) -> JsonObject:
+        """`verb` is start, pause, resume or abort."""
+        return _object(self._call("POST", f"/products/{product}/rollouts/{rollout}/{verb}"), "rollout")
+
+    def rollouts(self, product: int) -> list[JsonObject]:
+        """All rollouts, newest first."""
+        return _objects(self._call("GET", f"/products/{product}/rollouts"), "rollouts")
+
+    def rollout(self, product: int, rollout: int) -> JsonObject:
+        """One rollout: `rollout`, `reasons` and `troubles`."""
+        return _as_object(self._call("GET", f"/products/{product}/rollouts/{rollout}"))
+
+    def devices(self, product: int) -> list[JsonObject]:
+        """All devices of a product."""
+        found: list[JsonObject] = []
+        page, pages = 1, 1
+        while page <= pages:
+            query = {"page": str(page), "per_page": "500"}
+            answer = _as_object(self._call("GET", f"/products/{product}/devices", params=query))
+            found += _objects(answer, "devices")
+            total = _object(answer, "meta").get("total_pages")
+            pages = total if isinstance(total, int) else 1
+            page += 1
+        return found
+
+    def device(self, product: int, device_id: str) -> JsonObject:
+        """One device with attempts, history, logs and the reason why it runs what it runs."""
+        return _as_object(self._call("GET", f"/products/{product}/devices/{device_id}"))
+
+    def approve(self, product: int, device_id: str, fingerprint: str | None = None) -> JsonObject:
+        """Trusts a quarantined device's key."""
+        body = {} if fingerprint is None else {"fingerprint": fingerprint}
+        return _as_object(self._call("POST", f"/products/{product}/devices/{device_id}/approve", json=body))
+
+    def change_device(self, product: int, device_id: str, **changes: object) -> JsonObject:
+        """Sets name, development or desired_firmware_version (None unlocks)."""
+        return _as_object(self._call("PUT", f"/products/{product}/devices/{device_id}", json=changes))
+
+    def import_devices(self, product: int, devices: Mapping[str, str | None]) -> JsonObject:
+        """Makes devices known: id -> public key (hexadecimal) or None."""
+        lines = "\n".join(device if key is None else f"{device} {key}" for device, key in devices.items())
+        files = {"file": ("file", lines.encode(), "text/plain")}
+        return _as_object(self._call("POST", f"/products/{product}/devices", files=files))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        json: object = None,
+        params: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        data: Mapping[str, str] | None = None,
+    ) -> object:
+        try:
+            response = self._http.request(method, path, json=json, params=params, files=files, data=data)
+        except httpx.HTTPError as error:
+            raise ServerUnreachable(f"no answer from {self._url}: {error} (is `muster serve` running?)") from error
+        try:
+            answer: object = response.json()
+        except ValueError as error:
+            raise ServerUnreachable(f"{self._url} does not answer as a Muster server does") from error
+        if response.is_success:
+            return answer
+        facts = answer if isinstance(answer, dict) else {}
+        text = str(facts.get("error_description", f"status {response.status_code}"))
+        raise ServerRefused(text, response.status_code, str(facts.get("error", "")))
+
+
+def _as_object(value: object) -> JsonObject:
+    if not isinstance(value, dict):
+        raise ServerUnreachable("the server's answer is not an object")
+    return value
+
+
+def _object(value: object, name: str) -> JsonObject:
+    return _as_object(_as_object(value).get(name))
+
+
+def _objects(value: object, name: str) -> list[JsonObject]:
+    items = _as_object(value).get(name)
+    return [_as_object(item) for item in items] if isinstance(items, list) else []
