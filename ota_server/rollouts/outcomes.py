@@ -39,8 +39,9 @@ REASONS = {
 }
 """Reasons of the boot log (docs/spec/boot.md section 4)."""
 
-# The image itself, or this device for good, is at fault: another download would end the same way.
-_REFUSALS = frozenset(range(OtaStatus.ERR_SLOT, OtaStatus.ERR_IMAGE_LENGTH + 1)) | {OtaStatus.ERR_PATCH_PROFILE}
+# The image itself, or this device for good, is at fault: another download would end the same way. A device says so only
+# of bytes that have the patch's digest; ERR_IDENTITY it says of a patch's header too, which a gateway may have made up.
+_REFUSALS = frozenset(range(OtaStatus.ERR_SLOT, OtaStatus.ERR_IMAGE_LENGTH + 1)) - {OtaStatus.ERR_IDENTITY}
 
 
 def reason_text(reason: int) -> str:

@@ -61,9 +61,7 @@ def test_update_survives_a_cut_at_sampled_operations(update: tuple[Trace, Update
 @pytest.mark.full
 @pytest.mark.parametrize("part", range(PARTS))
 @BothModes
-def test_update_survives_a_cut_at_every_operation(
-    update: tuple[Trace, UpdateTask], mode: CutMode, part: int
-) -> None:
+def test_update_survives_a_cut_at_every_operation(update: tuple[Trace, UpdateTask], mode: CutMode, part: int) -> None:
     trace, task = update
     check_cuts(trace, task, (Cut(n, mode) for n in range(1 + part, trace.operations + 1, PARTS)))
 

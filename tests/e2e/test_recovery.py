@@ -331,9 +331,7 @@ def test_newer_key_set_takes_the_old_keys_away(
         (lambda keys: by_roots(keys, newer_keys(keys), count=1), OtaStatus.ERR_SIGNERS),
         (lambda keys: by_roots(keys, newer_keys(keys, version=1)), OtaStatus.ERR_KEYSET_OLD),
         (
-            lambda keys: replace(
-                by_roots(keys, newer_keys(keys)), content=replace(newer_keys(keys), online_keys=())
-            ),
+            lambda keys: replace(by_roots(keys, newer_keys(keys)), content=replace(newer_keys(keys), online_keys=())),
             OtaStatus.ERR_SIGNATURE,
         ),
     ],

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small ARM programs for the tests: compiled once a session, booted on a fresh device."""
+
 from __future__ import annotations
 
 import hashlib
@@ -32,10 +33,25 @@ class Compiler:
             c_file, elf = self.folder / f"{name}.c", self.folder / f"{name}.elf"
             c_file.write_text('#include "prelude.h"\n' + source, encoding="utf-8")
             subprocess.run(
-                ["arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb", "-Os", "-std=gnu11", "-Wall",
-                 "-Wno-unused-function", "-ffreestanding", "-nostdlib", "-fno-tree-loop-distribute-patterns",
-                 f"-I{PROGRAMS}", f"-T{PROGRAMS / 'link.ld'}", str(PROGRAMS / "startup.c"), str(c_file), "-lgcc",
-                 "-o", str(elf)],
+                [
+                    "arm-none-eabi-gcc",
+                    "-mcpu=cortex-m3",
+                    "-mthumb",
+                    "-Os",
+                    "-std=gnu11",
+                    "-Wall",
+                    "-Wno-unused-function",
+                    "-ffreestanding",
+                    "-nostdlib",
+                    "-fno-tree-loop-distribute-patterns",
+                    f"-I{PROGRAMS}",
+                    f"-T{PROGRAMS / 'link.ld'}",
+                    str(PROGRAMS / "startup.c"),
+                    str(c_file),
+                    "-lgcc",
+                    "-o",
+                    str(elf),
+                ],
                 check=True,
             )
             subprocess.run(["arm-none-eabi-objcopy", "-O", "ihex", str(elf), str(made)], check=True)

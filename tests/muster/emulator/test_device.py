@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running, snapshots and determinism."""
+
 from __future__ import annotations
 
 import hashlib
@@ -203,8 +204,8 @@ def test_closed_device_says_so(bench: Bench) -> None:
 
 def test_jump_to_another_program_with_its_own_stack(bench: Bench) -> None:
     m = bench.run(
-        "void app(void) { uint32_t sp; __asm volatile(\"mov %0, sp\" : \"=r\"(sp)); OUT[0] = sp; done(); }\n"
-        "int main(void) { __asm volatile(\"msr msp, %0\\n bx %1\" :: \"r\"(0x20008000), \"r\"(app)); return 0; }"
+        'void app(void) { uint32_t sp; __asm volatile("mov %0, sp" : "=r"(sp)); OUT[0] = sp; done(); }\n'
+        'int main(void) { __asm volatile("msr msp, %0\\n bx %1" :: "r"(0x20008000), "r"(app)); return 0; }'
     )
     assert 0x20008000 - 64 <= m.out(0) <= 0x20008000
 
@@ -213,7 +214,7 @@ def test_jump_to_another_program_with_its_own_stack(bench: Bench) -> None:
 def test_jump_into_nowhere_faults_and_does_not_hang(bench: Bench, target: int) -> None:
     m = bench.run(
         "void on_hardfault(void) { OUT[0] = SCB_CFSR; done(); }\n"
-        f"int main(void) {{ __asm volatile(\"bx %0\" :: \"r\"({target}u | 1)); return 0; }}"
+        f'int main(void) {{ __asm volatile("bx %0" :: "r"({target}u | 1)); return 0; }}'
     )
     assert m.out(0) == 1
 

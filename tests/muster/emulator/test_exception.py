@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exceptions, priorities, faults and lockup (ARMv7-M section B1.5)."""
+
 from __future__ import annotations
 
 import pytest
@@ -114,10 +115,10 @@ def test_priority_grouping_makes_subpriorities_wait(bench: Bench) -> None:
 def test_tail_chaining_keeps_the_stack_frame(bench: Bench) -> None:
     m = bench.run(
         EXTI + "static uint32_t sp(void) { return (uint32_t)__builtin_frame_address(0); }\n"
-        "__attribute__((naked)) void on_exti0(void) { __asm volatile(\"mov r0, sp\\n mov r1, lr\\n b body0\"); }\n"
+        '__attribute__((naked)) void on_exti0(void) { __asm volatile("mov r0, sp\\n mov r1, lr\\n b body0"); }\n'
         "__attribute__((used)) void body0(uint32_t s, uint32_t lr) { NVIC_ISPR(0) = 1u << 7; BARRIER(); OUT[0] = s;"
         " OUT[1] = lr; }\n"
-        "__attribute__((naked)) void on_exti1(void) { __asm volatile(\"mov r0, sp\\n mov r1, lr\\n b body1\"); }\n"
+        '__attribute__((naked)) void on_exti1(void) { __asm volatile("mov r0, sp\\n mov r1, lr\\n b body1"); }\n'
         "__attribute__((used)) void body1(uint32_t s, uint32_t lr) { OUT[2] = s; OUT[3] = lr; }\n"
         "int main(void) { (void)sp; enable(0x40, 0x40, 0); pend(6); return 0; }"
     )
@@ -136,9 +137,9 @@ def test_four_priority_bits_are_kept(bench: Bench) -> None:
 def test_primask_holds_interrupts_back_until_it_opens(bench: Bench) -> None:
     m = bench.run(
         EXTI + "void on_exti0(void) { note(2); }\n"
-        "int main(void) { enable(0, 0, 0); __asm volatile(\"cpsid i\"); pend(6); note(1); for (volatile int i = 0; i <"
+        'int main(void) { enable(0, 0, 0); __asm volatile("cpsid i"); pend(6); note(1); for (volatile int i = 0; i <'
         " 100; i++);"
-        " note(9); __asm volatile(\"cpsie i\\n isb\"); note(3); return 0; }"
+        ' note(9); __asm volatile("cpsie i\\n isb"); note(3); return 0; }'
     )
     assert m.outs(5) == [4, 1, 9, 2, 3]
 
@@ -146,18 +147,18 @@ def test_primask_holds_interrupts_back_until_it_opens(bench: Bench) -> None:
 def test_basepri_masks_its_priority_and_below(bench: Bench) -> None:
     m = bench.run(
         EXTI + "void on_exti0(void) { note(1); }\nvoid on_exti1(void) { note(2); }\n"
-        "int main(void) { enable(0x40, 0x80, 0); __asm volatile(\"msr basepri, %0\" :: \"r\"(0x80)); pend(7); pend(6);"
+        'int main(void) { enable(0x40, 0x80, 0); __asm volatile("msr basepri, %0" :: "r"(0x80)); pend(7); pend(6);'
         " note(3);"
-        " __asm volatile(\"msr basepri, %0\\n isb\" :: \"r\"(0)); note(4); return 0; }"
+        ' __asm volatile("msr basepri, %0\\n isb" :: "r"(0)); note(4); return 0; }'
     )
     assert m.outs(5) == [4, 1, 3, 2, 4]
 
 
 def test_faultmask_is_cleared_on_return_from_an_exception(bench: Bench) -> None:
     m = bench.run(
-        "void on_svc(void) { __asm volatile(\"cpsid f\"); uint32_t f; __asm volatile(\"mrs %0, faultmask\" :"
-        " \"=r\"(f)); OUT[0] = f; }\n"
-        "int main(void) { " + CALL_SVC + "; uint32_t f; __asm volatile(\"mrs %0, faultmask\" : \"=r\"(f)); OUT[1] = f;"
+        'void on_svc(void) { __asm volatile("cpsid f"); uint32_t f; __asm volatile("mrs %0, faultmask" :'
+        ' "=r"(f)); OUT[0] = f; }\n'
+        "int main(void) { " + CALL_SVC + '; uint32_t f; __asm volatile("mrs %0, faultmask" : "=r"(f)); OUT[1] = f;'
         " return 0; }"
     )
     assert m.outs(2) == [1, 0]
@@ -249,9 +250,9 @@ def test_fault_escalates_to_hardfault_when_not_enabled(
 
 def test_bus_fault_tells_address_and_instruction(bench: Bench) -> None:
     m = bench.run(
-        CATCH + "int main(void) { all(); uint32_t here; __asm volatile(\"adr %0, 1f\\n str %0, [%1, #40]\\n"
-        " ldr r0, =0x60001234\\n .align 2\\n 1: ldr r0, [r0]\""
-        " : \"=&r\"(here) : \"r\"(OUT) : \"r0\", \"memory\"); return 0; }"
+        CATCH + 'int main(void) { all(); uint32_t here; __asm volatile("adr %0, 1f\\n str %0, [%1, #40]\\n'
+        ' ldr r0, =0x60001234\\n .align 2\\n 1: ldr r0, [r0]"'
+        ' : "=&r"(here) : "r"(OUT) : "r0", "memory"); return 0; }'
     )
     assert m.out(3) == 0x60001234
     assert m.out(4) == m.out(10)
@@ -302,8 +303,7 @@ def test_overflowing_stack_is_a_stacking_error_and_then_lockup(bench: Bench) -> 
 
 def test_fault_in_hardfault_is_lockup_with_registers_and_stack(bench: Bench) -> None:
     m = bench.boot(
-        "void on_hardfault(void) { (void)REG(0x60000000); }\n"
-        "int main(void) { (void)REG(0x60000000); return 0; }"
+        "void on_hardfault(void) { (void)REG(0x60000000); }\nint main(void) { (void)REG(0x60000000); return 0; }"
     )
     result = m.device.run(0.5)
     assert result.reason is RunReason.LOCKUP
@@ -339,10 +339,10 @@ def test_reset_pin_leaves_lockup(bench: Bench) -> None:
 
 def test_fault_registers_clear_by_writing_ones(bench: Bench) -> None:
     m = bench.run(
-        "__attribute__((naked)) void on_hardfault(void) { __asm volatile(\"ldr r0, [sp, #24]\\n adds r0, #2\\n str r0,"
-        " [sp, #24]\\n bx lr\"); }\n"
+        '__attribute__((naked)) void on_hardfault(void) { __asm volatile("ldr r0, [sp, #24]\\n adds r0, #2\\n str r0,'
+        ' [sp, #24]\\n bx lr"); }\n'
         'int main(void) { __asm volatile("ldr r0, =0x60000000\\n ldr r0, [r0]" ::: "r0"); OUT[0] = SCB_CFSR; SCB_CFSR'
-        ' = 0xFFFFFFFF;'
+        " = 0xFFFFFFFF;"
         " SCB_HFSR = 0xFFFFFFFF; OUT[1] = SCB_CFSR; OUT[2] = SCB_HFSR; return 0; }"
     )
     assert m.outs(3) == [0x8200, 0, 0]
@@ -364,9 +364,9 @@ def test_wfi_skips_to_the_next_interrupt_at_no_cost(bench: Bench) -> None:
 def test_wfi_wakes_for_a_masked_interrupt_without_taking_it(bench: Bench) -> None:
     m = bench.run(
         "void on_systick(void) { OUT[0]++; }\n"
-        "int main(void) { SYST_RVR = 15999; SYST_CVR = 0; __asm volatile(\"cpsid i\"); SYST_CSR = 7; WFI(); OUT[1] ="
+        'int main(void) { SYST_RVR = 15999; SYST_CVR = 0; __asm volatile("cpsid i"); SYST_CSR = 7; WFI(); OUT[1] ='
         " OUT[0];"
-        " __asm volatile(\"cpsie i\\n isb\"); OUT[2] = OUT[0]; return 0; }"
+        ' __asm volatile("cpsie i\\n isb"); OUT[2] = OUT[0]; return 0; }'
     )
     assert m.outs(3) == [1, 0, 1]
 

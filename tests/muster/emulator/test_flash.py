@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One test per rule of the F2 flash controller (PM0059)."""
+
 from __future__ import annotations
 
 import pytest
@@ -35,8 +36,9 @@ def test_wrong_key_is_a_bus_fault_and_locks_until_reset(bench: Bench, keys: tupl
     writes = "".join(f"FLASH_KEYR = {key}u;" for key in keys)
     m = bench.run(
         "void on_busfault(void) { OUT[5]++; OUT[6] = SCB_CFSR; }\n"
-        "int main(void) { SCB_SHCSR |= 1u << 17; OUT[0]++; if (OUT[0] == 1) {" + writes +
-        " BARRIER(); SCB_SHCSR = 0; OUT[1] = FLASH_CR; }"
+        "int main(void) { SCB_SHCSR |= 1u << 17; OUT[0]++; if (OUT[0] == 1) {"
+        + writes
+        + " BARRIER(); SCB_SHCSR = 0; OUT[1] = FLASH_CR; }"
         " if (OUT[0] == 2) { flash_unlock(); OUT[3] = FLASH_CR; return 0; }"
         " OUT[2] = FLASH_CR; system_reset(); }"
     )
@@ -243,8 +245,9 @@ PROTECT_9 = (
 
 def test_write_protected_sector_refuses_program_and_erase(bench: Bench) -> None:
     m = bench.run(
-        "int main(void) { flash_unlock(); flash_program(0x080A0000, 0x11111111);" + PROTECT_9 +
-        "flash_program(0x080A0000, 0); OUT[0] = FLASH_SR; FLASH_SR = 0xF0; flash_erase(9); OUT[1] = FLASH_SR;"
+        "int main(void) { flash_unlock(); flash_program(0x080A0000, 0x11111111);"
+        + PROTECT_9
+        + "flash_program(0x080A0000, 0); OUT[0] = FLASH_SR; FLASH_SR = 0xF0; flash_erase(9); OUT[1] = FLASH_SR;"
         " FLASH_SR = 0xF0; FLASH_CR = 0x204; FLASH_CR |= 1u << 16; OUT[2] = FLASH_SR; FLASH_SR = 0xF0;"
         " flash_erase(10); OUT[3] = FLASH_SR; OUT[4] = REG(0x080A0000); return 0; }"
     )

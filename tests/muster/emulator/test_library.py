@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The native part's way from source to cache."""
+
 from __future__ import annotations
 
 import importlib.util

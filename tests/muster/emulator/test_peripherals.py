@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """SysTick, watchdogs, GPIO, EXTI, RNG, CRC, bit-band and cycle counter."""
+
 from __future__ import annotations
 
 import binascii
@@ -281,8 +282,9 @@ def test_random_numbers_come_when_ready_and_follow_the_seed(bench: Bench) -> Non
 def test_random_generator_without_its_clock_shows_a_clock_error(bench: Bench) -> None:
     m = bench.run(
         "int main(void) { RCC_AHB2ENR |= 1u << 6; REG(0x50060800) = 4; for (volatile int i = 0; i < 100; i++);"
-        " OUT[0] = REG(0x50060804); OUT[1] = REG(0x50060808); RCC_AHB2ENR &= ~(1u << 6); " + PLL_48 +
-        " while (!(REG(0x50060804) & 1)); OUT[2] = REG(0x50060804); REG(0x50060804) = 0; OUT[3] = REG(0x50060804) &"
+        " OUT[0] = REG(0x50060804); OUT[1] = REG(0x50060808); RCC_AHB2ENR &= ~(1u << 6); "
+        + PLL_48
+        + " while (!(REG(0x50060804) & 1)); OUT[2] = REG(0x50060804); REG(0x50060804) = 0; OUT[3] = REG(0x50060804) &"
         " 0x66;"
         " return 0; }"
     )

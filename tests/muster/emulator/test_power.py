@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Power: what is lost, what stays, and what a cut does to the flash operation it strikes."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -103,7 +103,11 @@ def test_reset_flags_say_power_on_once_removed_and_software(bench: Bench) -> Non
     assert m.outs(4) == [3, 0x0E000000, 0x14000000, 0x14000000]
     assert m.out(8) == 0
     assert m.device.counters.resets == {
-        ResetCause.POWER_ON: 1, ResetCause.PIN: 0, ResetCause.SOFTWARE: 2, ResetCause.IWDG: 0, ResetCause.WWDG: 0,
+        ResetCause.POWER_ON: 1,
+        ResetCause.PIN: 0,
+        ResetCause.SOFTWARE: 2,
+        ResetCause.IWDG: 0,
+        ResetCause.WWDG: 0,
     }
     assert m.device.counters.boots == 3
 

@@ -38,9 +38,13 @@ def test_bytes_are_received_and_answered(bench: Bench) -> None:
         (2, "0x40004400", "RCC_APB1ENR |= 1u << 17", "REG(0x40020000) |= 0xAu << 4; REG(0x40020020) |= 0x7700"),
         (3, "0x40004800", "RCC_APB1ENR |= 1u << 18", "REG(0x40020400) |= 0xAu << 20; REG(0x40020424) |= 0x7700"),
         (4, "0x40004C00", "RCC_APB1ENR |= 1u << 19", "REG(0x40020800) |= 0xAu << 20; REG(0x40020824) |= 0x8800"),
-        (5, "0x40005000", "RCC_APB1ENR |= 1u << 20",
-         "REG(0x40020800) |= 2u << 24; REG(0x40020824) |= 0x80000; REG(0x40020C00) |= 2u << 4;"
-         " REG(0x40020C20) |= 0x800"),
+        (
+            5,
+            "0x40005000",
+            "RCC_APB1ENR |= 1u << 20",
+            "REG(0x40020800) |= 2u << 24; REG(0x40020824) |= 0x80000; REG(0x40020C00) |= 2u << 4;"
+            " REG(0x40020C20) |= 0x800",
+        ),
         (6, "0x40011400", "RCC_APB2ENR |= 1u << 5", "REG(0x40020800) |= 0xAu << 12; REG(0x40020820) |= 0x88000000"),
     ],
 )
@@ -57,7 +61,7 @@ def test_every_uart_works_on_its_pins(bench: Bench, number: int, base: str, enab
 
 def test_without_its_pin_nothing_leaves_and_nothing_comes(bench: Bench) -> None:
     m = bench.boot(
-        "int main(void) { RCC_APB2ENR |= 1u << 4; UART_BRR = 139; UART_CR1 = 0x200C; uart_puts(\"lost\");"
+        'int main(void) { RCC_APB2ENR |= 1u << 4; UART_BRR = 139; UART_CR1 = 0x200C; uart_puts("lost");'
         " for (int i = 0; i < 100000; i++) OUT[0] |= UART_SR & 0x20; return 0; }"
     )
     m.device.run(0.001)
@@ -152,7 +156,7 @@ def test_baud_rates_within_4_percent_work(bench: Bench, baud: int) -> None:
 @pytest.mark.parametrize("baud", [9600, 57600, 108_000, 122_000, 230_400])
 def test_baud_rates_further_off_are_garbage_both_ways(bench: Bench, baud: int) -> None:
     m = bench.boot(
-        "int main(void) { uart_init(); uart_puts(\"ready\"); for (uint32_t i = 0;; i++) { while (!(UART_SR & 0x20));"
+        'int main(void) { uart_init(); uart_puts("ready"); for (uint32_t i = 0;; i++) { while (!(UART_SR & 0x20));'
         " OUT[0] = i + 1; OUT[1] = UART_DR; } }"
     )
     m.device.uart(1).set_baud(baud)
@@ -179,9 +183,7 @@ def test_wrong_baud_shows_as_framing_error(bench: Bench) -> None:
 
 def test_brr_and_apb_clock_make_the_baud_rate(bench: Bench) -> None:
     # 16 MHz / 4 on APB2, 26 * 16 + 1 sixteenths = 9592 baud.
-    m = bench.boot(
-        "int main(void) { RCC_CFGR = 5u << 13; uart_init(); UART_BRR = 417; uart_puts(\"slow\"); return 0; }"
-    )
+    m = bench.boot('int main(void) { RCC_CFGR = 5u << 13; uart_init(); UART_BRR = 417; uart_puts("slow"); return 0; }')
     m.device.uart(1).set_baud(9600)
     assert m.device.run_until("slow", 1.0).time == pytest.approx(4 * 10 * 417 / 4e6, rel=0.03)
 
@@ -189,14 +191,14 @@ def test_brr_and_apb_clock_make_the_baud_rate(bench: Bench) -> None:
 def test_oversampling_by_8(bench: Bench) -> None:
     # 16 MHz / 8 / 17.375 = 115107 baud: mantissa 17, fraction 3.
     m = bench.boot(
-        "int main(void) { uart_init(); UART_CR1 |= 1u << 15; UART_BRR = 17 << 4 | 3; uart_puts(\"eight\"); return 0; }"
+        'int main(void) { uart_init(); UART_CR1 |= 1u << 15; UART_BRR = 17 << 4 | 3; uart_puts("eight"); return 0; }'
     )
     assert m.device.run_until("eight", 1.0).reason is RunReason.CONDITION
 
 
 def test_transmit_and_receive_interrupts(bench: Bench) -> None:
     m = bench.boot(
-        "static const char *next = \"interrupt\";\n"
+        'static const char *next = "interrupt";\n'
         "void on_usart1(void) { uint32_t s = UART_SR; if (s & 0x20) { OUT[0] = UART_DR; UART_CR1 |= 0x80; }"
         " if ((UART_CR1 & 0x80) && (s & 0x80)) { if (*next) UART_DR = (uint8_t)*next++; else UART_CR1 = (UART_CR1 &"
         " ~0x80u) | 0x40; }"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An emulated STM32F205RG that runs the real ARM binaries, on Unicorn; see docs/emulator.md."""
+
 from __future__ import annotations
 
 from muster.emulator.device import Device, Snapshot

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One emulated STM32F205RG: 1 MiB of flash, 128 KiB of RAM, and a clock of its own."""
+
 from __future__ import annotations
 
 import hashlib

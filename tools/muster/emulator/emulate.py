@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `muster emulate` does: a device whose serial port any terminal program can open."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors of the emulator.
 
-    MusterError
-    +-- EmulatorError
-        +-- EmulatorUnavailable   this computer lacks Unicorn or a C compiler
-        +-- FlashFileError        a flash file that is in use, or no flash file
-        +-- OutsideMemory         an address range that is not flash, RAM, OTP or option bytes
-        +-- EmulatorFailure       a bug in the emulator or in Unicorn, never in the program it runs
+MusterError
++-- EmulatorError
+    +-- EmulatorUnavailable   this computer lacks Unicorn or a C compiler
+    +-- FlashFileError        a flash file that is in use, or no flash file
+    +-- OutsideMemory         an address range that is not flash, RAM, OTP or option bytes
+    +-- EmulatorFailure       a bug in the emulator or in Unicorn, never in the program it runs
 """
 
 from __future__ import annotations

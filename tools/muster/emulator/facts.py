@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a device is made of and what it tells: plain values, times in virtual seconds."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

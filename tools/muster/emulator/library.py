@@ -3,6 +3,7 @@
 
 Unicorn is GPL-2, so nothing linked with it is ever shipped: sources go out, the machine code stays here.
 """
+
 from __future__ import annotations
 
 import hashlib

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One pin of the chip seen from outside."""
+
 from __future__ import annotations
 
 import re

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bridges from a device's UARTs to pseudo terminals and TCP sockets, and the loop that keeps virtual time
 beside wall time."""
+
 from __future__ import annotations
 
 import contextlib

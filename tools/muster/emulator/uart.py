@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's end of one UART's wires."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
