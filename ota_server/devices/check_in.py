@@ -105,6 +105,9 @@ class CheckIns:
         visit = _Visit(connection, self._chain, device, product, report, is_first, now_ms)
         if device.status is DeviceStatus.ACTIVE:
             visit.count()
+            if report.outcome is not None or report.update is not None:
+                # What was counted may have moved a rollout: the answer follows the plan as it is now.
+                product = products.get(connection, device.product_id) or product
             visit.answer_plan(self._plans.get(connection, product))
         else:
             visit.quarantined()
