@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from muster.errors import ValueOutOfRange
-from muster.protocol import codec
+from muster.protocol import codec, fields
 from muster.protocol.codec import check_bytes, check_int, check_items, check_list, check_map, check_text, check_uint
+from muster.protocol.fields import Field, Fields, part, parts
 from muster.protocol.opening import KeySetReference, check_references
 
 IDENTITY_SIZE = 16
@@ -130,12 +129,7 @@ class Answer:
 
     def to_bytes(self) -> bytes:
         """The plaintext."""
-        values: dict[int, object] = {}
-        for key, (name, to_value, _) in _FIELDS.items():
-            value = getattr(self, name)
-            if value is not None and value != () and value is not False:
-                values[key] = to_value(value)
-        return codec.dumps(values)
+        return fields.to_bytes(self, _FIELDS)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Answer:
@@ -144,19 +138,7 @@ class Answer:
         Raises:
             MessageFormatError: anything that is not of the page's form.
         """
-        return codec.parsed(lambda: cls._from_map(codec.load_map(raw, "answer")))
-
-    @classmethod
-    def _from_map(cls, values: dict[int, object]) -> Answer:
-        fields: dict[str, Any] = {}
-        for key, value in values.items():
-            field = _FIELDS.get(key)
-            if field is not None:
-                name, _, from_value = field
-                if value is None:
-                    raise ValueOutOfRange(f"{name} is nil")
-                fields[name] = from_value(value)
-        return cls(**fields)
+        return codec.parsed(lambda: cls(**fields.arguments_from(raw, "answer", _FIELDS)))
 
 
 def _check_ids(ids: tuple[int, ...], name: str, count_max: int) -> None:
@@ -178,18 +160,6 @@ def _check_settings(value: object) -> None:
             check_int(setting, "setting")
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-def _part(value: Any) -> object:
-    return value.to_value()
-
-
-def _parts(value: Any) -> object:
-    return [part.to_value() for part in value]
-
-
 def _ids(value: object) -> object:
     return tuple(check_items(value, "ids"))
 
@@ -208,16 +178,16 @@ def _true(value: object) -> bool:
     return True
 
 
-_FIELDS: dict[int, tuple[str, Callable[[Any], object], Callable[[object], object]]] = {
-    1: ("next_s", _same, _same),
-    2: ("offer", _part, Offer.from_value),
-    3: ("acknowledged", list, _ids),
-    4: ("outcome_acknowledged", _same, _same),
-    5: ("calls", _parts, _calls),
-    6: ("results_acknowledged", list, _ids),
-    7: ("settings", _same, _same),
-    8: ("keysets", _parts, _references),
-    9: ("is_quarantined", _same, _true),
-    10: ("withdrawn", _same, _same),
+_FIELDS: Fields = {
+    1: Field("next_s"),
+    2: Field("offer", part, Offer.from_value),
+    3: Field("acknowledged", list, _ids),
+    4: Field("outcome_acknowledged"),
+    5: Field("calls", parts, _calls),
+    6: Field("results_acknowledged", list, _ids),
+    7: Field("settings"),
+    8: Field("keysets", parts, _references),
+    9: Field("is_quarantined", from_value=_true),
+    10: Field("withdrawn"),
 }
-"""Key of the map -> field of Answer, how it is written and how it is read."""
+"""Key of the map -> field of Answer."""

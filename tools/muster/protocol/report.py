@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from muster.errors import ValueOutOfRange
-from muster.protocol import codec
+from muster.protocol import codec, fields
 from muster.protocol.codec import (
     U16_MAX,
     check_bytes,
@@ -20,6 +20,7 @@ from muster.protocol.codec import (
     check_text,
     check_uint,
 )
+from muster.protocol.fields import Field, Fields, part, parts
 
 IDENTITY_SIZE = 8
 TRIALS_MAX = 3
@@ -293,12 +294,7 @@ class Report:
 
     def to_bytes(self) -> bytes:
         """The plaintext."""
-        values: dict[int, object] = {}
-        for key, (name, to_value, _) in _FIELDS.items():
-            value = getattr(self, name)
-            if value is not None and value != ():
-                values[key] = to_value(value)
-        return codec.dumps(values)
+        return fields.to_bytes(self, _FIELDS)
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Report:
@@ -307,19 +303,7 @@ class Report:
         Raises:
             MessageFormatError: anything that is not of the page's form.
         """
-        return codec.parsed(lambda: cls._from_map(codec.load_map(raw, "report")))
-
-    @classmethod
-    def _from_map(cls, values: dict[int, object]) -> Report:
-        fields: dict[str, Any] = {}
-        for key, value in values.items():
-            field = _FIELDS.get(key)
-            if field is not None:
-                name, _, from_value = field
-                if value is None:
-                    raise ValueOutOfRange(f"{name} is nil")
-                fields[name] = from_value(value)
-        return cls(**fields)
+        return codec.parsed(lambda: cls(**fields.arguments_from(raw, "report", _FIELDS)))
 
 
 def _check_health(value: object) -> None:
@@ -348,45 +332,33 @@ _PLAIN_CHECKS: dict[str, Callable[[object], object]] = {
 }
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-def _part(value: Any) -> object:
-    return value.to_value()
-
-
 def _health_to_value(value: Any) -> object:
     return {int(key): number for key, number in value.items()}
-
-
-def _results_to_value(value: Any) -> object:
-    return [result.to_value() for result in value]
 
 
 def _results_from_value(value: object) -> tuple[CallResult, ...]:
     return tuple(CallResult.from_value(item) for item in check_items(value, "results"))
 
 
-_FIELDS: dict[int, tuple[str, Callable[[Any], object], Callable[[object], object]]] = {
-    1: ("identity", _same, _same),
-    2: ("product_version", _same, _same),
-    3: ("slot", _same, _same),
-    4: ("hardware_revision", _same, _same),
-    5: ("security_counter", _same, _same),
-    6: ("boot_state", _same, _same),
-    7: ("bootloader_version", _same, _same),
-    8: ("keyset_version", _same, _same),
-    9: ("interval_s", _same, _same),
-    10: ("outcome", _part, Outcome.from_value),
-    11: ("update", _part, UpdateProgress.from_value),
-    12: ("uptime_s", _same, _same),
-    13: ("health", _health_to_value, _same),
-    14: ("logs", _part, LogReport.from_value),
-    15: ("events", _part, EventReport.from_value),
-    16: ("crash", _part, Crash.from_value),
-    17: ("results", _results_to_value, _results_from_value),
-    18: ("hold_s", _same, _same),
-    19: ("boots", _same, _same),
+_FIELDS: Fields = {
+    1: Field("identity"),
+    2: Field("product_version"),
+    3: Field("slot"),
+    4: Field("hardware_revision"),
+    5: Field("security_counter"),
+    6: Field("boot_state"),
+    7: Field("bootloader_version"),
+    8: Field("keyset_version"),
+    9: Field("interval_s"),
+    10: Field("outcome", part, Outcome.from_value),
+    11: Field("update", part, UpdateProgress.from_value),
+    12: Field("uptime_s"),
+    13: Field("health", _health_to_value),
+    14: Field("logs", part, LogReport.from_value),
+    15: Field("events", part, EventReport.from_value),
+    16: Field("crash", part, Crash.from_value),
+    17: Field("results", parts, _results_from_value),
+    18: Field("hold_s"),
+    19: Field("boots"),
 }
-"""Key of the map -> field of Report, how it is written and how it is read."""
+"""Key of the map -> field of Report."""
