@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import cache
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from muster.build.driver import BuildRequest, Built, build, source_root
 from muster.build.selection import PRODUCTS_FOLDER
@@ -22,6 +23,14 @@ BuildFirmware = Callable[..., Built]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the tests that take long, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # No test depends on how busy the machine is. The normal run tries the same examples each time; --full tries others.
+    full = bool(config.getoption("--full"))
+    quiet = [HealthCheck.too_slow]
+    settings.register_profile("muster", deadline=None, derandomize=not full, suppress_health_check=quiet)
+    settings.load_profile("muster")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

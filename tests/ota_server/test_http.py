@@ -33,7 +33,7 @@ def test_garbage_is_400_with_an_empty_body(server: Server, path: str, body: byte
     assert server.post(path, body) == (400, b"")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary(max_size=1008), st.sampled_from(POSTS))
 def test_no_bytes_make_the_server_fail(server: Server, body: bytes, path: str) -> None:
     status, answer = server.post(path, body)

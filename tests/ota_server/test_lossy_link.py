@@ -149,5 +149,5 @@ class LossyLink(RuleBasedStateMachine):
         assert not self.device.trial
 
 
-LossyLink.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
+LossyLink.TestCase.settings = settings(max_examples=12, stateful_step_count=25)
 TestLossyLink = LossyLink.TestCase

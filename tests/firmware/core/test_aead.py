@@ -69,7 +69,7 @@ def test_rfc_8439_appendix_a_5(machine: Machine) -> None:
     assert plaintext.startswith(b"Internet-Drafts are draft documents")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(key=KEYS, nonce=NONCES, aad=st.binary(max_size=40), plaintext=st.binary(max_size=300))
 def test_agrees_with_another_implementation(
     machine: Machine, key: bytes, nonce: bytes, aad: bytes, plaintext: bytes

@@ -54,7 +54,7 @@ def test_golden_vectors(machine: Machine, found: Case) -> None:
         assert answer == Answer.from_bytes(plaintext)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(answer=ANSWERS)
 def test_answer_reads_as_what_was_meant(machine: Machine, answer: Answer) -> None:
     assert read(machine, answer.to_bytes()) == (0, answer)
@@ -72,14 +72,14 @@ def agree(machine: Machine, plaintext: bytes) -> None:
     assert read(machine, plaintext) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(raw=st.binary(max_size=50))
 def test_garbage_is_refused_like_the_library_does(machine: Machine, raw: bytes) -> None:
     agree(machine, raw)
     agree(machine, b"\xa1" + raw)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(answer=ANSWERS, data=st.data())
 def test_altered_answers_are_read_like_the_library_does(machine: Machine, answer: Answer, data: st.DataObject) -> None:
     raw = bytearray(answer.to_bytes())
@@ -100,7 +100,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(answer=ANSWERS, unknown=st.dictionaries(st.integers(11, 0xFFFF_FFFF) | st.just(0), VALUES, max_size=3))
 def test_unknown_keys_are_ignored(machine: Machine, answer: Answer, unknown: dict[int, object]) -> None:
     known = codec.load_map(answer.to_bytes(), "answer")

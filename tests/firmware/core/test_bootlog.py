@@ -407,6 +407,4 @@ def c_plain(record: Any) -> object:
 
 def test_any_records_with_cuts_anywhere(machine: Machine) -> None:
     BootLogUnderPowerCuts.machine = machine
-    run_state_machine_as_test(
-        BootLogUnderPowerCuts, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
-    )
+    run_state_machine_as_test(BootLogUnderPowerCuts, settings=settings(max_examples=60, stateful_step_count=30))

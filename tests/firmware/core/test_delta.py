@@ -133,7 +133,7 @@ def test_checkpoint_holds_any_number_of_pushed_bytes(core: CoreLibrary) -> None:
         assert resumed.target == _TARGET
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 150), max_size=60))
 def test_pieces_of_any_size_give_the_same(core: CoreLibrary, pieces: list[int]) -> None:
     port = DeltaPort(core, _SMALL_BASE, _SMALL.header)
@@ -141,7 +141,7 @@ def test_pieces_of_any_size_give_the_same(core: CoreLibrary, pieces: list[int]) 
     assert port.target == _SMALL_TARGET
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_hostile_streams_stay_inside_and_end(core: CoreLibrary, data: st.DataObject) -> None:
     """The port fails the test on any access outside; the reference decoder says what the answer must be."""
@@ -164,7 +164,7 @@ def header_or_status(raw: bytes) -> PatchHeader | OtaStatus | None:
         return error.status
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_both_header_parsers_agree(core: CoreLibrary, data: st.DataObject) -> None:
     raw = bytearray(_SMALL.raw[:HEADER_SIZE])
@@ -345,7 +345,7 @@ def test_bytes_that_are_no_checkpoint_are_refused(core: CoreLibrary) -> None:
     assert port.restore(fresh.state_bytes())[0] is OtaStatus.ERR_STATE
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(0, 1 << 32), st.integers(1, 255))
 def test_damaged_checkpoint_never_leads_outside(
     core: CoreLibrary, last_checkpoint: Checkpoint, place: int, change: int

@@ -99,7 +99,7 @@ def test_rfc_8032_vectors(machine: Machine, seed: str, public_key: str, message:
     assert verify(machine, raw_key, bytes.fromhex(signature), raw_message) == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.binary(min_size=32, max_size=32), pieces=st.lists(st.binary(max_size=200), max_size=4))
 def test_random_keys_agree_with_another_implementation(machine: Machine, seed: bytes, pieces: list[bytes]) -> None:
     key = Ed25519PrivateKey.from_private_bytes(seed)
@@ -109,7 +109,7 @@ def test_random_keys_agree_with_another_implementation(machine: Machine, seed: b
     assert verify(machine, public_key, signature, *pieces) == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(bit=st.integers(0, 511), message=st.binary(max_size=40))
 def test_flipped_bit_of_a_signature_is_refused(machine: Machine, bit: int, message: bytes) -> None:
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

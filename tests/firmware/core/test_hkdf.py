@@ -56,13 +56,13 @@ def test_rfc_4231_vector_with_a_key_longer_than_a_block(machine: Machine) -> Non
     assert mac.hex() == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(salt=st.binary(max_size=80), key=st.binary(max_size=80), info=st.binary(max_size=80), size=st.integers(1, 8160))
 def test_agrees_with_another_implementation(machine: Machine, salt: bytes, key: bytes, info: bytes, size: int) -> None:
     assert hkdf(machine, salt, key, info, size) == HKDF(SHA256(), size, salt, info).derive(key)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(key=st.binary(max_size=140), pieces=st.lists(st.binary(max_size=70), max_size=3))
 def test_hmac_agrees_with_another_implementation(machine: Machine, key: bytes, pieces: list[bytes]) -> None:
     spans, key_span = machine.spans(*pieces), machine.span(key)

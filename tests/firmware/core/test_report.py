@@ -67,7 +67,7 @@ def other(value: object) -> Any:
     return bytes(8) if isinstance(value, bytes) else 1 if value == 0 else 0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(state=STATES, facts=FACTS)
 def test_report_reads_as_what_was_meant(machine: Machine, state: DeviceState, facts: Report) -> None:
     made = device(machine).write(ReportStruct(machine, state, facts))
@@ -86,7 +86,7 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=st.lists(st.tuples(st.booleans(), CHANGES), max_size=12))
 def test_state_keys_are_those_the_library_would_send(
     machine: Machine, steps: list[tuple[bool, dict[str, Any]]]
@@ -136,7 +136,7 @@ def test_text_is_made_utf8(machine: Machine, raw: bytes, sent: bytes) -> None:
     assert sent_text(machine, raw) == sent
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(raw=st.binary(max_size=8))
 def test_any_bytes_are_made_utf8_and_utf8_is_kept(machine: Machine, raw: bytes) -> None:
     try:

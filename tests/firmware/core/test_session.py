@@ -23,7 +23,7 @@ from tests.vectors.protocol.generate import STATE
 from tests.vectors.reading import Case, case, cases
 
 ONLINE_KEYS = [key("online-1").public_key]
-SLOW = settings(max_examples=20, deadline=None)
+SLOW = settings(max_examples=20)
 
 
 def device_of(machine: Machine, opening: Case) -> SessionDevice:
@@ -148,7 +148,7 @@ def one_byte_altered(raw: bytes) -> list[bytes]:
     return [raw[:at] + bytes((raw[at] ^ (1 << at % 8),)) + raw[at + 1 :] for at in range(len(raw))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(raw=st.binary(max_size=120), head=st.integers(0, 140))
 def test_garbage_is_refused(machine: Machine, raw: bytes, head: int) -> None:
     device, _ = begin(machine, first_opening())

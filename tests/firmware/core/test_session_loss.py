@@ -202,7 +202,7 @@ class Way(RuleBasedStateMachine):
             assert self.server.pending.request_digest in {opening_digest(request) for request in self.requests}
 
 
-QUICK = settings(max_examples=60, stateful_step_count=25, deadline=None)
+QUICK = settings(max_examples=60, stateful_step_count=25)
 
 
 def test_library_device_survives_any_way() -> None:

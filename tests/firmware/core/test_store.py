@@ -292,6 +292,4 @@ def contents_or_none(machine: Machine) -> dict[tuple[int, int], bytes]:
 
 def test_any_changes_with_cuts_anywhere(machine: Machine) -> None:
     StoreUnderPowerCuts.machine = machine
-    run_state_machine_as_test(
-        StoreUnderPowerCuts, settings=settings(max_examples=40, stateful_step_count=25, deadline=None)
-    )
+    run_state_machine_as_test(StoreUnderPowerCuts, settings=settings(max_examples=40, stateful_step_count=25))

@@ -97,7 +97,7 @@ def test_body_hash_at_another_place_makes_another_target() -> None:
         apply(_BASE, with_header(_PATCH, body_hash_off=offset - 1))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_changed_patches_end_in_the_same_error_in_both_decoders(data: st.DataObject) -> None:
     """A changed stream may still make the target's manifest: then only bytes outside of body and manifest differ."""
@@ -108,7 +108,7 @@ def test_changed_patches_end_in_the_same_error_in_both_decoders(data: st.DataObj
     assert applied(_BASE, bytes(patch)) == outcome(_BASE, bytes(patch))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(raw_pairs(), st.binary(max_size=200))
 def test_random_streams_end_in_the_same_error_in_both_decoders(pair: tuple[bytes, bytes], stream: bytes) -> None:
     base, target = pair
@@ -116,7 +116,7 @@ def test_random_streams_end_in_the_same_error_in_both_decoders(pair: tuple[bytes
     assert applied(base, patch) == outcome(base, patch)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(image_pairs())
 def test_derived_fields_are_right(pair: tuple[Image, Image]) -> None:
     """Image checks each of them: module end, body hash, SHA-256, CRC."""

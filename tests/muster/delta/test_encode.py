@@ -27,7 +27,7 @@ from tests.muster.delta.reference_decoder import decode
 from tests.vectors import fixed
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(raw_pairs())
 def test_raw_patch_makes_its_target(pair: tuple[bytes, bytes]) -> None:
     base, target = pair
@@ -37,7 +37,7 @@ def test_raw_patch_makes_its_target(pair: tuple[bytes, bytes]) -> None:
     assert decode(base, patch.raw) == target
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(image_pairs())
 def test_image_patch_makes_its_target(pair: tuple[Image, Image]) -> None:
     base, target = pair
@@ -49,7 +49,7 @@ def test_image_patch_makes_its_target(pair: tuple[Image, Image]) -> None:
     assert decode(base.raw, patch.raw) == target.raw
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(image_pairs())
 def test_full_image_needs_no_base(pair: tuple[Image, Image]) -> None:
     target = pair[1].raw
@@ -60,7 +60,7 @@ def test_full_image_needs_no_base(pair: tuple[Image, Image]) -> None:
     assert decode(b"", patch.raw) == target
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(raw_pairs(), st.integers(1, 300))
 def test_result_does_not_depend_on_the_pieces(pair: tuple[bytes, bytes], piece_len: int) -> None:
     base, target = pair

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from muster.errors import ValueOutOfRange
@@ -40,7 +40,6 @@ from tests.vectors.protocol.generate import STATE
 from tests.vectors.reading import cases
 
 ONLINE_KEYS = [key("online-1").public_key]
-FOREVER = settings(deadline=None)
 
 
 def new_device() -> DeviceSession:
@@ -55,7 +54,6 @@ def opened() -> tuple[DeviceSession, ServerModel]:
     return device, server
 
 
-@FOREVER
 @given(device_secret=SECRETS, server_secret=SECRETS, report=FACTS, state=STATES, answer=ANSWERS)
 def test_whatever_is_said_arrives(
     device_secret: bytes, server_secret: bytes, report: Report, state: DeviceState, answer: Answer
@@ -69,7 +67,6 @@ def test_whatever_is_said_arrives(
     assert device.open(seal_answer(keys.session_id, keys.key, counter, answer)) == answer
 
 
-@FOREVER
 @given(seed=st.integers(1, 255))
 def test_altered_byte_of_any_message_is_refused_and_the_true_one_still_taken(seed: int) -> None:
     device, server = new_device(), ServerModel(signer("online-1"))
