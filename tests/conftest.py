@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -31,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     quiet = [HealthCheck.too_slow]
     settings.register_profile("muster", deadline=None, derandomize=not full, suppress_health_check=quiet)
     settings.load_profile("muster")
+    # What a shell starts in the background ignores Ctrl-C, and so would every program that a test ends with it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
