@@ -333,18 +333,18 @@ class UpdateStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """The device asks the server for a session.
+class _ToServer:
+    """What a gateway forwards to the server.
 
     Attributes:
         exchange: u16, tells the answer from those to earlier messages.
-        message: for `POST /device/v1/open`, at most 1,008 bytes.
+        message: at most 1,008 bytes.
 
     Raises:
         ValueOutOfRange: a field has no legal value.
     """
 
-    type: ClassVar[MessageType] = MessageType.OPEN
+    type: ClassVar[MessageType]
     exchange: int
     message: bytes
 
@@ -360,35 +360,8 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckIn:
-    """The device reports to the server.
-
-    Attributes:
-        exchange: u16, tells the answer from those to earlier messages.
-        message: for `POST /device/v1/check-in`, at most 1,008 bytes.
-
-    Raises:
-        ValueOutOfRange: a field has no legal value.
-    """
-
-    type: ClassVar[MessageType] = MessageType.CHECK_IN
-    exchange: int
-    message: bytes
-
-    def __post_init__(self) -> None:
-        _check_exchange(self.exchange, self.message)
-
-    def to_body(self) -> bytes:
-        return _EXCHANGE.pack(self.exchange) + self.message
-
-    @classmethod
-    def from_body(cls, body: bytes) -> Self:
-        return cls(*_exchange_body(cls.type, body))
-
-
-@dataclass(frozen=True, slots=True)
-class OpenAnswer:
-    """What the server answered to OPEN.
+class _FromServer:
+    """What a gateway brings back.
 
     Attributes:
         exchange: that of the question.
@@ -399,7 +372,7 @@ class OpenAnswer:
         ValueOutOfRange: a field has no legal value.
     """
 
-    type: ClassVar[MessageType] = MessageType.OPEN_ANSWER
+    type: ClassVar[MessageType]
     exchange: int
     http_status: int
     answer: bytes
@@ -415,33 +388,32 @@ class OpenAnswer:
         return cls(*_exchange_answer_body(cls.type, body))
 
 
-@dataclass(frozen=True, slots=True)
-class CheckInAnswer:
-    """What the server answered to CHECK_IN.
+class Open(_ToServer):
+    """The device opens a session: `POST /device/v1/open`."""
 
-    Attributes:
-        exchange: that of the question.
-        http_status: as the server said it; 0 when it was not reached.
-        answer: the body, at most 1,008 bytes.
+    __slots__ = ()
+    type = MessageType.OPEN
 
-    Raises:
-        ValueOutOfRange: a field has no legal value.
-    """
 
-    type: ClassVar[MessageType] = MessageType.CHECK_IN_ANSWER
-    exchange: int
-    http_status: int
-    answer: bytes
+class OpenAnswer(_FromServer):
+    """What the server answered to OPEN."""
 
-    def __post_init__(self) -> None:
-        _check_exchange(self.exchange, self.answer, self.http_status)
+    __slots__ = ()
+    type = MessageType.OPEN_ANSWER
 
-    def to_body(self) -> bytes:
-        return _EXCHANGE_ANSWER.pack(self.exchange, self.http_status) + self.answer
 
-    @classmethod
-    def from_body(cls, body: bytes) -> Self:
-        return cls(*_exchange_answer_body(cls.type, body))
+class CheckIn(_ToServer):
+    """The device reports to the server: `POST /device/v1/check-in`."""
+
+    __slots__ = ()
+    type = MessageType.CHECK_IN
+
+
+class CheckInAnswer(_FromServer):
+    """What the server answered to CHECK_IN."""
+
+    __slots__ = ()
+    type = MessageType.CHECK_IN_ANSWER
 
 
 def _check_exchange(number: int, content: bytes, http_status: int = 0) -> None:
