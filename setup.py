@@ -13,5 +13,5 @@ setup(
         "ota_server": ["py.typed"],
         "ota_server.dashboard": ["templates/*.html", "templates/parts/*.html", "static/*"],
     },
-    cffi_modules=["tools/muster/native/build.py:ffibuilder"],
+    cffi_modules=["tools/muster/native/build.py:decoder", "tools/muster/native/build.py:encoder"],
 )

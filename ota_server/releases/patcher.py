@@ -85,9 +85,12 @@ class Patcher:
         self._feed.publish(patch.product_id)
 
     def _make(self, patch: StoredPatch) -> bytes:
-        base = b"" if patch.base_identity == FULL else self._image(patch.base_identity)
         target = self._image(patch.target_identity)
-        raw = delta.encode(base, target).raw
+        if patch.base_identity == FULL:
+            base, raw = b"", delta.encode_full(target).raw
+        else:
+            base = self._image(patch.base_identity)
+            raw = delta.encode(base, target).raw
         if delta.apply(base, raw) != target:
             raise PatchNotVerified("the patch does not decode to its target")
         return raw

@@ -7,47 +7,43 @@
 /* What the script fills in, at the address it passes to apply_patch(). */
 struct job {
     uint32_t base;
-    uint32_t base_len;
     uint32_t patch;
     uint32_t patch_len;
     uint32_t target;
-    uint32_t state;
+    struct ota_delta_base base_facts;
 };
 
-static uint8_t *at(uint32_t addr)
-{
-    return (uint8_t *)(uintptr_t)addr;
+/* The decoder's memory, where the script finds it. */
+struct ota_delta decoder;
+uint16_t counters[OTA_DELTA_COUNTERS_LARGE];
+
+static uint8_t *at(uint32_t addr) { return (uint8_t *)(uintptr_t)addr; }
+
+static enum ota_status begin(void *ctx, const struct ota_delta_header *header) {
+    (void)ctx;
+    (void)header;
+    return OTA_OK;
 }
 
-static enum ota_status begin(void *ctx, const struct ota_delta_header *header)
-{
-    const struct job *job = ctx;
-    return header->base_len == job->base_len ? OTA_OK : OTA_ERR_PATCH_BASE;
-}
-
-static enum ota_status read_base(void *ctx, uint32_t off, void *out, uint32_t len)
-{
+static enum ota_status read_base(void *ctx, uint32_t off, void *out, uint32_t len) {
     const struct job *job = ctx;
     memcpy(out, at(job->base + off), len);
     return OTA_OK;
 }
 
-static enum ota_status read_target(void *ctx, uint32_t off, void *out, uint32_t len)
-{
+static enum ota_status read_target(void *ctx, uint32_t off, void *out, uint32_t len) {
     const struct job *job = ctx;
     memcpy(out, at(job->target + off), len);
     return OTA_OK;
 }
 
-static enum ota_status write_target(void *ctx, uint32_t off, const void *bytes, uint32_t len)
-{
+static enum ota_status write_target(void *ctx, uint32_t off, const void *bytes, uint32_t len) {
     const struct job *job = ctx;
     memcpy(at(job->target + off), bytes, len);
     return OTA_OK;
 }
 
-static enum ota_status checkpoint(void *ctx, const struct ota_delta *delta, uint32_t patch_off)
-{
+static enum ota_status checkpoint(void *ctx, const struct ota_delta *delta, uint32_t patch_off) {
     (void)ctx;
     (void)delta;
     (void)patch_off;
@@ -56,11 +52,9 @@ static enum ota_status checkpoint(void *ctx, const struct ota_delta *delta, uint
 
 enum ota_status apply_patch(struct job *job);
 
-enum ota_status apply_patch(struct job *job)
-{
+enum ota_status apply_patch(struct job *job) {
     const struct ota_delta_port port = {job, begin, read_base, read_target, write_target, checkpoint};
-    struct ota_delta *delta = (struct ota_delta *)(uintptr_t)job->state;
-    ota_delta_init(delta, OTA_DELTA_PROFILE_4K);
-    TRY(ota_delta_push(delta, &port, at(job->patch), job->patch_len));
-    return ota_delta_finish(delta, &port);
+    ota_delta_init(&decoder, counters, OTA_DELTA_COUNTERS_LARGE, &job->base_facts);
+    TRY(ota_delta_push(&decoder, &port, at(job->patch), job->patch_len));
+    return ota_delta_finish(&decoder, &port);
 }

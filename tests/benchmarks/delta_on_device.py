@@ -1,21 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the patch decoder costs on a Cortex-M3: code size, state, stack and instructions, measured in Unicorn."""
+"""What the patch decoder costs on a Cortex-M3: code, tables, state, stack and instructions, measured in Unicorn.
+
+python tests/benchmarks/delta_on_device.py BASE TARGET
+"""
 
 from __future__ import annotations
 
 import importlib
 import struct
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _HERE = Path(__file__).parent
-_CORE = _HERE.parents[1] / "firmware" / "core"
-_DECODER = ("delta.c", "delta_header.c", "delta_output.c", "range_decoder.c")
-_HELPERS = ("bytes.c", "crc32.c", "sha256.c")
-_FLAGS = ("-mcpu=cortex-m3", "-mthumb", "-Os", "-std=c11", "-ffunction-sections", "-nostartfiles")
+_ROOT = _HERE.parents[1]
+sys.path[:0] = [] if str(_ROOT) in sys.path else [str(_ROOT)]
+
+from muster.build.decoder_size import FAST_SOURCES, DecoderSize  # noqa: E402
+from muster.delta import ImageLayout, Patch, PatchProfile, encode  # noqa: E402
+from muster.delta.header import NO_BASE  # noqa: E402
+
+_CORE = _ROOT / "firmware" / "core"
+_HELPERS = ("bytes.c", "cbor.c", "crc32.c", "manifest.c", "reloc.c", "sha256.c")
+_FLAGS = ("-mcpu=cortex-m3", "-mthumb", "-g3", "-std=c11", "-ffunction-sections", "-fdata-sections")
+_LINK = ("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections", "-Wl,-e,apply_patch")
+_DEVICE_KINDS = _CORE / "src" / "device"
+_ALL_KINDS = _ROOT / "tools" / "muster" / "native"
 
 _CODE_ADDR = 0x0802_0000
 _RAM_ADDR = 0x2000_0000
@@ -27,52 +42,82 @@ _PAINT = 0xA5
 
 @dataclass(frozen=True, slots=True)
 class DeviceCost:
-    """Bytes of decoder code (without hashes), state and stack; instructions for one patch to `target_len` bytes."""
+    """One patch, applied on the device.
 
-    code: int
-    state: int
-    stack: int
+    Attributes:
+        instructions: for the whole patch, hashes included.
+        stack: bytes, at the deepest.
+        target_len: bytes made.
+    """
+
     instructions: int
+    stack: int
     target_len: int
 
     @property
-    def text(self) -> str:
-        per_byte = self.instructions / max(self.target_len, 1)
-        return (
-            f"Cortex-M3, -Os: {self.code:,} bytes of code, {self.state:,} of state, {self.stack:,} of stack; "
-            f"{self.instructions:,} instructions, {per_byte:.0f} per byte of target (hashes included)"
+    def per_byte(self) -> float:
+        """Instructions for each byte of the target."""
+        return self.instructions / max(self.target_len, 1)
+
+
+class DeviceDecoder:
+    """The decoder as a device has it, compiled once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Compiles it inside `folder`."""
+        self.size = DecoderSize.of_elf(_linked(folder / "device.elf", _DEVICE_KINDS).read_bytes())
+        # Measured with every kind of patch: images of other projects count, too.
+        elf = _linked(folder / "all.elf", _ALL_KINDS)
+        flat = folder / "all.bin"
+        subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", str(elf), str(flat)], check=True)
+        self._program = flat.read_bytes()
+        self._entry = _symbol(elf, "apply_patch")
+
+    def measure(self, base: bytes, patch: Patch, target: bytes) -> DeviceCost:
+        """Runs the decoder over one patch. Raises AssertionError when it does not make `target`."""
+        layout = ImageLayout.of(base, patch.header.kind) if base else NO_BASE
+        machine, arm = _machine(self._program)
+        base_at = _DATA_ADDR
+        patch_at = base_at + len(base) + 16
+        target_at = (patch_at + len(patch) + 19) // 4 * 4
+        machine.mem_write(base_at, base)
+        machine.mem_write(patch_at, patch.raw)
+        job_at = _RAM_ADDR + _RAM_SIZE - 64
+        job = struct.pack(
+            "<6I3s", base_at, patch_at, len(patch), target_at, layout.length, layout.reloc_start, layout.base_check
         )
+        machine.mem_write(job_at, job)
+        instructions = _run(machine, arm, self._entry, job_at)
+        assert bytes(machine.mem_read(target_at, len(target))) == target
+        ram = bytes(machine.mem_read(_RAM_ADDR, _RAM_SIZE - 64))
+        deepest = len(ram) - len(ram[ram.rindex(bytes([_PAINT]) * 256) :].lstrip(bytes([_PAINT])))
+        return DeviceCost(instructions, len(ram) - deepest, len(target))
 
 
-def measure(base: bytes, patch: bytes, target: bytes) -> DeviceCost:
-    """Runs the compiled decoder over one patch. Raises AssertionError when it does not make `target`."""
+@contextmanager
+def device_decoder() -> Iterator[DeviceDecoder]:
+    """One compiled in a folder that goes away again."""
     with tempfile.TemporaryDirectory() as folder:
-        program, entry, state = _compile(Path(folder))
-        code = sum(_text_size(Path(folder), name) for name in _DECODER)
-    instructions, stack = _run(program, entry, base, patch, target, state)
-    return DeviceCost(code, state, stack, instructions, len(target))
+        yield DeviceDecoder(Path(folder))
 
 
-def _gcc(*arguments: str) -> None:
-    includes = [f"-I{_CORE / 'include'}", f"-I{_CORE / 'src'}"]
-    subprocess.run(["arm-none-eabi-gcc", *_FLAGS, *includes, *arguments], check=True)
-
-
-def _compile(folder: Path) -> tuple[bytes, int, int]:
-    """Flat program, address of its entry, size of struct ota_delta."""
-    sources = [str(_CORE / "src" / name) for name in (*_DECODER, *_HELPERS)]
-    elf = folder / "decoder.elf"
-    probe = folder / "probe.c"
-    probe.write_text(
-        '#include "ota/delta.h"\nconst uint32_t state_size = sizeof(struct ota_delta);\n', encoding="ascii"
-    )
-    link = [f"-Wl,-Ttext={_CODE_ADDR:#x}", "-Wl,-e,apply_patch", "--specs=nosys.specs", "-Wl,--undefined=state_size"]
-    _gcc(*link, str(_HERE / "delta_on_device.c"), str(probe), *sources, "-o", str(elf))
-    flat = folder / "decoder.bin"
-    subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", str(elf), str(flat)], check=True)
-    program = flat.read_bytes()
-    state_at = _symbol(elf, "state_size") - _CODE_ADDR
-    return program, _symbol(elf, "apply_patch"), struct.unpack_from("<I", program, state_at)[0]
+def _linked(elf: Path, kinds: Path) -> Path:
+    """Compiles each file as the firmware's build does."""
+    includes = [f"-I{folder}" for folder in (_CORE / "include", _CORE / "src", _CORE / "src" / "decode", kinds)]
+    sources = [*sorted((_CORE / "src").glob("delta*.c")), *(_CORE / "src" / name for name in _HELPERS)]
+    compiler = ["arm-none-eabi-gcc", *_FLAGS, *includes]
+    objects = []
+    for level, paths in (
+        ("-O2", [path for path in sources if path.name in FAST_SOURCES]),
+        ("-Os", [_HERE / "delta_on_device.c", *(path for path in sources if path.name not in FAST_SOURCES)]),
+    ):
+        folder = elf.with_suffix(f".{level}")
+        folder.mkdir()
+        subprocess.run([*compiler, level, "-c", *map(str, paths)], check=True, cwd=folder)
+        objects += sorted(map(str, folder.glob("*.o")))
+    places = [f"-Wl,-Ttext={_CODE_ADDR:#x}", f"-Wl,-Tbss={_RAM_ADDR:#x}"]
+    subprocess.run([*compiler, *_LINK, *places, *objects, "-o", str(elf)], check=True)
+    return elf
 
 
 def _symbol(elf: Path, name: str) -> int:
@@ -80,32 +125,22 @@ def _symbol(elf: Path, name: str) -> int:
     return next(int(line.split()[0], 16) for line in listing.splitlines() if line.split()[-1] == name)
 
 
-def _text_size(folder: Path, source: str) -> int:
-    made = folder / f"{source}.o"
-    _gcc("-c", str(_CORE / "src" / source), "-o", str(made))
-    lines = subprocess.run(["arm-none-eabi-size", str(made)], check=True, capture_output=True, text=True).stdout
-    return int(lines.splitlines()[1].split()[0])
-
-
-def _run(program: bytes, entry: int, base: bytes, patch: bytes, target: bytes, state: int) -> tuple[int, int]:
+def _machine(program: bytes) -> tuple[Any, Any]:
     unicorn: Any = importlib.import_module("unicorn")  # of the extra `emulator`: the other columns do without
-    arm_const: Any = importlib.import_module("unicorn.arm_const")
+    arm: Any = importlib.import_module("unicorn.arm_const")
     machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-    machine.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M3)
+    machine.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M3)
     machine.mem_map(0x0800_0000, 0x10_0000)
     machine.mem_map(_RAM_ADDR, _RAM_SIZE)
     machine.mem_map(_DATA_ADDR, 0x400_0000)
     machine.mem_write(_CODE_ADDR, program)
     machine.mem_write(_RAM_ADDR, bytes([_PAINT]) * _RAM_SIZE)
+    return machine, arm
 
-    base_at = _DATA_ADDR
-    patch_at = base_at + len(base) + 16
-    target_at = (patch_at + len(patch) + 19) // 4 * 4
-    machine.mem_write(base_at, base)
-    machine.mem_write(patch_at, patch)
-    job = struct.pack("<6I", base_at, len(base), patch_at, len(patch), target_at, _RAM_ADDR + 64)
-    machine.mem_write(_RAM_ADDR, job)
 
+def _run(machine: Any, arm: Any, entry: int, job_at: int) -> int:
+    """Instructions until it has returned OTA_OK."""
+    unicorn: Any = importlib.import_module("unicorn")
     sizes: dict[int, int] = {}
     total = 0
 
@@ -116,17 +151,12 @@ def _run(program: bytes, entry: int, base: bytes, patch: bytes, target: bytes, s
         total += sizes[address]
 
     machine.hook_add(unicorn.UC_HOOK_BLOCK, count)
-    top = _RAM_ADDR + _RAM_SIZE
-    machine.reg_write(arm_const.UC_ARM_REG_SP, top)
-    machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN_ADDR | 1)
-    machine.reg_write(arm_const.UC_ARM_REG_R0, _RAM_ADDR)
+    machine.reg_write(arm.UC_ARM_REG_SP, job_at)
+    machine.reg_write(arm.UC_ARM_REG_LR, _RETURN_ADDR | 1)
+    machine.reg_write(arm.UC_ARM_REG_R0, job_at)
     machine.emu_start(entry | 1, _RETURN_ADDR)
-    assert machine.reg_read(arm_const.UC_ARM_REG_R0) == 0
-    assert bytes(machine.mem_read(target_at, len(target))) == target
-    ram = bytes(machine.mem_read(_RAM_ADDR, _RAM_SIZE))
-    untouched = ram.index(bytes([_PAINT]) * 256, 64 + state)
-    deepest = next(at for at in range(untouched, _RAM_SIZE) if ram[at] != _PAINT)
-    return total, _RAM_SIZE - deepest
+    assert machine.reg_read(arm.UC_ARM_REG_R0) == 0
+    return total
 
 
 def _instruction_count(code: bytes) -> int:
@@ -136,3 +166,22 @@ def _instruction_count(code: bytes) -> int:
         at += 4 if struct.unpack_from("<H", code, at)[0] >= 0xE800 else 2
         found += 1
     return found
+
+
+def main(base_path: str, target_path: str) -> None:
+    base, target = Path(base_path).read_bytes(), Path(target_path).read_bytes()
+    with device_decoder() as decoder:
+        for row in decoder.size.rows:
+            print(f"{row.name:18}{row.use:9,} of {row.limit:9,} bytes")
+        for name, known in (("patch", base), ("full image", b"")):
+            for profile in PatchProfile:
+                patch = encode(known, target, profile=profile)
+                cost = decoder.measure(known, patch, target)
+                print(
+                    f"{name}, profile {profile}: {len(patch):,} bytes, {cost.per_byte:.0f} instructions per byte, "
+                    f"{cost.stack:,} bytes of stack"
+                )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from muster.delta import Patch
 from muster.device import bootlog
 from muster.device.bootlog import BootLog, BootRecord, Reason, RecordType
 from muster.device.hexfile import factory_record
+from muster.device.record_store import Owner, RecordStore
 from muster.emulator import Device, RunReason, Snapshot
+from muster.errors import RecordStoreError
 from muster.image.image import Image, seal
 from muster.image.prefix import Prefix
 from muster.layout import (
@@ -26,6 +29,7 @@ from muster.layout import (
     SECTOR_ADDRS,
     SECTOR_SIZES,
     SLOT_SIZE,
+    STORE_SECTORS,
     Slot,
 )
 from muster.serial import (
@@ -210,6 +214,23 @@ class Board:
     def log(self) -> BootLog:
         first, second = (self.device.flash_bytes(SECTOR_ADDRS[n], SECTOR_SIZES[n]) for n in LOG_SECTORS)
         return BootLog.from_sectors(first, second)
+
+    @property
+    def store(self) -> RecordStore:
+        first, second = (self.device.flash_bytes(SECTOR_ADDRS[n], SECTOR_SIZES[n]) for n in STORE_SECTORS)
+        return RecordStore.from_sectors(first, second)
+
+    def checkpoint_off(self, patch: Patch) -> int:
+        """How many bytes of this patch the device need not ask for again after a restart, by what is in flash."""
+        try:
+            value = self.store.value(Owner.DOWNLOAD, 0)
+        except RecordStoreError:
+            return 0
+        if value is None:
+            return 0
+        # as struct checkpoint in firmware/agent/src/download.c has them
+        _, digest, _, _, patch_off = struct.unpack_from("<I32s32sII", value)
+        return int(patch_off) if digest == patch.digest else 0
 
     def history(self) -> list[tuple[RecordType, int]]:
         """Type and reason of the boot log's records behind the first one, which the board was made with."""

@@ -25,7 +25,18 @@ from muster.layout import (
     STORE_SECTORS,
     Slot,
 )
-from muster.serial import BootState, Link, Offer, UpdateHost, UpdateState, VirtualTransport
+from muster.serial import (
+    BootState,
+    Frame,
+    FrameReader,
+    Link,
+    Offer,
+    UpdateHost,
+    UpdateState,
+    VirtualTransport,
+)
+from muster.serial.messages import Fetch
+from muster.serial.parse import message_of
 from tests.e2e.board import RECOVERY_LINE, UPDATE_TIMEOUT_S, Board
 
 _STEP_S = 0.001
@@ -178,6 +189,12 @@ class Trace:
         return self._device.counters.erases - self._begin.erases
 
 
+def fetch_offsets(reader: FrameReader, data: bytes) -> list[int]:
+    """Offsets of the patch that the device asks for."""
+    messages = [message_of(item) for item in reader.feed(data) if isinstance(item, Frame)]
+    return [message.offset for message in messages if isinstance(message, Fetch)]
+
+
 def work_until_cut(task: Task) -> bool:
     """Works at the task on a board that runs; whether it was done before the power went."""
     device = task.board.device
@@ -235,12 +252,14 @@ class UpdateTask:
 
     Attributes:
         cut_short: how often finish() ended early.
+        resumed: how often it went on from a checkpoint.
     """
 
     def __init__(self, board: Board, base: Image, target: Image, patch: Patch, *, attempt: int = 1) -> None:
         """The board runs `base`; what stands in flash now is what the update begins with."""
         self.board = board
         self.cut_short = 0
+        self.resumed = 0
         self._images = {Slot.A: base, Slot.B: target}
         self._patch = patch
         self._offer = Offer.of_patch(attempt, target.identity, len(target.raw), patch.raw)
@@ -251,6 +270,10 @@ class UpdateTask:
             self._watch(f": slot {slot.name} on trial\r\n", partial(self._started, slot, True))
         self._watch(RECOVERY_LINE, self._in_recovery)
 
+    @property
+    def target(self) -> Image:
+        return self._images[Slot.B]
+
     def work(self, link: Link) -> None:
         host = self._host()
         link.update(host, UPDATE_TIMEOUT_S)
@@ -260,20 +283,27 @@ class UpdateTask:
         """Ends early where the update has begun anew and nothing is left that tells it from the uncut one.
 
         That is: the device was off in between, it has erased slot B and programs it from the beginning, and the rest of
-        flash is what it was when the update began.
+        flash is what it was when the update began. Nothing is asked for that the checkpoint in flash spares.
         """
+        spared = self.board.checkpoint_off(self._patch)
+        fetched: list[int] = []
+        reader = FrameReader()
         device, transport = self.board.device, VirtualTransport(self.board.device, power_returns=False)
         host = self._host()
         deadline = device.time + UPDATE_TIMEOUT_S
         while not host.done:
             assert device.time < deadline, host.state
             transport.write(host.tick(device.time))
+            programs = device.counters.programs
             data = transport.read(max(0.0, host.wake_at - device.time))
+            fetched += fetch_offsets(reader, data)
             transport.write(host.receive(data, device.time))
-            if host.state is UpdateState.ERASING and self._begins_anew():
+            if host.state is UpdateState.ERASING and self._begins_anew(programs):
                 self.cut_short += 1
                 return
         assert host.state is UpdateState.CONFIRMED, (host.state, host.status)
+        assert not fetched or fetched[0] == min(fetched) == spared
+        self.resumed += bool(fetched and spared)
         self._check_end(host)
 
     def _host(self) -> UpdateHost:
@@ -285,9 +315,9 @@ class UpdateTask:
             self.board.device.flash_bytes(SECTOR_ADDRS[n], SECTOR_SIZES[n]) for n in _SECTORS if n not in slot_sectors
         ]
 
-    def _begins_anew(self) -> bool:
+    def _begins_anew(self, programs: int) -> bool:
+        """`programs`: how many there had been before the device said that it erases."""
         device = self.board.device
-        programs = device.counters.programs
         result = device.run_until(lambda: device.counters.programs > programs, _ERASE_TIMEOUT_S, poll=5 * _STEP_S)
         assert result.reason is RunReason.CONDITION
         return self._outside_slot_b() == self._flash_before and self._slot_b_can_become_target()
@@ -299,7 +329,7 @@ class UpdateTask:
         return there & wanted == wanted
 
     def _check_end(self, host: UpdateHost) -> None:
-        target = self._images[Slot.B]
+        target = self.target
         info = host.info
         assert info is not None
         assert (info.slot, info.identity, info.boot_state) == (Slot.B, target.identity, BootState.CONFIRMED)

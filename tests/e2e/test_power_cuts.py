@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from muster.delta import encode
+from muster.delta import PatchProfile, encode, encode_full
 from muster.device import bootlog, record_store
 from muster.device.bootlog import RECORD_PLACES, Reason, RecordType
 from muster.device.hexfile import factory_record
-from muster.device.record_store import Owner, RecordStore, StoreRecord
+from muster.device.record_store import QUOTAS, Owner, StoreRecord
 from muster.emulator import CutMode
 from muster.image.image import Image
 from muster.layout import LOG_SECTORS, SECTOR_ADDRS, SECTOR_SIZES, SLOT_SIZE, STORE_SECTORS, Slot
@@ -24,6 +24,8 @@ from tests.e2e.power_cuts import Cut, Trace, UpdateTask, check_cuts, check_two_c
 PLATFORM = "photon"
 SAMPLE = 100
 COMPACTION_SAMPLE = 12
+LARGE_STATE_WORDS = 2048
+"""A checkpoint of profile 2 has more: 8 KiB are its counters alone."""
 PARTS = 16
 """The full sweep in as many pieces, which may run side by side."""
 
@@ -74,6 +76,78 @@ def test_update_survives_a_second_cut_in_the_recovery(update: tuple[Trace, Updat
 @pytest.mark.parametrize("part", range(PARTS))
 def test_update_survives_many_second_cuts(update: tuple[Trace, UpdateTask], part: int) -> None:
     assert check_two_cuts(*update, range(100 * part, 100 * part + 50)) >= 25
+
+
+# A full image, which leaves the largest checkpoints, in a record store that is as full as its owners may make it
+
+
+def fill_other_quotas(board: Board) -> list[StoreRecord]:
+    """Settings, product storage and crash records nearly at their quotas; the agent keeps room for its own counters."""
+    rng = random.Random(12)
+    records = []
+    for owner in (Owner.SETTINGS, Owner.PRODUCT, Owner.CRASH):
+        size = (QUOTAS[owner] - 256) // 7 - record_store.RECORD_HEAD_SIZE
+        records += [StoreRecord(owner, 100 + key, rng.randbytes(size)) for key in range(7)]
+    for number, generation in zip(STORE_SECTORS, (7, 6), strict=True):
+        raw = record_store.new_sector(number, generation, records)
+        board.device.write_memory(SECTOR_ADDRS[number], raw)
+    return records
+
+
+@pytest.fixture(scope="module")
+def full_update(built: BuildFirmware) -> Iterator[tuple[Trace, UpdateTask, list[StoreRecord]]]:
+    before, after = (built("blink", PLATFORM, version) for version in (1, 2))
+    base, target = (Image.from_bytes(made.image_path.read_bytes()) for made in (before, after))
+    patch = encode_full(target.raw)
+    assert patch.header.profile == PatchProfile.LARGE
+    with Board(before.image_path.with_suffix(".hex")) as board:
+        records = fill_other_quotas(board)
+        power_on(board)
+        task = UpdateTask(board, base, target, patch)
+        yield Trace(task), task, records
+
+
+def checkpoint_operations(trace: Trace) -> list[range]:
+    """The operations that store each checkpoint: those that change the record store, in a row."""
+    found: list[range] = []
+    for window in trace.windows:
+        if window.sectors.isdisjoint(STORE_SECTORS):
+            continue
+        if found and found[-1].stop == window.first:
+            found[-1] = range(found[-1].start, window.last + 1)
+        else:
+            found.append(window.operations)
+    return found
+
+
+@BothModes
+def test_full_image_goes_on_from_its_checkpoint(
+    full_update: tuple[Trace, UpdateTask, list[StoreRecord]], mode: CutMode
+) -> None:
+    trace, task, records = full_update
+    rng = random.Random(13)
+    checkpoints = checkpoint_operations(trace)
+    assert len(checkpoints) >= 3  # the last change removes it
+    cuts = {trace.operations}
+    for one in checkpoints:
+        assert one is checkpoints[-1] or len(one) > LARGE_STATE_WORDS
+        cuts |= {rng.choice(one), one.stop - 1, min(one.stop + rng.randint(1, 2000), trace.operations)}
+    resumed = task.resumed
+    check_cuts(trace, task, (Cut(n, mode) for n in sorted(cuts)))
+    assert task.resumed - resumed >= 4
+    left = {(record.owner, record.key): record.value for record in task.board.store.records}
+    assert all(left[record.owner, record.key] == record.value for record in records)
+    assert task.board.store.value(Owner.DOWNLOAD, 0) is None
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("part", range(PARTS))
+@BothModes
+def test_full_image_survives_a_cut_at_every_operation(
+    full_update: tuple[Trace, UpdateTask, list[StoreRecord]], mode: CutMode, part: int
+) -> None:
+    trace, task, _ = full_update
+    check_cuts(trace, task, (Cut(n, mode) for n in range(1 + part, trace.operations + 1, PARTS)))
 
 
 # Compaction of the boot log
@@ -168,16 +242,12 @@ class SettingsTask:
         assert self._other_records() == self._others
         assert self.board.device.violations == []
 
-    def store(self) -> RecordStore:
-        first, second = (self.board.device.flash_bytes(SECTOR_ADDRS[n], SECTOR_SIZES[n]) for n in STORE_SECTORS)
-        return RecordStore.from_sectors(first, second)
-
     def _stored(self) -> int:
         """Which of the values flash holds."""
-        return self.VALUES.index(int.from_bytes(self.store().value(Owner.PRODUCT, 1) or b"", "little"))
+        return self.VALUES.index(int.from_bytes(self.board.store.value(Owner.PRODUCT, 1) or b"", "little"))
 
     def _other_records(self) -> list[StoreRecord]:
-        return [record for record in self.store().records if (record.owner, record.key) != (Owner.PRODUCT, 1)]
+        return [record for record in self.board.store.records if (record.owner, record.key) != (Owner.PRODUCT, 1)]
 
 
 def fill_store(board: Board, sector: int) -> None:
@@ -220,7 +290,7 @@ def test_settings_compact_the_record_store_once(
     was = STORE_SECTORS[request.node.callspec.indices["store_compaction"]]
     assert len(trace.erases()) == 1
     trace.strike(Cut(trace.operations, CutMode.CLEAN))
-    assert (task.store().sector, task.store().generation) == (sum(STORE_SECTORS) - was, 8)
+    assert (task.board.store.sector, task.board.store.generation) == (sum(STORE_SECTORS) - was, 8)
 
 
 @BothModes

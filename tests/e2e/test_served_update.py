@@ -330,8 +330,30 @@ def test_power_cut_at_a_flash_operation_is_recovered_from(served: Served, mode: 
         assert_nothing_counted_twice(served)
 
 
-def begin_anew(served: Served) -> None:
+@BothModes
+def test_no_byte_before_the_last_checkpoint_is_fetched_again(served: Served, full: Patch, mode: CutMode) -> None:
+    served.gateway.offer(ATTEMPT, served.target, full)
+    served.assert_confirmed(ATTEMPT)
+    operations = served.device.counters.flash_operations
+    draw = random.Random(mode.name)
+    spared = []
+    for n in [draw.randrange(operations // 4, operations) for _ in range(6)]:
+        begin_anew(served, full)
+        served.device.cut_power_at_flash_operation(n, mode)
+        served.device.run_until(lambda: not served.device.powered, 60.0)
+        assert not served.device.powered, n
+        spared.append(served.board.checkpoint_off(full))
+        before = len(served.gateway.fetched)
+        served.assert_confirmed(ATTEMPT)
+        offsets = [fetch.offset for fetch in served.gateway.fetched[before:]]
+        assert not offsets or offsets[0] == min(offsets) == spared[-1]
+        assert_nothing_counted_twice(served)
+    assert sum(offset > 0 for offset in spared) >= 3
+
+
+def begin_anew(served: Served, patch: Patch | None = None) -> None:
+    """From the factory, with an offer of this patch, or of a small one."""
     served.device.power_off()
     served.reset()
-    offer_small(served)
+    served.gateway.offer(ATTEMPT, served.target, patch or small_patch(served))
     served.device.power_on()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from muster.delta import PatchHeader
 from muster.device.bootlog import RecordType
 from muster.device.hexfile import factory_record
 from muster.gateway.port import OK, Exchange, ExchangeKind, Reply
@@ -321,16 +321,16 @@ def test_gateway_that_drops_repeats_reorders_and_flips_only_costs_time(
 
 
 def with_profile(patch: bytes) -> bytes:
-    return with_checksum(patch[:5] + b"\x02" + patch[6:])
+    return with_header(patch, profile=3)
 
 
 def with_identity(patch: bytes) -> bytes:
-    return with_checksum(patch[:44] + bytes(16) + patch[60:])
+    return with_header(patch, target_check=bytes(4))
 
 
-def with_checksum(patch: bytes) -> bytes:
-    """The header's bytes are as they are; its CRC follows."""
-    return patch[:60] + zlib.crc32(patch[:60]).to_bytes(4, "little") + patch[64:]
+def with_header(patch: bytes, **fields: Any) -> bytes:
+    header = PatchHeader.from_bytes(patch)
+    return replace(header, **fields).to_bytes() + patch[header.size :]
 
 
 def with_flipped_bit(patch: bytes) -> bytes:

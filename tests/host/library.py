@@ -16,7 +16,8 @@ from muster.thirdparty import monocypher_dir
 
 _HOST = Path(__file__).parent
 _CORE = _HOST.parents[1] / "firmware" / "core"
-_INCLUDES = (_CORE / "include", _HOST)
+_NATIVE = _CORE.parents[1] / "tools" / "muster" / "native"
+_INCLUDES = (_CORE / "include", _CORE / "src" / "decode", _NATIVE, _HOST)
 _WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 
 SANITIZERS_VARIABLE = "MUSTER_TEST_SANITIZERS"

@@ -195,8 +195,8 @@ class SimulatedDevice:
             self.stopped = -57
             return
         header = delta.Patch.from_bytes(self.received).header
-        base = self.running.raw if header.base_len else b""
-        if header.base_len and header.base_identity != self.running.identity[:16]:
+        base = b"" if header.is_full_image else self.running.raw
+        if header.base_check is not None and not self.running.identity.startswith(header.base_check):
             self.stopped = -52
             return
         made = Image.from_bytes(delta.apply(base, self.received))

@@ -171,6 +171,21 @@ def test_stopped_download_is_offered_again_as_the_full_image(stocked: Server) ->
     assert [item["is_full"] for item in stocked.seen(device)["attempts"]] == [True, False]
 
 
+def test_patch_is_for_the_smaller_decoder_and_the_full_image_for_the_larger(stocked: Server) -> None:
+    device = stocked.device()
+    device.check_in()
+    stocked.rollout(2, ALL)
+    profiles = []
+    for _ in range(2):
+        offer = device.check_in().offer
+        assert offer is not None
+        raw = device.get(f"/device/v1/patches/{offer.patch_digest.hex()}", 0, offer.patch_len - 1)
+        assert raw is not None
+        profiles.append(delta.Patch.from_bytes(raw).header.profile)
+        device.stopped = -52
+    assert profiles == [delta.PatchProfile.SMALL, delta.PatchProfile.LARGE]
+
+
 def test_third_stopped_download_of_an_image_is_a_failure(stocked: Server) -> None:
     device = stocked.device()
     device.check_in()

@@ -41,7 +41,7 @@ JsonValue = str | int | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 Facts = dict[str, JsonValue]
 
 _BOOTLOADER_MAGIC = b"TOOB"
-_PATCH_MAGIC = b"MUSP"
+_PATCH_HEADER_SIZE_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,14 @@ def inspect(raw: bytes) -> Inspection:
     """
     for recognizes, kind, describe in _KINDS:
         if recognizes(raw):
-            return Inspection(kind, describe(raw))
+            try:
+                return Inspection(kind, describe(raw))
+            except FormatError:
+                # Some kinds are known by their length alone, which a patch may have too.
+                if not _looks_like_patch(raw):
+                    raise
+    if _looks_like_patch(raw):
+        return Inspection("patch", _patch_facts(raw))
     raise FormatError(
         "not a file of Muster: no image, key set, patch, identity page, boot log, bootloader, HEX or flash"
     )
@@ -217,19 +224,33 @@ def _store_facts(store: RecordStore) -> Facts:
     }
 
 
-def _patch_facts(raw: bytes) -> Facts:
-    # The decoder behind muster.delta is compiled code: only who inspects a patch pays for loading it.
-    from muster.delta import HEADER_SIZE, PatchHeader
+def _looks_like_patch(raw: bytes) -> bool:
+    """Patches have no magic number: the first byte names the format, and the header must hold."""
+    # The decoder behind muster.delta is compiled code: only who may have a patch pays for loading it.
+    from muster.delta import PatchHeader, PatchProfile
 
-    header = PatchHeader.from_bytes(raw[:HEADER_SIZE])
+    try:
+        header = PatchHeader.from_bytes(raw[:_PATCH_HEADER_SIZE_MAX])
+    except FormatError:
+        return False
+    return header.profile in {profile.value for profile in PatchProfile}
+
+
+def _patch_facts(raw: bytes) -> Facts:
+    from muster.delta import PatchHeader
+
+    header = PatchHeader.from_bytes(raw[:_PATCH_HEADER_SIZE_MAX])
     return {
         "content": header.kind.name.lower(),
         "profile": header.profile,
+        "base_check": None if header.base_check is None else header.base_check.hex(),
+        "target_check": header.target_check.hex(),
+        "length_change": header.length_change,
+        "reloc_change": header.reloc_change if header.kind.name == "IMAGE" else None,
+        "load_base": None if header.load_base is None else f"0x{header.load_base:08X}",
+        "header_size": header.size,
+        "stream_size": len(raw) - header.size,
         "size": len(raw),
-        "base_identity": header.base_identity.hex(),
-        "base_length": header.base_len,
-        "target_identity": header.target_identity.hex(),
-        "target_length": header.target_len,
     }
 
 
@@ -276,7 +297,6 @@ def _looks_like_boot_log(raw: bytes) -> bool:
 _KINDS: tuple[tuple[Callable[[bytes], bool], str, Callable[[bytes], Facts]], ...] = (
     (lambda raw: len(raw) == FLASH_SIZE, "flash", flash_facts),
     (lambda raw: raw.startswith(b":"), "hex", _hex_facts),
-    (lambda raw: raw.startswith(_PATCH_MAGIC), "patch", _patch_facts),
     (
         lambda raw: len(raw) == IDENTITY_PAGE_SIZE,
         "identity page",

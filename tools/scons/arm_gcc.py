@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """SCons tool: compiles and links for Cortex-M3 with arm-none-eabi-gcc.
 
-Adds the builder `FirmwareElf(target, sources, LINK_SCRIPT=node)`, which makes an ELF and its map, and the
-method `HideFolder(folder)`.
+Adds the builders `FirmwareElf(target, sources, LINK_SCRIPT=node)`, which makes an ELF and its map and with
+`LAYOUT=node` holds them against a kept layout, and `TrialElf(target, sources, LINK_SCRIPT=node)`, which makes an ELF,
+its map, and the list of its input sections; and the method `HideFolder(folder)`.
 The same sources give the same bytes in any folder: no absolute path reaches an output.
 """
 
@@ -11,8 +12,12 @@ from typing import Any
 
 from SCons.Action import Action
 from SCons.Builder import Builder
+from SCons.Errors import BuildError
 
-from muster.build.mapfile import without_folders
+from muster.build.kept_layout import KeptLayout
+from muster.build.link_inputs import LinkInputs
+from muster.build.mapfile import LinkMap, without_folders
+from muster.errors import MusterError
 
 CPU = ["-mcpu=cortex-m3", "-mthumb"]
 
@@ -57,17 +62,14 @@ def generate(env: Any) -> None:
     )
     env.AddMethod(_hide_folder, "HideFolder")
     env.HideFolder(env.Dir("#").abspath)
+    link = Action("$FIRMWARE_LINKCOM", None if verbose else "link $TARGET")
+    clean, check, list_inputs = (
+        Action(step, lambda target, source, env: None) for step in (_clean_map, _check_layout, _list_inputs)
+    )
     env.Append(
         BUILDERS={
-            "FirmwareElf": Builder(
-                action=[
-                    Action("$FIRMWARE_LINKCOM", None if verbose else "link $TARGET"),
-                    Action(_clean_map, lambda target, source, env: None),
-                ],
-                suffix=".elf",
-                src_suffix=".o",
-                emitter=_emit_elf,
-            )
+            "FirmwareElf": Builder(action=[link, clean, check], suffix=".elf", src_suffix=".o", emitter=_emit_elf),
+            "TrialElf": Builder(action=[link, list_inputs, clean], suffix=".elf", src_suffix=".o", emitter=_emit_trial),
         }
     )
 
@@ -80,10 +82,36 @@ def _hide_folder(env: Any, folder: str) -> None:
 
 def _emit_elf(target: list[Any], source: list[Any], env: Any) -> tuple[list[Any], list[Any]]:
     map_file = target[0].get_abspath().removesuffix(".elf") + ".map"
-    env.Depends([target[0], map_file], env["LINK_SCRIPT"])
+    env.Depends([target[0], map_file], [env["LINK_SCRIPT"], *env.get("LAYOUT", [])])
     return [target[0], env.File(map_file)], source
+
+
+def _emit_trial(target: list[Any], source: list[Any], env: Any) -> tuple[list[Any], list[Any]]:
+    target, source = _emit_elf(target, source, env)
+    target.append(env.File(target[0].get_abspath().removesuffix(".elf") + ".json"))
+    env.Depends(target, [env["LINK_SCRIPT"], *env.Glob("#tools/muster/build/link_inputs.py")])
+    env.Depends(target, env.Glob("#tools/muster/build/mapfile.py"))
+    return target, source
 
 
 def _clean_map(target: list[Any], source: list[Any], env: Any) -> None:
     path = Path(target[1].abspath)
     path.write_text(without_folders(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _check_layout(target: list[Any], source: list[Any], env: Any) -> None:
+    for layout in env.get("LAYOUT", []):
+        try:
+            kept = KeptLayout.from_json(Path(layout.abspath).read_text(encoding="utf-8"))
+            kept.check(LinkMap.from_text(Path(target[1].abspath).read_text(encoding="utf-8")))
+        except MusterError as error:
+            raise BuildError(node=target[0], errstr=str(error)) from error
+
+
+def _list_inputs(target: list[Any], source: list[Any], env: Any) -> None:
+    try:
+        # Before the map is cleaned: it still says where the compiler's own libraries are.
+        inputs = LinkInputs.read(Path(target[1].abspath).read_text(encoding="utf-8"), Path(env.Dir("#").abspath))
+    except MusterError as error:
+        raise BuildError(node=target[0], errstr=str(error)) from error
+    Path(target[2].abspath).write_text(inputs.to_json(), encoding="utf-8")

@@ -12,6 +12,9 @@ from SCons.Action import Action
 from SCons.Builder import Builder
 from SCons.Errors import BuildError
 
+from muster.build.kept_layout import KeptLayout
+from muster.build.link_inputs import LinkInputs
+from muster.build.mapfile import LinkMap
 from muster.build.pack import image_spec, pack_image
 from muster.build.render import Program, render
 from muster.build.size import SizeReport
@@ -28,6 +31,10 @@ from muster.thirdparty import monocypher_dir
 
 Step = Callable[[list[Path], list[Path], Any], None]
 
+_LAYOUT_CODE = tuple(
+    f"build/{name}.py" for name in ("kept_layout", "link_inputs", "mapfile", "placement", "section_match")
+)
+
 
 def exists(env: Any) -> bool:
     return True
@@ -37,10 +44,12 @@ def generate(env: Any) -> None:
     steps: dict[str, tuple[Step, str, tuple[str, ...]]] = {
         "Monocypher": (_fetch_monocypher, "fetch", ("thirdparty.py",)),
         "Render": (_render, "write", ("build/render.py", "layout.py", "platforms.py", "product.py")),
+        "LinkScript": (_link_script, "write", (*_LAYOUT_CODE, "build/render.py", "layout.py", "platforms.py")),
+        "KeptLayout": (_kept_layout, "write", (*_LAYOUT_CODE, "platforms.py")),
         "FlatBinary": (_flat_binary, "flatten", ("elf.py",)),
         "SignedImage": (_signed_image, "sign", ("build/pack.py", "elf.py", "layout.py", "image/*.py", "signing/*.py")),
         "DevelopmentHex": (_development_hex, "write", ("keystore.py", "device/*.py", "image/*.py", "signing/*.py")),
-        "SizeReport": (_size_report, "measure", ("build/size.py", "elf.py", "platforms.py")),
+        "SizeReport": (_size_report, "measure", ("build/*size*.py", "elf.py", "platforms.py")),
     }
     for name, (step, verb, code) in steps.items():
         env.Append(BUILDERS={name: Builder(action=_action(step, verb), emitter=_reads_code(code))})
@@ -56,7 +65,7 @@ def _action(step: Step, verb: str) -> Any:
         except MusterError as error:
             raise BuildError(node=target[0], errstr=str(error)) from error
 
-    return Action(run, f"{verb} $TARGET", varlist=["VERSION", "PROGRAM"])
+    return Action(run, f"{verb} $TARGET", varlist=["VERSION", "PROGRAM", "LAYOUT_SLACK", "LAYOUT_RESERVE"])
 
 
 def _reads_code(patterns: tuple[str, ...]) -> Callable[..., Any]:
@@ -86,12 +95,32 @@ def _render(targets: list[Path], sources: list[Path], env: Any) -> None:
     """Sources: template, platform.toml, and product.toml where the template speaks of a product."""
     template, platform, *product = sources
     text = render(
-        template.read_text(encoding="utf-8"),
-        _platform(platform),
-        _product(product[0], env) if product else None,
-        Program(env["PROGRAM"]) if "PROGRAM" in env else None,
+        template.read_text(encoding="utf-8"), _platform(platform), _product(product[0], env) if product else None
     )
     targets[0].write_text(text, encoding="utf-8")
+
+
+def _link_script(targets: list[Path], sources: list[Path], env: Any) -> None:
+    """Sources: template, platform.toml, and the kept layout where the last release is to be kept."""
+    template, platform, *layout = sources
+    kept = KeptLayout.from_json(layout[0].read_text(encoding="utf-8")) if layout else None
+    program = Program(env["PROGRAM"])
+    text = render(template.read_text(encoding="utf-8"), _platform(platform), program=program, kept=kept)
+    targets[0].write_text(text, encoding="utf-8")
+
+
+def _kept_layout(targets: list[Path], sources: list[Path], env: Any) -> None:
+    """Targets: JSON and text. Sources: input sections of a free link, platform.toml, map of the last release if any."""
+    inputs, platform, *last_map = sources
+    free = LinkInputs.from_json(inputs.read_text(encoding="utf-8"))
+    if last_map:
+        old = LinkMap.from_text(last_map[0].read_text(encoding="utf-8"))
+        kept = KeptLayout.plan(old, free, _platform(platform), env["LAYOUT_SLACK"])
+    else:
+        kept = KeptLayout.reserve(free, _platform(platform), env["LAYOUT_RESERVE"])
+    targets[0].write_text(kept.to_json(), encoding="utf-8")
+    targets[1].write_text(kept.report.to_text(), encoding="utf-8")
+    print(f"layout {kept.report.summary}")
 
 
 def _flat_binary(targets: list[Path], sources: list[Path], env: Any) -> None:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "download.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -19,7 +20,6 @@
 enum {
     FETCH_REPEAT_MS = 2000,
     FETCH_TRIES = 15,
-    PROFILES = OTA_DELTA_PROFILE_4K | OTA_DELTA_PROFILE_16K,
     CHECKPOINT_KEY = 0, /* docs/spec/boot.md section 6 */
 };
 #define CHECKPOINT_LAYOUT 0x31504B43u /* "CKP1" */
@@ -34,24 +34,30 @@ struct offer {
     uint32_t image_len;
 };
 
-/* What a download needs to go on after a reset. It lies in the record store as it stands in memory: only the image that
- * wrote it takes it back, because `base_identity` names that image. */
+/* What a download needs to go on after a reset, in front of the decoder's own bytes. It lies in the record store as it
+ * stands in memory: only the image that wrote it takes it back, because `base_identity` names that image. */
 struct checkpoint {
     uint32_t layout;
     uint8_t digest[OTA_SHA256_LEN];
     uint8_t base_identity[OTA_IDENTITY_LEN];
     uint32_t slot;
-    uint32_t patch_off; /* patch bytes that `sha` and `delta` have seen */
+    uint32_t patch_off; /* patch bytes that `sha` and the decoder have seen */
     struct ota_sha256 sha;
-    struct ota_delta delta;
+    uint8_t decoder[OTA_DELTA_SAVED_MAX];
 };
+
+_Static_assert(sizeof(struct checkpoint) + OTA_STORE_HEAD_LEN <= OTA_STORE_DOWNLOAD_QUOTA,
+               "the checkpoint of either profile fits the record store");
 
 static struct {
     bool is_active;
     struct offer offer;
-    struct checkpoint now;
+    struct ota_sha256 sha; /* of the patch's bytes before patch_off */
+    uint32_t patch_off;
+    struct ota_delta delta;
+    uint16_t counters[OTA_DELTA_COUNTERS_LARGE];
     struct ota_slot_writer writer;
-    const uint8_t *piece; /* being decoded; it begins at now.patch_off */
+    const uint8_t *piece; /* being decoded; it begins at patch_off */
     bool wants_fetch;     /* the next piece is to be asked for when the line is free */
     bool is_paused;       /* nobody serves the pieces; it goes on when the server has answered a check-in */
     bool is_fetching;
@@ -60,7 +66,7 @@ static struct {
     uint32_t fetch_tries;
 } download;
 
-static struct checkpoint saved; /* for reading and writing the store */
+static struct checkpoint checkpoint; /* for reading and writing the store */
 
 /* The last offer of the server that stopped before it was staged. */
 static struct {
@@ -81,7 +87,7 @@ bool download_is_fetching(void) { return download.is_active && download.is_fetch
 
 bool download_update(struct ota_report_update *update) {
     if (download.is_active && download.offer.is_of_server) {
-        *update = (struct ota_report_update){download.offer.attempt, OTA_OK, download.now.patch_off};
+        *update = (struct ota_report_update){download.offer.attempt, OTA_OK, download.patch_off};
         return true;
     }
     *update = stopped.update;
@@ -99,7 +105,7 @@ static void note_stop(uint32_t attempt, enum ota_status status, uint32_t receive
 
 bool download_progress(uint8_t digest[OTA_SHA256_LEN], uint32_t *patch_off) {
     memcpy(digest, download.offer.digest, OTA_SHA256_LEN);
-    *patch_off = download.now.patch_off;
+    *patch_off = download.patch_off;
     return download.is_active;
 }
 
@@ -110,7 +116,7 @@ static void tell(enum update_phase phase, enum ota_status status) {
     ota_store32_le(body, download.offer.attempt);
     body[4] = (uint8_t)phase;
     ota_store16_le(body + 5, (uint16_t)status);
-    ota_store32_le(body + 7, download.now.patch_off);
+    ota_store32_le(body + 7, download.patch_off);
     link_send(MESSAGE_UPDATE_STATUS, body, sizeof body);
     chip_uart_flush(); /* flash may be busy next */
 }
@@ -124,8 +130,8 @@ static void answer_offer(uint32_t attempt, enum ota_status status, uint32_t patc
 }
 
 static void send_fetch(void) {
-    download.fetch_len = ota_min_u32(FETCH_BYTES_MAX, download.offer.patch_len - download.now.patch_off);
-    transport->fetch(download.offer.digest, download.now.patch_off, (uint16_t)download.fetch_len);
+    download.fetch_len = ota_min_u32(FETCH_BYTES_MAX, download.offer.patch_len - download.patch_off);
+    transport->fetch(download.offer.digest, download.patch_off, (uint16_t)download.fetch_len);
     download.wants_fetch = false;
     download.is_fetching = true;
     download.fetch_ms = chip_time_ms();
@@ -144,23 +150,14 @@ static void fetch_next(void) {
 /* Everything that can be refused is refused before the first erase. */
 static enum ota_status check_header(const struct ota_delta_header *header) {
     if (header->kind != OTA_DELTA_IMAGE) return OTA_ERR_PATCH_HEADER;
-    if (header->load_base != OTA_SLOT_A_ADDR) return OTA_ERR_PATCH_HEADER;
-    if (header->base_len != 0) {
-        if (header->base_len != device.running.len) return OTA_ERR_PATCH_BASE;
-        if (!ota_bytes_equal(header->base_identity, device.running.identity, sizeof header->base_identity)) {
-            return OTA_ERR_PATCH_BASE;
-        }
-    }
-    if (header->target_len != download.offer.image_len) return OTA_ERR_PATCH_SIZE;
-    if (!ota_bytes_equal(header->target_identity, download.offer.identity, sizeof header->target_identity)) {
-        return OTA_ERR_IDENTITY;
-    }
-    return OTA_OK;
+    if (header->target.len != download.offer.image_len) return OTA_ERR_PATCH_SIZE;
+    bool is_announced = ota_bytes_equal(header->target_check, download.offer.identity, sizeof header->target_check);
+    return is_announced ? OTA_OK : OTA_ERR_IDENTITY;
 }
 
 static enum ota_status writer_start(const struct ota_delta_header *header) {
     return ota_slot_writer_init(&download.writer, &chip_flash, ota_slot_addr(device_other_slot()),
-                                header->target_reloc_start, header->target_ext_start);
+                                header->target.reloc_start, header->target.len - OTA_IMAGE_TAIL_LEN);
 }
 
 static enum ota_status clear_other_slot(void) {
@@ -206,15 +203,20 @@ static enum ota_status write_target(void *ctx, uint32_t off, const void *bytes, 
 }
 
 /* A checkpoint that cannot be stored costs time after a cut, nothing else: the download goes on. */
-static enum ota_status checkpoint(void *ctx, const struct ota_delta *delta, uint32_t patch_off) {
+static enum ota_status save_checkpoint(void *ctx, const struct ota_delta *delta, uint32_t patch_off) {
     (void)ctx;
     trial_feed_watchdog();
-    saved = download.now;
-    ota_sha256_update(&saved.sha, download.piece, patch_off - download.now.patch_off);
-    saved.delta = *delta;
-    saved.patch_off = patch_off;
+    checkpoint.layout = CHECKPOINT_LAYOUT;
+    memcpy(checkpoint.digest, download.offer.digest, sizeof checkpoint.digest);
+    memcpy(checkpoint.base_identity, device.running.identity, sizeof checkpoint.base_identity);
+    checkpoint.slot = device_other_slot();
+    checkpoint.patch_off = patch_off;
+    checkpoint.sha = download.sha;
+    ota_sha256_update(&checkpoint.sha, download.piece, patch_off - download.patch_off);
+    ota_delta_save(delta, checkpoint.decoder);
+    uint32_t len = (uint32_t)offsetof(struct checkpoint, decoder) + ota_delta_saved_len(delta);
     /* cut: this checkpoint or the one before; the slot holds the bytes of both */
-    enum ota_status status = ota_store_write(&device.store, OTA_STORE_DOWNLOAD, CHECKPOINT_KEY, &saved, sizeof saved);
+    enum ota_status status = ota_store_write(&device.store, OTA_STORE_DOWNLOAD, CHECKPOINT_KEY, &checkpoint, len);
     if (status != OTA_OK) agent_log(AGENT_WARN, "update: checkpoint not stored, status %d", status);
     return OTA_OK;
 }
@@ -225,7 +227,7 @@ static const struct ota_delta_port port = {
     .read_base = read_base,
     .read_target = read_target,
     .write_target = write_target,
-    .checkpoint = checkpoint,
+    .checkpoint = save_checkpoint,
 };
 
 /* ---- from offer to staged image ---- */
@@ -237,7 +239,7 @@ static void halt(void) {
 static void end(enum ota_status status) {
     halt();
     if (download.offer.is_of_server && status != OTA_OK) {
-        note_stop(download.offer.attempt, status, download.now.patch_off);
+        note_stop(download.offer.attempt, status, download.patch_off);
     }
     if (status != OTA_OK) agent_log(AGENT_WARN, "update: stopped, status %d", status);
     tell(UPDATE_ENDED, status);
@@ -268,16 +270,16 @@ static enum ota_status stage(void) {
 
 static enum ota_status finish(void) {
     uint8_t digest[OTA_SHA256_LEN];
-    struct ota_sha256 sha = download.now.sha;
+    struct ota_sha256 sha = download.sha;
     ota_sha256_final(&sha, digest);
     if (!ota_bytes_equal(digest, download.offer.digest, sizeof digest)) return OTA_ERR_PATCH_DIGEST;
-    TRY(ota_delta_finish(&download.now.delta, &port));
+    TRY(ota_delta_finish(&download.delta, &port));
     return stage();
 }
 
 /* What comes after the bytes before now.patch_off went well or not. */
 static void proceed(enum ota_status status) {
-    if (status == OTA_OK && download.now.patch_off < download.offer.patch_len) {
+    if (status == OTA_OK && download.patch_off < download.offer.patch_len) {
         fetch_next();
         return;
     }
@@ -297,27 +299,32 @@ static bool is_in_other_slot(const struct offer *offer) {
     return ota_image_check_full(&chip_flash, addr, &device.requirements, &image) == OTA_OK;
 }
 
-static bool load_checkpoint(const struct offer *offer) {
-    uint32_t len;
-    if (ota_store_read(&device.store, OTA_STORE_DOWNLOAD, CHECKPOINT_KEY, &saved, sizeof saved, &len) != OTA_OK)
-        return false;
-    if (len != sizeof saved || saved.layout != CHECKPOINT_LAYOUT || saved.slot != device_other_slot()) return false;
-    if (!ota_bytes_equal(saved.digest, offer->digest, OTA_SHA256_LEN)) return false;
-    if (!ota_bytes_equal(saved.base_identity, device.running.identity, OTA_IDENTITY_LEN)) return false;
-    uint32_t patch_off;
-    if (ota_delta_resume(&saved.delta, &patch_off) != OTA_OK || patch_off != saved.patch_off) return false;
-    return patch_off <= offer->patch_len && check_header(&saved.delta.header) == OTA_OK &&
-           writer_start(&saved.delta.header) == OTA_OK;
+static void begin_download(void) {
+    struct ota_delta_base base = {.layout = {device.running.len, device.running.manifest.reloc_start}};
+    memcpy(base.check, device.running.identity, sizeof base.check);
+    download.patch_off = 0;
+    ota_sha256_init(&download.sha);
+    ota_delta_init(&download.delta, download.counters, OTA_DELTA_COUNTERS_LARGE, &base);
 }
 
-static void begin_download(void) {
-    memset(&download.now, 0, sizeof download.now);
-    download.now.layout = CHECKPOINT_LAYOUT;
-    memcpy(download.now.digest, download.offer.digest, OTA_SHA256_LEN);
-    memcpy(download.now.base_identity, device.running.identity, OTA_IDENTITY_LEN);
-    download.now.slot = device_other_slot();
-    ota_sha256_init(&download.now.sha);
-    ota_delta_init(&download.now.delta, PROFILES);
+/* Goes on from the checkpoint of this patch when there is one. */
+static bool resume_download(const struct offer *offer) {
+    uint32_t len, patch_off;
+    if (ota_store_read(&device.store, OTA_STORE_DOWNLOAD, CHECKPOINT_KEY, &checkpoint, sizeof checkpoint, &len) !=
+        OTA_OK)
+        return false;
+    uint32_t head_len = (uint32_t)offsetof(struct checkpoint, decoder);
+    if (len < head_len || checkpoint.layout != CHECKPOINT_LAYOUT || checkpoint.slot != device_other_slot())
+        return false;
+    if (!ota_bytes_equal(checkpoint.digest, offer->digest, OTA_SHA256_LEN)) return false;
+    if (!ota_bytes_equal(checkpoint.base_identity, device.running.identity, OTA_IDENTITY_LEN)) return false;
+    if (ota_delta_resume(&download.delta, checkpoint.decoder, len - head_len, &patch_off) != OTA_OK) return false;
+    if (patch_off != checkpoint.patch_off || patch_off > offer->patch_len) return false;
+    if (check_header(&download.delta.kept.header) != OTA_OK || writer_start(&download.delta.kept.header) != OTA_OK)
+        return false;
+    download.patch_off = patch_off;
+    download.sha = checkpoint.sha;
+    return true;
 }
 
 static enum ota_status check_offer(const struct offer *offer) {
@@ -351,7 +358,7 @@ static void take(const struct offer *offer) {
                    offer->patch_len == download.offer.patch_len && offer->image_len == download.offer.image_len;
     download.offer = *offer;
     if (is_same) {
-        accept_offer(download.now.patch_off);
+        accept_offer(download.patch_off);
         download_go_on();
         return; /* a FETCH is open and repeats itself, or is about to be sent */
     }
@@ -362,9 +369,9 @@ static void take(const struct offer *offer) {
         end(stage());
         return;
     }
-    if (load_checkpoint(offer)) download.now = saved;
+    if (!resume_download(offer)) begin_download();
     download.is_active = true;
-    accept_offer(download.now.patch_off);
+    accept_offer(download.patch_off);
     proceed(OTA_OK);
 }
 
@@ -390,9 +397,9 @@ void download_take_offer(const uint8_t *untrusted, uint32_t len) {
 
 static void decode(const uint8_t *untrusted, uint32_t len) {
     download.piece = untrusted;
-    enum ota_status status = ota_delta_push(&download.now.delta, &port, untrusted, len);
-    ota_sha256_update(&download.now.sha, untrusted, len);
-    download.now.patch_off += len;
+    enum ota_status status = ota_delta_push(&download.delta, &port, untrusted, len);
+    ota_sha256_update(&download.sha, untrusted, len);
+    download.patch_off += len;
     proceed(status);
 }
 
@@ -422,7 +429,7 @@ void download_withdraw(uint32_t attempt) {
 
 void download_take_data(uint32_t off, struct ota_span untrusted) {
     if (!download.is_active || !download.is_fetching) return;
-    if (off != download.now.patch_off || untrusted.len > download.fetch_len) return; /* answers an earlier FETCH */
+    if (off != download.patch_off || untrusted.len > download.fetch_len) return; /* answers an earlier FETCH */
     download.is_fetching = false;
     if (untrusted.len == 0)
         fail(OTA_ERR_NOT_FOUND); /* the host does not have it */

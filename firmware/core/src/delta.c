@@ -3,309 +3,262 @@
 
 #include <string.h>
 
+#include "delta_bits.h"
+#include "delta_copy.h"
+#include "delta_gap.h"
+#include "delta_input.h"
+#include "delta_map.h"
 #include "delta_model.h"
 #include "delta_output.h"
+#include "delta_predict.h"
+#include "delta_source.h"
+#include "delta_steps.h"
+#include "delta_table.h"
+#include "delta_unit.h"
+#include "delta_direction.h"
 #include "ota/bytes.h"
-#include "range_decoder.h"
+#include "ota/image.h"
 
-/*            +------------------------------------------+
- *            v                                          |
- * HEADER -> START -> OPERATION -> LITERAL, BASE, TARGET-+   (each makes one byte per step)
- *                        |
- *                        +-> next part, or WRITTEN -> FINISHED (by ota_delta_finish)
- */
-enum state {
-    STATE_HEADER = 0,
-    STATE_START = 1,
-    STATE_OPERATION = 2,
-    STATE_LITERAL = 3,
-    STATE_BASE = 4,
-    STATE_TARGET = 5,
-    STATE_WRITTEN = 6,
-    STATE_FINISHED = 7,
+/* Changes with every change of struct ota_delta_kept or of what its fields mean. */
+static const uint32_t LAYOUT = 0x32544C44;
+
+enum {
+    PROFILE_SMALL = 1,
+    PROFILE_LARGE = 2,
+    SMALL_STATE_MAX = 4096,
 };
 
-/* Changes with every change of struct ota_delta or of what its fields mean. */
-static const uint32_t LAYOUT = 0x31544C44;
-
-_Static_assert(sizeof(struct ota_delta) <= OTA_DELTA_STATE_MAX, "profile 1 promises this much memory");
-_Static_assert((int)OTA_DELTA_AT_END == (int)OTA_DELTA_COUNTERS, "the model fills its counters");
+_Static_assert(sizeof(void *) > 4 ||
+                   sizeof(struct ota_delta) - OTA_DELTA_OUT_SIZE + 2 * OTA_DELTA_COUNTERS_SMALL <= SMALL_STATE_MAX,
+               "profile 1 keeps its promise; the pointers of larger machines do not count");
+_Static_assert(sizeof(struct ota_delta_kept) + 2 * OTA_DELTA_COUNTERS_LARGE <= OTA_DELTA_SAVED_MAX,
+               "a checkpoint of profile 2 fits the record store");
 _Static_assert((int)OTA_DELTA_STEP_INPUT_MAX <= (int)OTA_DELTA_LOOKAHEAD_SIZE, "a step finds its input");
-_Static_assert((int)OTA_DELTA_HEADER_SIZE <= (int)OTA_DELTA_STEP_INPUT_MAX, "the header is one step");
+_Static_assert((int)OTA_DELTA_HEADER_MAX <= (int)OTA_DELTA_STEP_INPUT_MAX, "the header is one step");
+_Static_assert((int)OTA_DELTA_AT_END_SMALL <= (int)OTA_DELTA_COUNTERS_SMALL, "the model fills its counters");
+_Static_assert((int)OTA_DELTA_AT_END <= (int)OTA_DELTA_COUNTERS_LARGE, "the model fills its counters");
+_Static_assert(-1 >> 1 == -1, "the model shifts negative numbers");
 
-void ota_delta_init(struct ota_delta *delta, uint32_t profiles) {
+uint32_t ota_delta_counters_of(uint32_t profile) {
+    if (profile == PROFILE_SMALL) return OTA_DELTA_COUNTERS_SMALL;
+    return profile == PROFILE_LARGE ? OTA_DELTA_COUNTERS_LARGE : UINT32_MAX;
+}
+
+void ota_delta_init(struct ota_delta *delta, uint16_t *counters, uint32_t counters_len,
+                    const struct ota_delta_base *base) {
     memset(delta, 0, sizeof *delta);
-    delta->layout = LAYOUT;
+    delta->counters = counters;
+    delta->counters_len = counters_len;
+    delta->base = *base;
     delta->status = OTA_OK;
-    delta->profiles = profiles;
-    delta->state = STATE_HEADER;
-    ota_range_init(&delta->range);
+    delta->kept.layout = LAYOUT;
 }
 
-static enum ota_status step_header(struct ota_delta *delta, const struct ota_delta_port *port) {
-    struct ota_range_decoder *range = &delta->range;
-    TRY(ota_delta_header_parse(range->in + range->in_pos, ota_range_available(range), &delta->header));
-    range->in_pos += OTA_DELTA_HEADER_SIZE;
+/* ---- header ---- */
 
-    /* this decoder's model is profile 1's; a mask that promises more does not make it another */
-    if (delta->header.profile != 1 || (delta->profiles & OTA_DELTA_PROFILE_4K) == 0) return OTA_ERR_PATCH_PROFILE;
-    TRY(port->begin(port->ctx, &delta->header));
-    delta->state = STATE_START;
+static void begin_model(struct ota_delta *delta) {
+    struct ota_delta_kept *kept = &delta->kept;
+    ota_delta_model_begin(kept, delta->counters, ota_delta_counters_of(kept->header.profile));
+    kept->base_body_len = ota_delta_body_len(&kept->header, &kept->header.base);
+    kept->target_body_len = ota_delta_body_len(&kept->header, &kept->header.target);
+    kept->checkpoint_due = OTA_DELTA_CHECKPOINT_LEN;
+    kept->next_pointer = UINT32_MAX;
+}
+
+enum ota_status ota_delta_read_load_base(struct ota_delta *delta) {
+    struct ota_delta_header *header = &delta->kept.header;
+    bool is_module = header->kind == OTA_DELTA_MODULE_AT_0 || header->kind == OTA_DELTA_MODULE_AT_184;
+    uint32_t prefix = header->kind == OTA_DELTA_MODULE_AT_0 ? 0 : OTA_IMAGE_PREFIX_AT;
+    uint8_t bytes[4];
+    if (OTA_DELTA_ONLY_IMAGES || !is_module || header->base.len == 0) return OTA_OK;
+    TRY(delta->port->read_base(delta->port->ctx, prefix, bytes, sizeof bytes));
+    header->load_base = ota_load32_le(bytes);
     return OTA_OK;
 }
 
-static void part_begin(struct ota_delta *delta) {
-    delta->last_operation = OTA_DELTA_OP_NONE;
-    delta->alignment = ota_delta_part_alignment(&delta->header, delta->part);
-}
-
-static enum ota_status step_start(struct ota_delta *delta) {
-    ota_range_start(&delta->range);
-    ota_delta_model_init(delta->counters);
-    delta->hit_history = UINT32_MAX;
-    delta->hit_run = 0;
-    ota_delta_output_init(delta);
-    part_begin(delta);
-    delta->state = STATE_OPERATION;
-    return delta->range.overrun != 0 ? OTA_ERR_PATCH_TRUNCATED : OTA_OK;
-}
-
-/* A number from 0 to 2^25 - 2. */
-static enum ota_status decode_number(struct ota_delta *delta, enum ota_delta_number kind, uint32_t *out) {
-    uint16_t *tree = delta->counters + ota_delta_number_tree(kind);
-    uint32_t bits = ota_range_tree(&delta->range, tree, 5, OTA_DELTA_RATE_OPERATION);
-    if (bits > OTA_DELTA_NUMBER_BITS_MAX) return OTA_ERR_PATCH_RANGE;
-    *out = (1u << bits | ota_range_even(&delta->range, bits)) - 1;
-    return OTA_OK;
-}
-
-static enum ota_delta_operation decode_operation(struct ota_delta *delta) {
-    uint32_t last = delta->last_operation;
-    uint16_t *counters = delta->counters;
-    /* a literal run is never followed by another one */
-    if (last != OTA_DELTA_OP_LITERAL) {
-        uint16_t *is_copy = &counters[OTA_DELTA_AT_IS_COPY + last];
-        if (ota_range_bit(&delta->range, is_copy, OTA_DELTA_RATE_OPERATION) == 0) return OTA_DELTA_OP_LITERAL;
+static void step_header(struct ota_delta *delta) {
+    struct ota_delta_kept *kept = &delta->kept;
+    struct ota_delta_input *input = &kept->input;
+    uint32_t header_len;
+    delta->status = ota_delta_header_parse(input->bytes + input->pos, ota_delta_input_available(input), &delta->base,
+                                           &kept->header, &header_len);
+    if (delta->status != OTA_OK) return;
+    if (ota_delta_counters_of(kept->header.profile) > delta->counters_len) {
+        ota_delta_fail(delta, OTA_ERR_PATCH_PROFILE);
+        return;
     }
-    uint16_t *is_target = &counters[OTA_DELTA_AT_IS_TARGET + last];
-    if (ota_range_bit(&delta->range, is_target, OTA_DELTA_RATE_OPERATION) != 0) return OTA_DELTA_OP_TARGET;
-    return OTA_DELTA_OP_BASE;
+    input->pos = (uint8_t)(input->pos + header_len);
+    delta->status = delta->port->begin(delta->port->ctx, &kept->header);
+    if (delta->status == OTA_OK) delta->status = ota_delta_read_load_base(delta);
+    begin_model(delta);
+    ota_delta_range_start(delta);
+    uint32_t count = ota_delta_number(delta, OTA_DELTA_NUMBER_MAP_COUNT, ota_delta_wanted_map_len(delta));
+    if (count > OTA_DELTA_MAP_MAX) ota_delta_fail(delta, OTA_ERR_PATCH_RANGE);
+    kept->map_count = (uint8_t)count;
+    kept->state = OTA_DELTA_STATE_MAP;
 }
 
-static enum ota_status begin_base_copy(struct ota_delta *delta) {
-    uint32_t shift = 0;
-    TRY(decode_number(delta, OTA_DELTA_NUMBER_SHIFT, &shift));
-    uint32_t off = ota_delta_offset(&delta->header, ota_delta_position(delta));
-    delta->alignment += (shift & 1) != 0 ? ~(shift >> 1) : shift >> 1;
-    delta->source = off + delta->alignment;
+/* ---- map and table ---- */
 
-    uint32_t base_len = delta->header.base_len;
-    if (delta->source > base_len || delta->run_left > base_len - delta->source) return OTA_ERR_PATCH_RANGE;
-    delta->state = STATE_BASE;
-    return OTA_OK;
+static void begin_body(struct ota_delta *delta) {
+    ota_delta_copy_reset(delta);
+    ota_delta_pointers_begin(delta);
+    ota_delta_source_begin(delta);
+    ota_delta_find_pointer(delta);
+    delta->kept.state = OTA_DELTA_STATE_GAP;
 }
 
-static enum ota_status begin_target_copy(struct ota_delta *delta) {
-    uint32_t distance_less_1 = 0;
-    TRY(decode_number(delta, OTA_DELTA_NUMBER_DISTANCE, &distance_less_1));
-    uint32_t position = ota_delta_position(delta);
-    if (distance_less_1 >= position) return OTA_ERR_PATCH_RANGE;
-    delta->source = position - 1 - distance_less_1;
-    delta->state = STATE_TARGET;
-    return OTA_OK;
-}
-
-static enum ota_status begin_operation(struct ota_delta *delta) {
-    static const uint8_t LEN_NUMBERS[] = {
-        [OTA_DELTA_OP_LITERAL] = OTA_DELTA_NUMBER_LITERAL_LEN,
-        [OTA_DELTA_OP_BASE] = OTA_DELTA_NUMBER_BASE_LEN,
-        [OTA_DELTA_OP_TARGET] = OTA_DELTA_NUMBER_TARGET_LEN,
-    };
-    enum ota_delta_operation operation = decode_operation(delta);
-    uint32_t len_less_1 = 0;
-    TRY(decode_number(delta, LEN_NUMBERS[operation], &len_less_1));
-    uint32_t part_left = ota_delta_part_end(&delta->header, delta->part) - ota_delta_position(delta);
-    if (len_less_1 >= part_left) return OTA_ERR_PATCH_RANGE;
-
-    delta->run_left = len_less_1 + 1;
-    delta->source_len = 0;
-    delta->last_operation = (uint8_t)operation;
-    if (operation == OTA_DELTA_OP_BASE) return begin_base_copy(delta);
-    if (operation == OTA_DELTA_OP_TARGET) return begin_target_copy(delta);
-    delta->state = STATE_LITERAL;
-    return OTA_OK;
-}
-
-static enum ota_status step_operation(struct ota_delta *delta, const struct ota_delta_port *port) {
-    if (ota_delta_position(delta) == ota_delta_part_end(&delta->header, delta->part)) {
-        bool is_last = delta->part == OTA_DELTA_PART_TAIL;
-        TRY(ota_delta_part_next(delta, port));
-        if (is_last) {
-            delta->state = STATE_WRITTEN;
-        } else {
-            part_begin(delta);
-        }
-        return OTA_OK;
+static void step_map(struct ota_delta *delta) {
+    struct ota_delta_kept *kept = &delta->kept;
+    if (kept->map_len < kept->map_count) {
+        kept->state = OTA_DELTA_STATE_MAP_SOURCE;
+        ota_delta_map_step(delta);
+    } else if (ota_delta_is_image(&kept->header)) {
+        kept->state = OTA_DELTA_STATE_TABLE;
+        ota_delta_table_begin(delta);
+    } else {
+        begin_body(delta);
     }
-    /* with bytes missing the numbers are wrong too: that cause is the better answer */
-    enum ota_status status = begin_operation(delta);
-    return delta->range.overrun != 0 ? OTA_ERR_PATCH_TRUNCATED : status;
 }
 
-static uint8_t decode_byte(struct ota_delta *delta, uint32_t tree) {
-    return (uint8_t)ota_range_tree(&delta->range, delta->counters + tree, 8, OTA_DELTA_RATE_TREE);
+static void step_map_source(struct ota_delta *delta) {
+    delta->kept.state = OTA_DELTA_STATE_MAP;
+    ota_delta_map_source_step(delta);
 }
 
-/* Counts the byte that the step is about to put. */
-static void advance(struct ota_delta *delta) {
-    delta->source++;
-    delta->run_left--;
-    if (delta->run_left == 0) delta->state = STATE_OPERATION;
+static void step_table(struct ota_delta *delta) {
+    if (ota_delta_table_step(delta)) begin_body(delta);
 }
 
-static enum ota_status step_literal(struct ota_delta *delta, const struct ota_delta_port *port) {
-    uint8_t byte = 0;
-    if (!ota_delta_derived_byte(delta, &byte)) {
-        uint32_t off = ota_delta_offset(&delta->header, ota_delta_position(delta));
-        byte = decode_byte(delta, ota_delta_literal_tree(off));
+/* ---- body ---- */
+
+static void step_gap(struct ota_delta *delta) {
+    struct ota_delta_kept *kept = &delta->kept;
+    uint32_t end = kept->target_body_len;
+    if (kept->position == end) {
+        kept->state = OTA_DELTA_STATE_COMPLETE;
+        return;
     }
-    advance(delta);
-    return ota_delta_put(delta, port, byte);
-}
-
-/* The source byte of the current copy. Read in pieces, but never behind what is already written: a copy may read
- * what it writes itself. */
-static enum ota_status source_byte(struct ota_delta *delta, const struct ota_delta_port *port, uint8_t *byte) {
-    uint32_t index = delta->source - delta->source_first;
-    if (index >= delta->source_len) {
-        uint32_t len = ota_min_u32(delta->run_left, OTA_DELTA_SOURCE_SIZE);
-        delta->source_len = 0;
-        if (delta->state == STATE_BASE) {
-            TRY(port->read_base(port->ctx, delta->source, delta->source_bytes, len));
-        } else {
-            TRY(ota_delta_read_back(delta, port, delta->source, delta->source_bytes, &len));
-        }
-        delta->source_first = delta->source;
-        delta->source_len = len;
-        index = 0;
+    if (kept->next_segment < kept->map_len) end = ota_delta_map_segment(kept, kept->next_segment).target;
+    if (kept->position >= end) {
+        ota_delta_copy_begin_segment(delta);
+        kept->state = OTA_DELTA_STATE_COPY;
+    } else if (ota_delta_gap_step(delta, end)) {
+        kept->state = OTA_DELTA_STATE_COPY_SOURCE;
     }
-    *byte = delta->source_bytes[index];
-    return OTA_OK;
 }
 
-static enum ota_status step_base(struct ota_delta *delta, const struct ota_delta_port *port) {
-    uint8_t byte = 0;
-    if (!ota_delta_derived_byte(delta, &byte)) {
-        TRY(source_byte(delta, port, &byte));
-        uint16_t *counter = delta->counters + ota_delta_hit_counter(delta->hit_history, delta->hit_run);
-        uint32_t hit = ota_range_bit(&delta->range, counter, OTA_DELTA_RATE_HIT);
-        delta->hit_history = delta->hit_history << 1 | hit;
-        delta->hit_run = hit != 0 ? delta->hit_run + 1 : 0;
-        if (hit == 0) {
-            uint32_t off = ota_delta_offset(&delta->header, ota_delta_position(delta));
-            byte = (uint8_t)(byte + decode_byte(delta, ota_delta_difference_tree(off)));
-        }
-    }
-    advance(delta);
-    return ota_delta_put(delta, port, byte);
+static void step_copy_source(struct ota_delta *delta) {
+    ota_delta_copy_source_step(delta);
+    delta->kept.state = OTA_DELTA_STATE_COPY;
 }
 
-static enum ota_status step_target(struct ota_delta *delta, const struct ota_delta_port *port) {
-    uint8_t byte = 0;
-    if (!ota_delta_derived_byte(delta, &byte)) TRY(source_byte(delta, port, &byte));
-    advance(delta);
-    return ota_delta_put(delta, port, byte);
+/* Each chunk of a copy says whether everything in it is as predicted: such chunks need no decisions at all. */
+static void begin_chunk(struct ota_delta *delta) {
+    struct ota_delta_kept *kept = &delta->kept;
+    uint32_t len = ota_min_u32(kept->copy_end - kept->position, OTA_DELTA_CHUNK_LEN);
+    uint32_t size = len < 16 ? 0 : len < 64 ? 1 : len < OTA_DELTA_CHUNK_LEN ? 2 : 3;
+    uint32_t context = size * 4 + ((uint32_t)kept->chunk >> 1 & 3);
+    uint32_t is_clean = ota_delta_bit(delta, OTA_DELTA_AT_CHUNK + context, ota_delta_wanted_clean(delta, len));
+    kept->chunk = (uint8_t)((kept->chunk & 2u) << 1 | (is_clean ^ 1) << 1 | is_clean);
+    kept->chunk_end = kept->position + len;
 }
 
-static enum ota_status step(struct ota_delta *delta, const struct ota_delta_port *port) {
-    switch ((enum state)delta->state) {
-    case STATE_HEADER:
-        return step_header(delta, port);
-    case STATE_START:
-        return step_start(delta);
-    case STATE_OPERATION:
-        return step_operation(delta, port);
-    case STATE_LITERAL:
-        return step_literal(delta, port);
-    case STATE_BASE:
-        return step_base(delta, port);
-    case STATE_TARGET:
-        return step_target(delta, port);
-    case STATE_WRITTEN:
-    case STATE_FINISHED:
+static void step_copy(struct ota_delta *delta) {
+    struct ota_delta_kept *kept = &delta->kept;
+    if (kept->position >= kept->chunk_end) begin_chunk(delta);
+    ota_delta_unit_step(delta);
+    if (kept->position >= kept->copy_end) kept->state = OTA_DELTA_STATE_GAP;
+}
+
+static void take_step(struct ota_delta *delta) {
+    switch ((enum ota_delta_state)delta->kept.state) {
+    case OTA_DELTA_STATE_HEADER:
+        step_header(delta);
+        break;
+    case OTA_DELTA_STATE_MAP:
+        step_map(delta);
+        break;
+    case OTA_DELTA_STATE_MAP_SOURCE:
+        step_map_source(delta);
+        break;
+    case OTA_DELTA_STATE_TABLE:
+        step_table(delta);
+        break;
+    case OTA_DELTA_STATE_GAP:
+        step_gap(delta);
+        break;
+    case OTA_DELTA_STATE_COPY_SOURCE:
+        step_copy_source(delta);
+        break;
+    case OTA_DELTA_STATE_COPY:
+        step_copy(delta);
+        break;
+    case OTA_DELTA_STATE_COMPLETE:
+        ota_delta_complete(delta);
+        delta->kept.state = OTA_DELTA_STATE_WRITTEN;
+        break;
+    case OTA_DELTA_STATE_WRITTEN:
+    case OTA_DELTA_STATE_FINISHED:
+        delta->status = OTA_ERR_STATE;
         break;
     }
-    return OTA_ERR_STATE;
+}
+
+static void step(struct ota_delta *delta) {
+    take_step(delta);
+    ota_delta_checkpoint_if_due(delta);
+    /* with bytes missing the numbers are wrong too: that cause is the better answer */
+    if (delta->kept.input.overrun != 0) delta->status = OTA_ERR_PATCH_TRUNCATED;
+}
+
+enum ota_status ota_delta_step(struct ota_delta *delta) {
+    step(delta);
+    return (enum ota_status)delta->status;
 }
 
 /* Steps while the worst case of a step is in the look-ahead, or nothing more will come. */
-static enum ota_status run(struct ota_delta *delta, const struct ota_delta_port *port) {
-    while (delta->state < STATE_WRITTEN) {
-        if (delta->ended == 0 && ota_range_available(&delta->range) < OTA_DELTA_STEP_INPUT_MAX) return OTA_OK;
-        TRY(step(delta, port));
+static void run(struct ota_delta *delta) {
+    const struct ota_delta_input *input = &delta->kept.input;
+    while (delta->status == OTA_OK) {
+        uint32_t available = ota_delta_input_available(input);
+        if (delta->kept.state >= OTA_DELTA_STATE_WRITTEN) {
+            if (available != 0) delta->status = OTA_ERR_PATCH_TRAILING;
+            return;
+        }
+        if (delta->ended == 0 && available < OTA_DELTA_STEP_INPUT_MAX) return;
+        step(delta);
     }
-    return ota_range_available(&delta->range) != 0 ? OTA_ERR_PATCH_TRAILING : OTA_OK;
 }
 
-static enum ota_status push(struct ota_delta *delta, const struct ota_delta_port *port, const uint8_t *bytes,
-                            uint32_t len) {
-    while (len > 0) {
-        if (delta->state >= STATE_WRITTEN) return OTA_ERR_PATCH_TRAILING;
-        uint32_t taken = ota_range_fill(&delta->range, bytes, len);
-        bytes += taken;
-        len -= taken;
-        delta->patch_off += taken;
-        TRY(run(delta, port));
-    }
-    return OTA_OK;
-}
-
-static enum ota_status finish(struct ota_delta *delta, const struct ota_delta_port *port) {
-    if (delta->state == STATE_FINISHED) return OTA_OK;
-    delta->ended = 1;
-    TRY(run(delta, port));
-    TRY(ota_delta_identity_check(delta, port));
-    delta->state = STATE_FINISHED;
-    return OTA_OK;
+static void begin_call(struct ota_delta *delta, const struct ota_delta_port *port) {
+    delta->port = port;
+    if (!delta->is_resumed) return;
+    delta->is_resumed = false;
+    ota_delta_pointers_begin(delta);
 }
 
 enum ota_status ota_delta_push(struct ota_delta *delta, const struct ota_delta_port *port, const uint8_t *bytes,
                                uint32_t len) {
-    if (delta->status == OTA_OK) delta->status = push(delta, port, bytes, len);
+    begin_call(delta, port);
+    while (len > 0 && delta->status == OTA_OK) {
+        uint32_t taken = ota_delta_input_fill(&delta->kept.input, bytes, len);
+        bytes += taken;
+        len -= taken;
+        delta->kept.patch_off += taken;
+        run(delta);
+    }
     return (enum ota_status)delta->status;
 }
 
 enum ota_status ota_delta_finish(struct ota_delta *delta, const struct ota_delta_port *port) {
-    if (delta->status == OTA_OK) delta->status = finish(delta, port);
+    begin_call(delta, port);
+    delta->ended = 1;
+    run(delta);
+    if (delta->status == OTA_OK) delta->kept.state = OTA_DELTA_STATE_FINISHED;
     return (enum ota_status)delta->status;
 }
 
 bool ota_delta_is_done(const struct ota_delta *delta) {
-    return delta->status == OTA_OK && delta->state == STATE_FINISHED;
-}
-
-/* The bounds that the decoder itself relies on; a damaged checkpoint must not lead it out of its memory. */
-static bool checkpoint_holds(const struct ota_delta *delta) {
-    const struct ota_delta_header *header = &delta->header;
-    if (delta->layout != LAYOUT || delta->status != OTA_OK) return false;
-    if (delta->state < STATE_OPERATION || delta->state > STATE_TARGET) return false;
-    if (delta->part > OTA_DELTA_PART_TAIL || delta->last_operation > OTA_DELTA_OP_TARGET) return false;
-    if (header->base_len > OTA_DELTA_LENGTH_MAX || header->target_len > OTA_DELTA_LENGTH_MAX) return false;
-    if (header->target_ext_start > header->target_len) return false;
-    if (header->target_reloc_start > header->target_ext_start) return false;
-    if (delta->out_len != 0 || delta->out_hashed != 0 || delta->source_len > OTA_DELTA_SOURCE_SIZE) return false;
-    if (delta->range.in_len > OTA_DELTA_LOOKAHEAD_SIZE || delta->range.in_pos > delta->range.in_len) return false;
-    uint32_t end = ota_delta_part_end(header, delta->part);
-    if (delta->written > end || delta->run_left > end - delta->written) return false;
-    if (delta->state == STATE_OPERATION) return true;
-    if (delta->run_left == 0) return false;
-    if (delta->state == STATE_TARGET) return delta->source < delta->written;
-    if (delta->state == STATE_LITERAL) return true;
-    return delta->source <= header->base_len && delta->run_left <= header->base_len - delta->source;
-}
-
-enum ota_status ota_delta_resume(struct ota_delta *delta, uint32_t *patch_off) {
-    if (!checkpoint_holds(delta)) return OTA_ERR_STATE;
-    *patch_off = delta->patch_off;
-    return OTA_OK;
+    return delta->status == OTA_OK && delta->kept.state == OTA_DELTA_STATE_FINISHED;
 }

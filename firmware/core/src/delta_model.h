@@ -2,85 +2,75 @@
 #ifndef OTA_DELTA_MODEL_H
 #define OTA_DELTA_MODEL_H
 
-#include <stdint.h>
+#include "ota/delta.h"
 
-/* The model of docs/spec/patch.md section 5: which counter predicts which decision. Decoder and encoder both include
- * this page, so that they cannot differ. A counter is the chance of a 1 in 65,536ths. */
+/* Names of the model's parts: docs/spec/patch.md section 5. */
 
-enum ota_delta_operation {
-    OTA_DELTA_OP_NONE = 0, /* a part begins */
-    OTA_DELTA_OP_LITERAL = 1,
-    OTA_DELTA_OP_BASE = 2,
-    OTA_DELTA_OP_TARGET = 3,
+/* Kinds of numbers, each with counters of its own. */
+enum ota_delta_number {
+    OTA_DELTA_NUMBER_MAP_COUNT = 0,
+    OTA_DELTA_NUMBER_MAP_GAP = 1,
+    OTA_DELTA_NUMBER_MAP_LEN = 2,
+    OTA_DELTA_NUMBER_COPY_LEN = 3,
+    OTA_DELTA_NUMBER_SKIP = 4, /* two: behind a copy, behind literals */
+    OTA_DELTA_NUMBER_DISTANCE = 6,
+    OTA_DELTA_NUMBER_PLACE = 7,
+    OTA_DELTA_NUMBER_VARIABLE = 8,
+    OTA_DELTA_NUMBER_RELOC_GAP = 9,
+    OTA_DELTA_NUMBER_RELOC_RUN = 10,
+    OTA_DELTA_NUMBERS = 11,
 };
 
-enum ota_delta_number {
-    OTA_DELTA_NUMBER_LITERAL_LEN = 0,
-    OTA_DELTA_NUMBER_BASE_LEN = 1,
-    OTA_DELTA_NUMBER_TARGET_LEN = 2,
-    OTA_DELTA_NUMBER_SHIFT = 3,
-    OTA_DELTA_NUMBER_DISTANCE = 4,
-    OTA_DELTA_NUMBERS = 5,
+/* The halfword written last was an instruction, or a half of a long one. */
+enum ota_delta_half {
+    OTA_DELTA_WHOLE = 0,
+    OTA_DELTA_FIRST_HALF = 1,
+    OTA_DELTA_SECOND_HALF = 2,
 };
 
 enum {
-    OTA_DELTA_NUMBER_BITS_MAX = 24, /* of a number's mantissa */
-    OTA_DELTA_HIT_CONTEXTS = 264,
-    OTA_DELTA_DIFFERENCE_CONTEXTS = 2,
-    OTA_DELTA_LITERAL_CONTEXTS = 2,
-
-    /* first counters */
-    OTA_DELTA_AT_IS_COPY = 0,
-    OTA_DELTA_AT_IS_TARGET = OTA_DELTA_AT_IS_COPY + 4,
-    OTA_DELTA_AT_NUMBER = OTA_DELTA_AT_IS_TARGET + 4,
-    OTA_DELTA_AT_HIT = OTA_DELTA_AT_NUMBER + OTA_DELTA_NUMBERS * 32,
-    OTA_DELTA_AT_DIFFERENCE = OTA_DELTA_AT_HIT + OTA_DELTA_HIT_CONTEXTS,
-    OTA_DELTA_AT_LITERAL = OTA_DELTA_AT_DIFFERENCE + OTA_DELTA_DIFFERENCE_CONTEXTS * 256,
-    OTA_DELTA_AT_END = OTA_DELTA_AT_LITERAL + OTA_DELTA_LITERAL_CONTEXTS * 256,
-
-    OTA_DELTA_RATE_HIT = 5,
-    OTA_DELTA_RATE_TREE = 4,
-    OTA_DELTA_RATE_OPERATION = 4,
-
-    OTA_DELTA_CHANCE_EVEN = 0x8000,
-    OTA_DELTA_CHANCE_HIT = 0xF800,
+    OTA_DELTA_RUN_ALL = 0x7FFFFFFF, /* of predicted words in a relocation table */
+    OTA_DELTA_NUMBER_COUNTERS = 12,
+    OTA_DELTA_LEANS = 16,
+    OTA_DELTA_HIT_SEEN_MAX = 9,
+    OTA_DELTA_BIT_SEEN_MAX = 12,
+    OTA_DELTA_BYTE_SEEN_MAX = 9,
+    OTA_DELTA_WEIGHT_RATE = 14,
+    OTA_DELTA_LEARN_LEN_MIN = 32, /* shorter copies teach the map nothing */
+    OTA_DELTA_CHUNK_LEN = 8192,
+    OTA_DELTA_ORDER1_SMALL = 256, /* hashed counters of bytes */
+    OTA_DELTA_ORDER1_LARGE = 4096,
 };
 
-/* Moves a counter towards the bit it has just seen; it never reaches 0 or 65,536. */
-static inline uint16_t ota_counter_updated(uint16_t counter, uint32_t bit, uint32_t rate) {
-    uint32_t chance = counter;
-    if (bit != 0) {
-        chance += (0xFFFF - chance) >> rate;
-    } else {
-        chance -= chance >> rate;
-    }
-    return (uint16_t)chance;
-}
+/* Where each counter is; the last ones exist in profile 2 only. */
+enum {
+    OTA_DELTA_AT_HIT_RECENT = 0,
+    OTA_DELTA_AT_HIT_RUN = OTA_DELTA_AT_HIT_RECENT + 16 * 8,
+    OTA_DELTA_AT_HIT_KEY = OTA_DELTA_AT_HIT_RUN + 16 * 8,
+    OTA_DELTA_AT_REPEATED = OTA_DELTA_AT_HIT_KEY + 8 * 16,
+    OTA_DELTA_AT_UNCHANGED = OTA_DELTA_AT_REPEATED + 8,
+    OTA_DELTA_AT_OTHER_PLACE = OTA_DELTA_AT_UNCHANGED + 8 * 4,
+    OTA_DELTA_AT_CHUNK = OTA_DELTA_AT_OTHER_PLACE + 10,
+    OTA_DELTA_AT_SAME_DISTANCE = OTA_DELTA_AT_CHUNK + 16,
+    OTA_DELTA_AT_WHICH_DISTANCE = OTA_DELTA_AT_SAME_DISTANCE + 1,
+    OTA_DELTA_AT_SAME_PLACE = OTA_DELTA_AT_WHICH_DISTANCE + 3,
+    OTA_DELTA_AT_WHICH_PLACE = OTA_DELTA_AT_SAME_PLACE + 1,
+    OTA_DELTA_AT_TO_END = OTA_DELTA_AT_WHICH_PLACE + 11,
+    OTA_DELTA_AT_SHIFT = OTA_DELTA_AT_TO_END + 1,
+    OTA_DELTA_AT_MAP_SHIFT = OTA_DELTA_AT_SHIFT + 14,
+    OTA_DELTA_AT_TABLE = OTA_DELTA_AT_MAP_SHIFT + 14,
+    OTA_DELTA_AT_NUMBER = OTA_DELTA_AT_TABLE + 2,
+    OTA_DELTA_AT_OP = OTA_DELTA_AT_NUMBER + OTA_DELTA_NUMBERS * OTA_DELTA_NUMBER_COUNTERS,
+    OTA_DELTA_AT_CODE_POINTER = OTA_DELTA_AT_OP + 36,
+    OTA_DELTA_AT_INSIDE_POINTER = OTA_DELTA_AT_CODE_POINTER + 1,
+    OTA_DELTA_AT_CALL = OTA_DELTA_AT_INSIDE_POINTER + 1,
+    OTA_DELTA_AT_GUESS = OTA_DELTA_AT_CALL + 8,
+    OTA_DELTA_AT_ORDER1 = OTA_DELTA_AT_GUESS + 5 * 8 * 2,
+    OTA_DELTA_AT_END_SMALL = OTA_DELTA_AT_ORDER1 + OTA_DELTA_ORDER1_SMALL,
+    OTA_DELTA_AT_END = OTA_DELTA_AT_ORDER1 + OTA_DELTA_ORDER1_LARGE,
+};
 
-static inline void ota_delta_model_init(uint16_t *counters) {
-    for (uint32_t i = 0; i < OTA_DELTA_AT_END; i++) counters[i] = OTA_DELTA_CHANCE_EVEN;
-    for (uint32_t i = 0; i < OTA_DELTA_HIT_CONTEXTS; i++) counters[OTA_DELTA_AT_HIT + i] = OTA_DELTA_CHANCE_HIT;
-}
-
-/* `history`: bit n is whether the byte n + 1 before was as predicted; `run`: how many were since the last miss. */
-static inline uint32_t ota_delta_hit_counter(uint32_t history, uint32_t run) {
-    uint32_t recent = history & 0xFF;
-    if (recent != 0xFF) return OTA_DELTA_AT_HIT + recent;
-    uint32_t bucket = 0;
-    while (bucket < 7 && (run >> (bucket + 4)) != 0) bucket++;
-    return OTA_DELTA_AT_HIT + 256 + bucket;
-}
-
-static inline uint32_t ota_delta_difference_tree(uint32_t target_off) {
-    return OTA_DELTA_AT_DIFFERENCE + (target_off & 1) * 256;
-}
-
-static inline uint32_t ota_delta_literal_tree(uint32_t target_off) {
-    return OTA_DELTA_AT_LITERAL + (target_off & 1) * 256;
-}
-
-static inline uint32_t ota_delta_number_tree(enum ota_delta_number number) {
-    return OTA_DELTA_AT_NUMBER + (uint32_t)number * 32;
-}
+/* Puts counters and weights to what training found. */
+void ota_delta_model_begin(struct ota_delta_kept *kept, uint16_t *counters, uint32_t counters_len);
 
 #endif

@@ -3,192 +3,233 @@
 
 #include <string.h>
 
+#include "delta_input.h"
 #include "ota/bytes.h"
 #include "ota/crc32.h"
 #include "ota/image.h"
+#include "ota/manifest.h"
+#include "ota/sha256.h"
 
 enum {
-    ENTRY_HEAD_LEN = 4,
-    ENTRY_MANIFEST = 0x8100,
+    PIECE_LEN = 256, /* longest piece given to write_target */
+    MODULE_END_LEN = 4,
+    CRC_LEN = 4,
+    EXT_HEAD_LEN = 4,
+    NUMBER_HEAD_LEN = 2,    /* in the manifest: a key, and the head of a number */
+    BODY_HASH_HEAD_LEN = 3, /* a key, and the head of 32 bytes */
+    EXT_MANIFEST = 0x8100,
 };
 
-/* In the order in which the target's bytes are written. */
-enum derived_field {
-    DERIVED_MODULE_END = 0,
-    DERIVED_BODY_HASH = 1,
-    DERIVED_MODULE_SHA = 2,
-    DERIVED_CRC = 3,
-    DERIVED_NONE = 4,
-};
+_Static_assert((int)OTA_DELTA_OUT_SIZE >= (int)OTA_IMAGE_TAIL_LEN + 4 + 4, "the tail waits here for its hashes");
 
-void ota_delta_output_init(struct ota_delta *delta) {
-    delta->part = OTA_DELTA_PART_TABLE;
-    delta->written = 0;
-    delta->out_len = 0;
-    delta->out_hashed = 0;
-    delta->derived_field = delta->header.kind == OTA_DELTA_IMAGE ? DERIVED_MODULE_END : DERIVED_NONE;
-    delta->crc = 0;
-    ota_sha256_init(&delta->sha256);
+uint32_t ota_delta_table_len(const struct ota_delta_header *header, const struct ota_delta_layout *layout) {
+    if (!ota_delta_is_image(header) || layout->len == 0) return 0;
+    return layout->len - OTA_IMAGE_TAIL_LEN - layout->reloc_start;
 }
 
-uint32_t ota_delta_position(const struct ota_delta *delta) { return delta->written + delta->out_len; }
-
-static uint32_t table_len(const struct ota_delta_header *header) {
-    return header->target_ext_start - header->target_reloc_start;
+uint32_t ota_delta_body_len(const struct ota_delta_header *header, const struct ota_delta_layout *layout) {
+    return layout->len - ota_delta_table_len(header, layout);
 }
 
-uint32_t ota_delta_part_end(const struct ota_delta_header *header, uint32_t part) {
-    if (part == OTA_DELTA_PART_TABLE) return table_len(header);
-    if (part == OTA_DELTA_PART_CODE) return header->target_ext_start;
-    return header->target_len;
+/* Bytes from here on wait for the derived fields among them. */
+static uint32_t tail_position(const struct ota_delta_header *header) {
+    if (ota_delta_is_image(header)) return header->target.reloc_start;
+    if (header->kind == OTA_DELTA_RAW) return header->target.len;
+    return (header->target.len - OTA_DELTA_MODULE_SUFFIX_LEN) & ~3u;
 }
 
-uint32_t ota_delta_offset(const struct ota_delta_header *header, uint32_t position) {
-    if (position < table_len(header)) return header->target_reloc_start + position;
-    if (position < header->target_ext_start) return position - table_len(header);
-    return position;
+static uint32_t target_offset(const struct ota_delta_header *header, uint32_t position) {
+    if (position < header->target.reloc_start) return position;
+    return position + ota_delta_table_len(header, &header->target);
 }
 
-uint32_t ota_delta_part_alignment(const struct ota_delta_header *header, uint32_t part) {
-    if (part == OTA_DELTA_PART_TABLE) return header->base_reloc_start - header->target_reloc_start;
-    if (part == OTA_DELTA_PART_CODE) return 0;
-    return header->base_ext_start - header->target_ext_start;
+void ota_delta_fail(struct ota_delta *delta, enum ota_status status) {
+    if (delta->status == OTA_OK) delta->status = status;
 }
 
-/* The hashes go over the image in the order of its offsets: table bytes are read back when their turn comes. */
-static void hash_waiting(struct ota_delta *delta) {
-    if (delta->part != OTA_DELTA_PART_TABLE) {
-        const uint8_t *bytes = delta->out + delta->out_hashed;
-        uint32_t len = delta->out_len - delta->out_hashed;
-        ota_sha256_update(&delta->sha256, bytes, len);
-        delta->crc = ota_crc32(delta->crc, bytes, len);
+void ota_delta_write(struct ota_delta *delta, uint32_t off, const uint8_t *bytes, uint32_t len) {
+    const struct ota_delta_port *port = delta->port;
+    for (uint32_t done = 0; done < len && delta->status == OTA_OK; done += PIECE_LEN) {
+        /* cut: the slot holds more than the last checkpoint knows; after a resume the same bytes are written again. The
+         * image is not whole before its last byte. */
+        delta->status = port->write_target(port->ctx, off + done, bytes + done, ota_min_u32(PIECE_LEN, len - done));
     }
-    delta->out_hashed = delta->out_len;
 }
 
-static enum ota_status flush(struct ota_delta *delta, const struct ota_delta_port *port) {
-    if (delta->out_len == 0) return OTA_OK;
-    hash_waiting(delta);
-    /* cut: the slot holds more than the last checkpoint knows; after a resume the same bytes are written again */
-    TRY(port->write_target(port->ctx, ota_delta_offset(&delta->header, delta->written), delta->out, delta->out_len));
-    delta->written += delta->out_len;
-    delta->out_len = 0;
-    delta->out_hashed = 0;
+/* Writes the first `len` bytes that wait; they lie on one side of the relocation table. */
+static void write_waiting(struct ota_delta *delta, uint32_t len) {
+    uint32_t written = delta->kept.position - delta->out_len;
+    ota_delta_write(delta, target_offset(&delta->kept.header, written), delta->out, len);
+    delta->out_len -= len;
+    memmove(delta->out, delta->out + len, delta->out_len);
+}
+
+/* Writes what waits below the tail: whole words, and everything where the part ends. */
+static void flush(struct ota_delta *delta) {
+    const struct ota_delta_kept *kept = &delta->kept;
+    uint32_t below_tail = tail_position(&kept->header) - (kept->position - delta->out_len);
+    if (below_tail > OTA_DELTA_LENGTH_MAX) return; /* what waits is in the tail */
+    write_waiting(delta, delta->out_len < below_tail ? delta->out_len & ~3u : below_tail);
+}
+
+/* Where the module's end address is; the target's length where it is not derived. */
+static uint32_t module_end_position(const struct ota_delta_header *header) {
+    if (ota_delta_is_image(header)) return OTA_IMAGE_PREFIX_AT + MODULE_END_LEN;
+    if (header->kind == OTA_DELTA_RAW) return header->target.len;
+    return (header->kind == OTA_DELTA_MODULE_AT_0 ? 0 : OTA_IMAGE_PREFIX_AT) + MODULE_END_LEN;
+}
+
+void ota_delta_put(struct ota_delta *delta, uint32_t value, uint32_t count) {
+    struct ota_delta_kept *kept = &delta->kept;
+    if (kept->input.overrun != 0) ota_delta_fail(delta, OTA_ERR_PATCH_TRUNCATED);
+    /* a raw target may end with half a halfword */
+    count = ota_min_u32(count, kept->target_body_len - kept->position);
+    /* wraps below the field, so one comparison finds what touches it */
+    uint32_t index = kept->position - module_end_position(&kept->header);
+    uint32_t end_address = kept->header.load_base + kept->header.target.len - CRC_LEN;
+    bool touches_end = index + 3 < MODULE_END_LEN + 3;
+    uint8_t *out = delta->out + delta->out_len;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t byte = value >> 8 * i;
+        if (touches_end && index + i < MODULE_END_LEN) byte = end_address >> 8 * (index + i);
+        out[i] = (uint8_t)byte;
+    }
+    delta->out_len += count;
+    kept->position += count;
+    if (delta->out_len >= PIECE_LEN) flush(delta);
+}
+
+void ota_delta_checkpoint_if_due(struct ota_delta *delta) {
+    struct ota_delta_kept *kept = &delta->kept;
+    if (kept->position < kept->checkpoint_due || kept->position >= tail_position(&kept->header)) return;
+    kept->checkpoint_due += OTA_DELTA_CHECKPOINT_LEN;
+    flush(delta);
+    memcpy(kept->waiting, delta->out, sizeof kept->waiting);
+    kept->waiting_len = (uint8_t)delta->out_len;
+    if (delta->status == OTA_OK) delta->status = delta->port->checkpoint(delta->port->ctx, delta, kept->patch_off);
+}
+
+void ota_delta_read_body(struct ota_delta *delta, bool is_base, uint32_t position, uint8_t *out, uint32_t len) {
+    const struct ota_delta_header *header = &delta->kept.header;
+    const struct ota_delta_port *port = delta->port;
+    /* the tail is never written before the end: what is written of the target lies before the table */
+    uint32_t border = is_base ? header->base.reloc_start : delta->kept.position - delta->out_len;
+    while (len > 0) {
+        bool is_below = position < border;
+        uint32_t piece = is_below ? ota_min_u32(len, border - position) : len;
+        uint32_t off = is_below ? position : position + ota_delta_table_len(header, &header->base);
+        if (!is_base && !is_below) {
+            memcpy(out, delta->out + (position - border), piece);
+        } else if (delta->status == OTA_OK) {
+            delta->status = (is_base ? port->read_base : port->read_target)(port->ctx, off, out, piece);
+        }
+        position += piece;
+        out += piece;
+        len -= piece;
+    }
+}
+
+enum ota_status ota_delta_read_target_body(const struct ota_delta *delta, uint32_t position, uint8_t *out,
+                                           uint32_t len) {
+    struct ota_delta reader = *delta;
+    ota_delta_read_body(&reader, false, position, out, len);
+    return (enum ota_status)reader.status;
+}
+
+/* Bytes of a number in the manifest, its head left out: RFC 8949 section 3.1. */
+static uint32_t number_len(uint32_t value) { return value < 24 ? 0 : value < 0x100 ? 1 : value < 0x10000 ? 2 : 4; }
+
+static void put_number(uint8_t *tail, uint32_t off, uint32_t value) {
+    for (uint32_t shift = 8 * number_len(value); shift > 0; off++) {
+        shift -= 8;
+        tail[off] = (uint8_t)(value >> shift);
+    }
+}
+
+/* docs/spec/image.md section 4.1: only the entry of the minimum bootloader version stands behind the hash. */
+enum ota_status ota_delta_open_manifest(const uint8_t *tail, struct ota_delta_manifest_place *place) {
+    struct ota_manifest manifest;
+    uint32_t entry_len = ota_load16_le(tail + 2);
+    if (ota_load16_le(tail) != EXT_MANIFEST || entry_len < EXT_HEAD_LEN) return OTA_ERR_IDENTITY;
+    if (entry_len - EXT_HEAD_LEN > OTA_MANIFEST_MAX_LEN) return OTA_ERR_IDENTITY;
+    if (ota_manifest_parse(tail + EXT_HEAD_LEN, entry_len - EXT_HEAD_LEN, &manifest) != OTA_OK) return OTA_ERR_IDENTITY;
+    uint32_t version_len = NUMBER_HEAD_LEN + number_len(manifest.min_bootloader_version);
+    place->body_hash_off = entry_len - version_len - OTA_SHA256_LEN;
+    place->ext_start_off = place->body_hash_off - BODY_HASH_HEAD_LEN - number_len(manifest.ext_start);
+    place->reloc_start_off = place->ext_start_off - NUMBER_HEAD_LEN - number_len(manifest.reloc_start);
+    place->ids = (uint32_t)manifest.product_id | (uint32_t)manifest.product_version << 16;
     return OTA_OK;
 }
 
-static uint32_t derived_start(const struct ota_delta_header *header, uint32_t field) {
-    if (field == DERIVED_MODULE_END) return table_len(header) + OTA_DELTA_MODULE_END_OFF;
-    if (field == DERIVED_BODY_HASH) return header->target_ext_start + header->body_hash_off;
-    if (field == DERIVED_MODULE_SHA) return header->target_len - OTA_DELTA_MODULE_SHA_FROM_END;
-    return header->target_len - OTA_DELTA_CRC_FROM_END;
+static void compare_identity(struct ota_delta *delta, const uint8_t digest[OTA_SHA256_LEN]) {
+    memcpy(delta->identity, digest, sizeof delta->identity);
+    bool is_same = ota_bytes_equal(digest, delta->kept.header.target_check, OTA_DELTA_TARGET_CHECK_LEN);
+    if (!is_same) ota_delta_fail(delta, OTA_ERR_IDENTITY);
 }
 
-static uint32_t derived_len(uint32_t field) {
-    if (field == DERIVED_MODULE_END) return OTA_DELTA_MODULE_END_LEN;
-    if (field == DERIVED_CRC) return OTA_DELTA_CRC_LEN;
-    return OTA_SHA256_LEN;
+/* The fields behind a module's end: `sha` and `crc` are those of everything before the tail. */
+static void put_suffix(struct ota_sha256 *sha, uint32_t crc, uint8_t *tail, uint32_t len) {
+    uint8_t *suffix = tail + len - OTA_DELTA_MODULE_SUFFIX_LEN;
+    ota_sha256_update(sha, tail, len - OTA_DELTA_MODULE_SUFFIX_LEN);
+    ota_sha256_final(sha, suffix);
+    ota_store32_be(tail + len - CRC_LEN, ota_crc32(crc, tail, len - CRC_LEN));
 }
 
-static void sha256_so_far(const struct ota_delta *delta, uint8_t digest[OTA_SHA256_LEN]) {
-    struct ota_sha256 copy = delta->sha256;
-    ota_sha256_final(&copy, digest);
+/* Puts in what the header, or another field, says already; false: the manifest has not the room for it. */
+static bool put_derived(const struct ota_delta_header *header, const struct ota_delta_manifest_place *place,
+                        uint8_t *tail) {
+    uint32_t ext_start = header->target.len - OTA_IMAGE_TAIL_LEN, reloc_start = header->target.reloc_start;
+    uint32_t ext_room = place->body_hash_off - place->ext_start_off - BODY_HASH_HEAD_LEN;
+    uint32_t reloc_room = place->ext_start_off - place->reloc_start_off - NUMBER_HEAD_LEN;
+    put_number(tail, place->ext_start_off, ext_start);
+    put_number(tail, place->reloc_start_off, reloc_start);
+    ota_store32_le(tail + OTA_DELTA_PRODUCT_DATA_IDS, place->ids);
+    ota_store32_le(tail + OTA_DELTA_SUFFIX_IDS, place->ids);
+    return ext_room == number_len(ext_start) && reloc_room == number_len(reloc_start);
 }
 
-static void derive(struct ota_delta *delta) {
-    const struct ota_delta_header *header = &delta->header;
-    hash_waiting(delta);
-    if (delta->derived_field == DERIVED_MODULE_END) {
-        ota_store32_le(delta->derived, header->load_base + header->target_len - OTA_DELTA_CRC_LEN);
-    } else if (delta->derived_field == DERIVED_MODULE_SHA) {
-        sha256_so_far(delta, delta->derived);
-    } else if (delta->derived_field == DERIVED_CRC) {
-        ota_store32_be(delta->derived, delta->crc);
-    }
-    /* the body hash has been there since the tail began */
-}
-
-bool ota_delta_derived_byte(struct ota_delta *delta, uint8_t *byte) {
-    if (delta->derived_field == DERIVED_NONE) return false;
-    /* wraps below the field, so one comparison does */
-    uint32_t index = ota_delta_position(delta) - derived_start(&delta->header, delta->derived_field);
-    uint32_t len = derived_len(delta->derived_field);
-    if (index >= len) return false;
-    if (index == 0) derive(delta);
-    *byte = delta->derived[index];
-    if (index == len - 1) delta->derived_field++;
-    return true;
-}
-
-enum ota_status ota_delta_put(struct ota_delta *delta, const struct ota_delta_port *port, uint8_t byte) {
-    if (delta->range.overrun != 0) return OTA_ERR_PATCH_TRUNCATED;
-    delta->out[delta->out_len] = byte;
-    delta->out_len++;
-    if (delta->out_len == OTA_DELTA_OUT_SIZE) TRY(flush(delta, port));
-
-    uint32_t position = ota_delta_position(delta);
-    if (position % OTA_DELTA_CHECKPOINT_LEN != 0 || position == delta->header.target_len) return OTA_OK;
-    TRY(flush(delta, port));
-    return port->checkpoint(port->ctx, delta, delta->patch_off);
-}
-
-static enum ota_status hash_table(struct ota_delta *delta, const struct ota_delta_port *port) {
-    uint8_t bytes[64];
-    for (uint32_t off = delta->header.target_reloc_start; off < delta->header.target_ext_start;) {
-        uint32_t len = ota_min_u32(sizeof bytes, delta->header.target_ext_start - off);
-        TRY(port->read_target(port->ctx, off, bytes, len));
-        ota_sha256_update(&delta->sha256, bytes, len);
-        delta->crc = ota_crc32(delta->crc, bytes, len);
-        off += len;
-    }
-    return OTA_OK;
-}
-
-enum ota_status ota_delta_part_next(struct ota_delta *delta, const struct ota_delta_port *port) {
-    TRY(flush(delta, port));
-    if (delta->part == OTA_DELTA_PART_CODE) {
-        TRY(hash_table(delta, port));
-        sha256_so_far(delta, delta->derived);
-    }
-    delta->part++;
-    return OTA_OK;
-}
-
-enum ota_status ota_delta_read_back(const struct ota_delta *delta, const struct ota_delta_port *port, uint32_t position,
-                                    uint8_t *out, uint32_t *len) {
-    if (position >= delta->written) {
-        uint32_t index = position - delta->written;
-        *len = ota_min_u32(*len, delta->out_len - index);
-        memcpy(out, delta->out + index, *len);
-        return OTA_OK;
-    }
-    uint32_t part = OTA_DELTA_PART_TABLE;
-    while (position >= ota_delta_part_end(&delta->header, part)) part++;
-    uint32_t end = ota_min_u32(delta->written, ota_delta_part_end(&delta->header, part));
-    *len = ota_min_u32(*len, end - position);
-    return port->read_target(port->ctx, ota_delta_offset(&delta->header, position), out, *len);
-}
-
-static enum ota_status image_identity(const struct ota_delta *delta, const struct ota_delta_port *port,
-                                      uint8_t digest[OTA_SHA256_LEN]) {
-    uint8_t entry[ENTRY_HEAD_LEN + OTA_MANIFEST_MAX_LEN];
-    TRY(port->read_target(port->ctx, delta->header.target_ext_start, entry, sizeof entry));
-    uint32_t entry_len = ota_load16_le(entry + 2);
-    if (ota_load16_le(entry) != ENTRY_MANIFEST) return OTA_ERR_IDENTITY;
-    if (entry_len < ENTRY_HEAD_LEN || entry_len > sizeof entry) return OTA_ERR_IDENTITY;
-    ota_sha256_digest(entry + ENTRY_HEAD_LEN, entry_len - ENTRY_HEAD_LEN, digest);
-    return OTA_OK;
-}
-
-enum ota_status ota_delta_identity_check(struct ota_delta *delta, const struct ota_delta_port *port) {
+static void complete_image(struct ota_delta *delta, struct ota_sha256 *sha, uint32_t crc) {
+    struct ota_delta_manifest_place place;
+    uint8_t *tail = delta->out;
     uint8_t digest[OTA_SHA256_LEN];
-    if (delta->header.kind == OTA_DELTA_IMAGE) {
-        TRY(image_identity(delta, port, digest));
+    struct ota_sha256 body = *sha;
+    if (ota_delta_open_manifest(tail, &place) != OTA_OK || !put_derived(&delta->kept.header, &place, tail)) {
+        ota_delta_fail(delta, OTA_ERR_IDENTITY);
+        return;
+    }
+    ota_sha256_final(&body, tail + place.body_hash_off);
+    put_suffix(sha, crc, tail, OTA_IMAGE_TAIL_LEN);
+    ota_manifest_identity(tail + EXT_HEAD_LEN, ota_load16_le(tail + 2) - EXT_HEAD_LEN, digest);
+    compare_identity(delta, digest);
+}
+
+static void complete_module(struct ota_delta *delta, struct ota_sha256 *sha, uint32_t crc) {
+    uint8_t digest[OTA_SHA256_LEN];
+    struct ota_sha256 whole = *sha;
+    if (delta->kept.header.kind != OTA_DELTA_RAW) put_suffix(sha, crc, delta->out, delta->out_len);
+    ota_sha256_update(&whole, delta->out, delta->out_len);
+    ota_sha256_final(&whole, digest);
+    compare_identity(delta, digest);
+}
+
+void ota_delta_complete(struct ota_delta *delta) {
+    const struct ota_delta_header *header = &delta->kept.header;
+    const struct ota_delta_port *port = delta->port;
+    struct ota_sha256 sha;
+    uint32_t crc = 0, end = header->target.len, len;
+    flush(delta);
+    end -= delta->out_len;
+    ota_sha256_init(&sha);
+    for (uint32_t off = 0; off < end && delta->status == OTA_OK; off += len) {
+        len = ota_min_u32(sizeof delta->window, end - off);
+        delta->status = port->read_target(port->ctx, off, delta->window, len);
+        ota_sha256_update(&sha, delta->window, len);
+        crc = ota_crc32(crc, delta->window, len);
+    }
+    if (ota_delta_is_image(header)) {
+        complete_image(delta, &sha, crc);
     } else {
-        sha256_so_far(delta, digest);
+        complete_module(delta, &sha, crc);
     }
-    if (!ota_bytes_equal(digest, delta->header.target_identity, sizeof delta->header.target_identity)) {
-        return OTA_ERR_IDENTITY;
-    }
-    return OTA_OK;
+    write_waiting(delta, delta->out_len);
 }

@@ -2,51 +2,58 @@
 #ifndef OTA_DELTA_OUTPUT_H
 #define OTA_DELTA_OUTPUT_H
 
+#include "delta_kinds.h"
 #include "ota/delta.h"
 #include "ota/image.h"
 
-/* The target as it grows: order of writing, derived fields, hashes, checkpoints. A *position* counts target bytes in
- * the order in which they are written; an *offset* counts them from the image's first byte: docs/spec/patch.md
- * section 3. */
+/* The target as it grows: docs/spec/patch.md section 3. The *body* is an image without its relocation table; a
+ * *position* counts body bytes, an *offset* bytes of the image. Where there is no table they are the same. */
 
-enum ota_delta_part {
-    OTA_DELTA_PART_TABLE = 0,
-    OTA_DELTA_PART_CODE = 1,
-    OTA_DELTA_PART_TAIL = 2,
-};
+/* Whether base and target are images of docs/spec/image.md. */
+static inline bool ota_delta_is_image(const struct ota_delta_header *header) {
+    return OTA_DELTA_ONLY_IMAGES || header->kind == OTA_DELTA_IMAGE;
+}
 
-/* Derived fields of an image: docs/spec/image.md sections 2 and 5. The body hash is where the header says. */
+/* Length of the relocation table; 0 where the kind has none. */
+uint32_t ota_delta_table_len(const struct ota_delta_header *header, const struct ota_delta_layout *layout);
+
+uint32_t ota_delta_body_len(const struct ota_delta_header *header, const struct ota_delta_layout *layout);
+
+/* The first failure stays, and ends the decoder behind the step at hand. What the step still works out is worth
+ * nothing, but stays inside the decoder's memory; the port is not called again. */
+void ota_delta_fail(struct ota_delta *delta, enum ota_status status);
+
+/* Hands bytes of the target to the port, in pieces. */
+void ota_delta_write(struct ota_delta *delta, uint32_t off, const uint8_t *bytes, uint32_t len);
+
+/* Adds `count` (1 to 4) bytes, the lowest of `value` first, to the target's body. */
+void ota_delta_put(struct ota_delta *delta, uint32_t value, uint32_t count);
+
+/* Offers a checkpoint when one is due. Called between two steps. */
+void ota_delta_checkpoint_if_due(struct ota_delta *delta);
+
+/* Copies body bytes: of the base, or of what has been put. The range must exist. */
+void ota_delta_read_body(struct ota_delta *delta, bool is_base, uint32_t position, uint8_t *out, uint32_t len);
+OTA_MUST_CHECK enum ota_status ota_delta_read_target_body(const struct ota_delta *delta, uint32_t position,
+                                                          uint8_t *out, uint32_t len);
+
+/* Offsets in an image's tail: fields that the decoder works out. */
 enum {
-    OTA_DELTA_MODULE_END_OFF = OTA_IMAGE_PREFIX_AT + 4,
-    OTA_DELTA_MODULE_END_LEN = 4,
-    OTA_DELTA_MODULE_SHA_FROM_END = 38,
-    OTA_DELTA_CRC_FROM_END = 4,
-    OTA_DELTA_CRC_LEN = 4,
+    OTA_DELTA_PRODUCT_DATA_IDS = OTA_IMAGE_EXT_LEN - 8, /* product id and version, as the manifest has them */
+    OTA_DELTA_SUFFIX_IDS = OTA_IMAGE_EXT_LEN,           /* the same */
 };
 
-void ota_delta_output_init(struct ota_delta *delta);
+struct ota_delta_manifest_place {
+    uint32_t body_hash_off;
+    uint32_t ext_start_off; /* of two or four bytes, as large as the number */
+    uint32_t reloc_start_off;
+    uint32_t ids; /* product id below the product version */
+};
 
-uint32_t ota_delta_position(const struct ota_delta *delta);
-uint32_t ota_delta_part_end(const struct ota_delta_header *header, uint32_t part);
-uint32_t ota_delta_offset(const struct ota_delta_header *header, uint32_t position);
+/* Where the manifest in an image's tail has its derived fields. OTA_ERR_IDENTITY: there is no manifest. */
+OTA_MUST_CHECK enum ota_status ota_delta_open_manifest(const uint8_t *tail, struct ota_delta_manifest_place *place);
 
-/* Base offset less target offset, modulo 2^32, that a part's first base copy is coded against. */
-uint32_t ota_delta_part_alignment(const struct ota_delta_header *header, uint32_t part);
-
-/* Whether the byte at the current position is derived; if so, `byte` receives it. */
-bool ota_delta_derived_byte(struct ota_delta *delta, uint8_t *byte);
-
-/* Adds one byte to the target; the last thing a step does, because a checkpoint may be taken inside. */
-OTA_MUST_CHECK enum ota_status ota_delta_put(struct ota_delta *delta, const struct ota_delta_port *port, uint8_t byte);
-
-/* Ends the current part, which is complete, and begins the next one. */
-OTA_MUST_CHECK enum ota_status ota_delta_part_next(struct ota_delta *delta, const struct ota_delta_port *port);
-
-/* Copies up to `len` target bytes from `position`, which lies below the current one; at least one. Returns how many. */
-OTA_MUST_CHECK enum ota_status ota_delta_read_back(const struct ota_delta *delta, const struct ota_delta_port *port,
-                                                   uint32_t position, uint8_t *out, uint32_t *len);
-
-/* Whether the whole target that was written is the one that the header names. */
-OTA_MUST_CHECK enum ota_status ota_delta_identity_check(struct ota_delta *delta, const struct ota_delta_port *port);
+/* The body is complete: computes the derived fields, compares the target's check, writes the rest. */
+void ota_delta_complete(struct ota_delta *delta);
 
 #endif

@@ -40,7 +40,7 @@ uint32_t ota_store_quota(uint8_t owner) {
         [OTA_STORE_SETTINGS] = 4,
         [OTA_STORE_PRODUCT] = 16,
         [OTA_STORE_CRASH] = 8,
-        [OTA_STORE_DOWNLOAD] = 12,
+        [OTA_STORE_DOWNLOAD] = OTA_STORE_DOWNLOAD_QUOTA / 1024,
     };
     return owner < sizeof quota_kib ? quota_kib[owner] * 1024u : 0;
 }

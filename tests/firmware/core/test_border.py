@@ -12,15 +12,17 @@ from muster.thirdparty import monocypher_dir
 from tests.host.library import core_sources
 
 INCLUDE = core_sources()[0].parents[1] / "include"
+SOURCES = core_sources()[0].parent
 ALLOWED = {"memcpy", "memset", "memcmp", "memmove"}
 
 
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The core's sources, compiled with only its own include folder and Monocypher's on the path."""
+    """The core's sources, compiled with only its own folders and Monocypher's on the path, as for a device."""
     folder = tmp_path_factory.mktemp("objects")
     command = ["gcc", "-c", "-Os", "-std=c11", "-ffreestanding", "-fno-stack-protector", "-fno-pic"]
-    command += [f"-I{INCLUDE}", f"-I{monocypher_dir()}", *map(str, core_sources())]
+    includes = [INCLUDE, SOURCES / "decode", SOURCES / "device", monocypher_dir()]
+    command += [*(f"-I{folder}" for folder in includes), *map(str, core_sources())]
     subprocess.run(command, cwd=folder, check=True)
     return sorted(folder.glob("*.o"))
 

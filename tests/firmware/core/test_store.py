@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import zlib
 from typing import Any
@@ -150,6 +151,59 @@ def test_owners_that_fill_their_quotas_fit_the_small_sector(machine: Machine) ->
         store.must_compact = True
     assert machine.model.erases[4] + machine.model.erases[11] >= 10
     assert contents(machine) == expected
+
+
+def fill_all_but_downloads(machine: Machine, store: Any) -> dict[tuple[int, int], bytes]:
+    """Values that take the whole quota of each other owner."""
+    expected = {}
+    for owner in (SETTINGS, PRODUCT, CRASH):
+        quota = machine.lib.ota_store_quota(owner)
+        for key in range(8):
+            expected[owner, key] = bytes([16 * owner + key]) * (quota // 8 - 16)
+            assert write(machine, store, owner, key, expected[owner, key]) == 0
+        assert live_bytes(machine, store, owner) == quota
+    return expected
+
+
+def test_largest_checkpoint_is_replaced_again_and_again_beside_full_quotas(machine: Machine) -> None:
+    """A download that never stops storing its checkpoints, in sectors where nothing else is left to give way."""
+    store = mount(machine)
+    expected = fill_all_but_downloads(machine, store)
+    size = machine.lib.OTA_STORE_DOWNLOAD_QUOTA - 16
+    assert size >= machine.lib.OTA_DELTA_SAVED_MAX
+    for number in range(12):
+        expected[DOWNLOAD, 0] = bytes([number, 255 - number]) * (size // 2)
+        assert write(machine, store, DOWNLOAD, 0, expected[DOWNLOAD, 0]) == 0
+        assert contents(machine) == expected
+    assert machine.model.erases[4] >= 1
+    assert machine.model.erases[11] >= 1
+
+
+@pytest.mark.parametrize("torn", [False, True])
+@pytest.mark.parametrize("sector", [4, 11])
+def test_cut_while_the_largest_checkpoint_compacts_a_full_store_leaves_the_old_or_the_new_one(
+    machine: Machine, sector: int, torn: bool
+) -> None:
+    store = mount(machine)
+    expected = fill_all_but_downloads(machine, store)
+    size = machine.lib.OTA_STORE_DOWNLOAD_QUOTA - 16
+    old, new = b"o" * size, b"n" * size
+    assert write(machine, store, DOWNLOAD, 0, old) == 0
+    while store.sector != sector:
+        store.must_compact = True
+        assert write(machine, store, DOWNLOAD, 0, old) == 0
+    machine.load(machine.lib.ota_sector_addr(sector) + store.end, bytes(4))  # a torn head: the next write compacts
+    before = machine.everything()
+    total = machine.operations_of(lambda: write(machine, mount(machine), DOWNLOAD, 0, new))
+    assert contents(machine) == {**expected, (DOWNLOAD, 0): new}
+    for cut in {0, 1, 2, *random.Random(sector).sample(range(total), 10), total - 1}:
+        machine.load(0x0800_0000, before)
+        machine.cut_at(cut, torn=torn, noise=3 * cut + 1)
+        assert write(machine, mount(machine), DOWNLOAD, 0, new) != 0
+        machine.power_on()
+        assert contents(machine) == {**expected, (DOWNLOAD, 0): old}
+        assert write(machine, mount(machine), DOWNLOAD, 0, new) == 0
+        assert contents(machine) == {**expected, (DOWNLOAD, 0): new}
 
 
 def test_compaction_keeps_owners_it_does_not_know(machine: Machine) -> None:

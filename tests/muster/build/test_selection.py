@@ -8,7 +8,7 @@ import pytest
 
 from muster.build.driver import source_root
 from muster.build.selection import Selection, example_products
-from muster.errors import ConfigError
+from muster.errors import ConfigError, FileFault
 
 ROOT = source_root()
 KEYS = Path("/somewhere/keys")
@@ -56,6 +56,10 @@ def test_outputs_are_named_by_product_and_platform() -> None:
         ({"VERSION": "-1"}, "a version is a whole number, not -1"),
         ({"VERSION": "65535"}, "a version is from 1 to 65534"),
         ({"PRODCUT": "x"}, "there is no argument PRODCUT"),
+        ({"LAYOUT_SLACK": "much"}, "LAYOUT_SLACK is a number of per cent below 100, as 2 or 0.5, not much"),
+        ({"LAYOUT_RESERVE": "-1"}, "LAYOUT_RESERVE is a number of per cent"),
+        ({"KEEP_LAYOUT": "old", "LAYOUT_RESERVE": "1"}, "KEEP_LAYOUT or LAYOUT_RESERVE, not both"),
+        ({"KEEP_LAYOUT": "old.map"}, "one map is the layout of one product on one platform"),
     ],
 )
 def test_wrong_argument_is_refused(arguments: dict[str, str], told: str) -> None:
@@ -79,3 +83,28 @@ def test_two_products_of_one_name_are_refused(tmp_path: Path) -> None:
         shutil.copytree(ROOT / "firmware/products/blink", tmp_path / "firmware/products" / folder)
     with pytest.raises(ConfigError, match="two products are called blink"):
         Selection.from_arguments(tmp_path, tmp_path, {}, KEYS)
+
+
+def test_folder_of_the_last_release_has_a_map_for_each_platform(tmp_path: Path) -> None:
+    for platform in ("photon", "p1"):
+        (tmp_path / platform).mkdir()
+        (tmp_path / platform / "blink.map").touch()
+    selection = selected(PRODUCT="firmware/products/blink", PLATFORM="photon,p1", KEEP_LAYOUT=str(tmp_path))
+    maps = [selection.last_map(product, platform) for product, platform, _ in selection.folders(ROOT)]
+    assert maps == [tmp_path / "photon" / "blink.map", tmp_path / "p1" / "blink.map"]
+
+
+def test_map_of_the_last_release_may_be_named_itself(tmp_path: Path) -> None:
+    (tmp_path / "v1.map").touch()
+    selection = selected(PRODUCT="firmware/products/blink", PLATFORM="p1", KEEP_LAYOUT=str(tmp_path / "v1.map"))
+    assert selection.last_map(selection.products[0], "p1") == tmp_path / "v1.map"
+
+
+def test_last_release_without_a_map_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileFault, match=r"electron/blink\.map: the layout of the last release is kept by its map"):
+        selected(PRODUCT="firmware/products/blink", PLATFORM="electron", KEEP_LAYOUT=str(tmp_path))
+
+
+def test_outputs_of_the_same_build_are_no_last_release() -> None:
+    with pytest.raises(ConfigError, match="is what this build writes"):
+        selected(PRODUCT="firmware/products/blink", PLATFORM="photon", KEEP_LAYOUT="build/blink")

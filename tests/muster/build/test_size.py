@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from muster.build.size import SizeReport, SizeRow, rows_from_json
+from muster.build.size import SizeReport, rows_from_json
+from muster.build.size_row import SizeRow
 from muster.elf import Symbol
 from muster.errors import ConfigError, LinkError
 
@@ -14,7 +15,7 @@ def report(use: int) -> SizeReport:
         "bootloader flash": (Symbol("verify", 0x0800_0100, 400, "ed25519.c"),),
         "firmware ram": (Symbol("buffer", 0x2000_0000, 1_500, "link.c"), Symbol("ring", 0x2000_1000, 256, "uart.c")),
     }
-    return SizeReport(rows, largest)
+    return SizeReport(rows, largest, (SizeRow("decoder code", 8_200, 8_192),))
 
 
 @pytest.mark.parametrize("use", [0, 1_999, 2_000])
@@ -35,11 +36,12 @@ def test_text_shows_use_limit_and_what_is_free() -> None:
         ["bootloader", "flash", "900", "1,000", "100"],
         ["firmware", "ram", "1,756", "2,000", "244"],
     ]
+    assert lines[3].split() == ["decoder", "code", "8,200", "8,192", "-8"]
     assert "    1,500  buffer" in lines
 
 
 def test_json_reads_back() -> None:
-    assert rows_from_json(report(5).to_json()) == list(report(5).rows)
+    assert rows_from_json(report(5).to_json()) == [*report(5).rows, *report(5).decoder]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"rows": [{"name": "x"}]}', "[]"])

@@ -25,7 +25,8 @@ def test_facts_are_those_of_the_files(key_store: KeyStore) -> None:
     assert facts["identity"] == Image.from_bytes(raw).identity.hex()
     assert all(Path(facts[kind]).is_file() for kind in ("hex", "elf"))
     assert {row["name"] for row in facts["budgets"]} == {
-        f"{program} {memory}" for program in ("bootloader", "firmware") for memory in ("flash", "ram")
+        *(f"{program} {memory}" for program in ("bootloader", "firmware") for memory in ("flash", "ram")),
+        *(f"decoder {part}" for part in ("code", "tables", "state")),
     }
 
 

@@ -66,8 +66,18 @@ def test_patch(run_json: RunJson, tmp_path: Path) -> None:
     path = _file(tmp_path, encode(base.raw, target.raw).raw)
     facts = run_json("inspect", path)
     assert facts["kind"] == "patch"
-    assert facts["base_identity"] == base.manifest.identity_prefix.hex()
-    assert facts["target_length"] == len(target.raw)
+    assert facts["base_check"] == base.identity[:3].hex()
+    assert facts["target_check"] == target.identity[:4].hex()
+    assert facts["length_change"] == len(target.raw) - len(base.raw)
+    assert facts["header_size"] + facts["stream_size"] == facts["size"] == path.stat().st_size
+
+
+@pytest.mark.parametrize("size", [1024, FLASH_SIZE // 64])
+def test_patch_is_recognized_whatever_else_has_its_length(size: int, run_json: RunJson, tmp_path: Path) -> None:
+    """An identity page or a boot log."""
+    header = encode(b"old", b"new").header.to_bytes()
+    facts = run_json("inspect", _file(tmp_path, header.ljust(size, b"?")))
+    assert (facts["kind"], facts["content"], facts["size"]) == ("patch", "raw", size)
 
 
 def test_identity_page_without_its_secret(run: Run, run_json: RunJson, tmp_path: Path, store: KeyStore) -> None:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+import struct
 import subprocess
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 
 from muster.image.assemble import assemble
 from muster.image.image import Image
-from muster.layout import SLOT_OFFSET
+from muster.layout import SLOT_A_ADDR, SLOT_OFFSET
+from tests.fuzz.programs import Program
 from tests.vectors import fixed
 
 _PROGRAM = Path(__file__).parent / "programs" / "logger.c"
@@ -70,6 +74,15 @@ def image_of(code: bytes, version: int = 1, pointers: range = range(0x19C, 0x19C
     return assemble(bytes(body), bytes(linked_b), replace(fixed.SPEC, product_version=version))
 
 
+def module_of(code: bytes, prefix_at: int = 0, load_base: int = SLOT_A_ADDR) -> bytes:
+    """A system part as Particle makes them: prefix, code, and a suffix in which everything derived holds."""
+    length = prefix_at + 24 + len(code) + 44
+    prefix = struct.pack("<IIHHBBBBII", load_base, load_base + length - 4, 0, 103, 6, 4, 2, 0, 0, 0)
+    raw = bytes(prefix_at) + prefix + code + struct.pack("<HHH", 6, 103, 0)
+    raw += hashlib.sha256(raw).digest() + struct.pack("<H", 40)
+    return raw + zlib.crc32(raw).to_bytes(4, "big")
+
+
 @st.composite
 def image_pairs(draw: st.DrawFn) -> tuple[Image, Image]:
     """Two images with related code and tables of different lengths."""
@@ -80,6 +93,22 @@ def image_pairs(draw: st.DrawFn) -> tuple[Image, Image]:
         step = 4 * draw(st.integers(1, 200))
         images.append(image_of(code, version, range(0x19C, last, step)))
     return images[0], images[1]
+
+
+@st.composite
+def program_pairs(draw: st.DrawFn) -> tuple[Program, Program]:
+    """A made-up Thumb-2 program, and the same after some edits that move code."""
+    rng = random.Random(draw(st.integers(0, 1 << 32)))
+    count = rng.randint(2, 25)
+    old = new = Program.made_up(rng, count, rng.randint(3, 30))
+    for edit in draw(st.lists(st.sampled_from(["grown", "constants", "moved"]), max_size=4)):
+        if edit == "grown":
+            new = new.grown(rng, rng.randrange(count), rng.randint(1, 9))
+        elif edit == "constants":
+            new = new.constants_changed(rng, rng.choice([1, 4, -2]))
+        else:
+            new = new.moved(rng.randrange(count))
+    return old, new
 
 
 def compiled_program(folder: Path, version: int) -> bytes:

@@ -1,251 +1,372 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A second decoder, written from docs/spec/patch.md and from nothing else: slow, whole patches only, nothing shared."""
+"""A second decoder, written from docs/spec/patch.md and from nothing else: slow, whole patches only, nothing shared.
+
+This file has the order of things, gaps and copies (sections 3, 6, 8.2 and 9); reference_*.py beside it have the rest.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import struct
 import zlib
 
-from muster.status import OtaStatus
+from tests.muster.delta import reference_model as model
+from tests.muster.delta.reference_header import (
+    IMAGE,
+    RAW,
+    Manifest,
+    NotInForm,
+    identity_of,
+    manifest_bytes,
+    read_header,
+)
+from tests.muster.delta.reference_model import U32, Refused, bit_of, refuse_range
+from tests.muster.delta.reference_places import Form, Map, Segment, as_signed, named_by, naming, short_form
+from tests.muster.delta.reference_table import TableReader, relocated_words
+from tests.muster.delta.reference_units import LOAD, ODD, PLAIN, POINTER, SHORT, VARIABLE, Copy, Unit, UnitReader
 
-_NONE, _LITERAL, _BASE, _TARGET = range(4)
-_LENGTH_MAX = 0x0100_0000
-
-
-class Refused(Exception):
-    """The patch is not valid, for this reason."""
-
-    def __init__(self, status: OtaStatus) -> None:
-        super().__init__(status.name)
-        self.status = status
-
-
-class _Header:
-    def __init__(self, patch: bytes) -> None:
-        if len(patch) < 64:
-            raise Refused(OtaStatus.ERR_PATCH_TRUNCATED)
-        head = patch[:64]
-        magic, version, self.profile, self.kind, self.body_hash_off = struct.unpack_from("<4sBBBB", head)
-        self.load_base, self.base_len, self.base_reloc, self.target_len, self.target_reloc = struct.unpack_from(
-            "<5I", head, 8
-        )
-        self.base_identity, self.target_identity = head[28:44], head[44:60]
-        (crc,) = struct.unpack_from("<I", head, 60)
-        good = magic == b"MUSP" and version == 1 and crc == zlib.crc32(head[:60])
-        good = (
-            good and self.base_len <= _LENGTH_MAX and self.target_len <= _LENGTH_MAX and self.load_base <= 0xFEFF_FFFF
-        )
-        good = good and (self.base_len > 0 or not any(self.base_identity))
-        if self.kind == 0:
-            good = good and not (self.body_hash_off or self.base_reloc or self.target_reloc)
-            self.base_reloc = self.base_ext = self.base_len
-            self.target_reloc = self.target_ext = self.target_len
-        elif self.kind == 1:
-            good = good and self._is_layout(self.target_len, self.target_reloc)
-            good = good and (self._is_layout(self.base_len, self.base_reloc) if self.base_len else self.base_reloc == 0)
-            good = good and 4 <= self.body_hash_off <= 68 and self.load_base % 4 == 0
-            self.base_ext = self.base_len - 556 if self.base_len else 0
-            self.target_ext = self.target_len - 556
-        else:
-            good = False
-        if not good:
-            raise Refused(OtaStatus.ERR_PATCH_HEADER)
-
-    @staticmethod
-    def _is_layout(length: int, reloc_start: int) -> bool:
-        return (
-            length % 4 == 0
-            and reloc_start % 4 == 0
-            and length >= 0x19C + 4 + 556
-            and 0x19C <= reloc_start < length - 556
-        )
-
-
-class _Range:
-    def __init__(self, stream: bytes) -> None:
-        self.stream = stream
-        self.at = 0
-        self.low, self.high, self.code = 0, 0xFFFF_FFFF, 0
-        for _ in range(4):
-            self.code = self.code << 8 | self._byte()
-
-    def _byte(self) -> int:
-        if self.at == len(self.stream):
-            raise Refused(OtaStatus.ERR_PATCH_TRUNCATED)
-        self.at += 1
-        return self.stream[self.at - 1]
-
-    def decision(self, chance: int) -> int:
-        split = self.low + (self.high - self.low) * chance // 65536
-        if self.code <= split:
-            bit, self.high = 1, split
-        else:
-            bit, self.low = 0, split + 1
-        while self.low >> 24 == self.high >> 24:
-            self.low = self.low << 8 & 0xFFFF_FFFF
-            self.high = (self.high << 8 | 0xFF) & 0xFFFF_FFFF
-            self.code = (self.code << 8 | self._byte()) & 0xFFFF_FFFF
-        return bit
-
-    def adaptive(self, counters: list[int], index: int, rate: int) -> int:
-        chance = counters[index]
-        bit = self.decision(chance)
-        counters[index] = chance + ((65535 - chance) >> rate) if bit else chance - (chance >> rate)
-        return bit
-
-    def tree(self, counters: list[int], bits: int) -> int:
-        node = 1
-        for _ in range(bits):
-            node = node * 2 + self.adaptive(counters, node, 4)
-        return node - (1 << bits)
-
-    def number(self, counters: list[int]) -> int:
-        bits = self.tree(counters, 5)
-        if bits > 24:
-            raise Refused(OtaStatus.ERR_PATCH_RANGE)
-        value = 1
-        for _ in range(bits):
-            value = value * 2 + self.decision(32768)
-        return value - 1
+_MAP_MAX = 96
+_CHUNK_LEN = 8192
+_LEARN_LEN_MIN = 32
+_NO_CALL = 0xF800_F000
+"""Stands for a call that cannot name its place."""
 
 
 class _Decoder:
     def __init__(self, base: bytes, patch: bytes) -> None:
-        self.header = _Header(patch)
-        if self.header.profile != 1:
-            raise Refused(OtaStatus.ERR_PATCH_PROFILE)
-        if len(base) != self.header.base_len:
-            raise Refused(OtaStatus.ERR_PATCH_BASE)
-        self.base = base
-        self.range = _Range(patch[64:])
-        self.image = bytearray(self.header.target_len)
-        self.order: list[int] = []  # offset of each position
-        self.position = 0
-        self.is_copy = [32768] * 4
-        self.is_target = [32768] * 4
-        self.lengths = {kind: [32768] * 32 for kind in (_LITERAL, _BASE, _TARGET)}
-        self.shift = [32768] * 32
-        self.distance = [32768] * 32
-        self.hit = [63488] * 264
-        self.difference = [[32768] * 256 for _ in range(2)]
-        self.literal = [[32768] * 256 for _ in range(2)]
-        self.hits = [1] * 8
-        self.run = 0
+        self.header = header = read_header(base, patch)
+        self.base = base if header.has_base else b""
+        self.coder = model.RangeDecoder(patch, header.size)
+        self.model = model.Model(self.coder, header.profile)
+        self.base_body = self.base[: header.base.reloc_start] + self.base[header.ext_start(header.base) :]
+        self.body_len = header.target.length - (header.ext_start(header.target) - header.target.reloc_start)
+        self.body = bytearray()
+        self.pointers: set[int] = set()
+        self.shifts = [0] * 4
+        self.last_op = self.literal_len = 0
+        self.hit_history = self.hit_run = self.chunks = 0
+        self.key_history, self.key_difference = [0] * model.KEYS, [0] * model.KEYS
 
     def decode(self) -> bytes:
         header = self.header
-        parts = [
-            (header.target_reloc, header.target_ext, header.base_reloc - header.target_reloc),
-            (0, header.target_reloc, 0),
-            (header.target_ext, header.target_len, header.base_ext - header.target_ext),
-        ]
-        for begin, end, _ in parts:
-            self.order.extend(range(begin, end))
-        done = 0
-        for begin, end, alignment in parts:
-            done += end - begin
-            self._part(done, alignment)
-        if self.range.at != len(self.range.stream):
-            raise Refused(OtaStatus.ERR_PATCH_TRAILING)
-        image = bytes(self.image)
-        if self._identity(image) != header.target_identity:
-            raise Refused(OtaStatus.ERR_IDENTITY)
-        return image
+        segments = self._segments()
+        self.map = Map(segments, header.base, header.target)
+        table, reloc_start = b"", header.target.reloc_start
+        if header.kind == IMAGE:
+            base_words = relocated_words(self.base, header.base) if header.has_base else []
+            table_len = header.ext_start(header.target) - reloc_start
+            words, table = TableReader(self.model, base_words, segments, reloc_start).read(table_len)
+            self.pointers = set(words)
+        self.units = UnitReader(header, self.model, self.map, (self.base_body, self.body), self.pointers)
+        self.shifts = [0] * 4
+        self._make_body(segments)
+        target = self.body[:reloc_start] + table + self.body[reloc_start:]
+        try:
+            self._set_derived_fields(target)
+            identity = identity_of(bytes(target), self.header.kind)
+        except NotInForm:
+            raise Refused("OTA_ERR_IDENTITY") from None
+        if identity[:4] != self.header.target_check:
+            raise Refused("OTA_ERR_IDENTITY")
+        if not self.coder.is_at_end:
+            raise Refused("OTA_ERR_PATCH_TRAILING")
+        return bytes(target)
 
-    def _identity(self, image: bytes) -> bytes:
-        if self.header.kind == 0:
-            return hashlib.sha256(image).digest()[:16]
-        kind, length = struct.unpack_from("<HH", image, self.header.target_ext)
-        if kind != 0x8100 or not 4 <= length <= 100:
-            raise Refused(OtaStatus.ERR_IDENTITY)
-        manifest = image[self.header.target_ext + 4 : self.header.target_ext + length]
-        return hashlib.sha256(manifest).digest()[:16]
+    @property
+    def _position(self) -> int:
+        return len(self.body)
 
-    def _part(self, end: int, alignment: int) -> None:
-        last = _NONE
-        while self.position < end:
-            last = self._operation(last)
-            length = self.range.number(self.lengths[last]) + 1
-            if length > end - self.position:
-                raise Refused(OtaStatus.ERR_PATCH_RANGE)
-            if last == _LITERAL:
-                self._literals(length)
-            elif last == _BASE:
-                number = self.range.number(self.shift)
-                alignment += -(number + 1) // 2 if number % 2 else number // 2
-                self._from_base(length, alignment)
+    # Section 3: derived fields
+
+    def _put(self, raw: bytes) -> None:
+        """Of the module end, the derived bytes are put instead."""
+        header = self.header
+        module_end = (header.load_base + header.target.length - 4 & U32).to_bytes(4, "little")
+        for byte in raw:
+            at = self._position - header.prefix_at - 4
+            self.body.append(module_end[at] if header.kind != RAW and 0 <= at < 4 else byte)
+        # a halfword may reach one byte beyond an odd body
+        del self.body[self.body_len :]
+
+    def _set_derived_fields(self, target: bytearray) -> None:
+        """Those that are known at the end. Raises NotInForm."""
+        if self.header.kind == RAW:
+            return
+        if self.header.kind == IMAGE:
+            self._set_derived_image_fields(target)
+        end = len(target)
+        target[end - 38 : end - 6] = hashlib.sha256(target[: end - 38]).digest()
+        target[end - 4 :] = zlib.crc32(target[: end - 4]).to_bytes(4, "big")
+
+    def _set_derived_image_fields(self, target: bytearray) -> None:
+        end, ext_start = len(target), self.header.ext_start(self.header.target)
+        manifest = Manifest.from_bytes(manifest_bytes(bytes(target)))
+        at = ext_start + 4 + manifest.body_hash_at
+        target[at : at + 32] = hashlib.sha256(target[:ext_start]).digest()
+        for off, value, size in (
+            (manifest.ext_start_at, ext_start, manifest.ext_start_size),
+            (manifest.reloc_start_at, self.header.target.reloc_start, manifest.reloc_start_size),
+        ):
+            if size != (2 if value < 0x1_0000 else 4):
+                raise NotInForm
+            target[ext_start + 4 + off : ext_start + 4 + off + size] = value.to_bytes(size, "big")
+        product = manifest.product_id.to_bytes(2, "little") + manifest.product_version.to_bytes(2, "little")
+        target[end - 52 : end - 48] = product
+        target[end - 44 : end - 40] = product
+
+    # Section 6: map and shifts
+
+    def _segments(self) -> list[Segment]:
+        count = self.model.number(model.MAP_COUNT)
+        if count > _MAP_MAX:
+            raise refuse_range()
+        segments: list[Segment] = []
+        end = 0
+        for number in range(count):
+            gap = 2 * self.model.number(model.MAP_GAP)
+            room = self.body_len - end
+            if gap >= room:
+                raise refuse_range()
+            to_end = (room - gap) // 2 * 2
+            if number == count - 1 and self.model.decide(model.TO_END):
+                length = to_end
             else:
-                self._from_target(length)
+                length = 2 + 2 * self.model.number(model.MAP_LEN)
+            if length > to_end or length == 0:
+                raise refuse_range()
+            target = end + gap
+            source = target + self._shift(target, gap, is_copy=False) & U32
+            if source >= len(self.base_body) or length > len(self.base_body) - source:
+                raise refuse_range()
+            segments.append(Segment(source, target, length))
+            end = target + length
+        return segments
 
-    def _operation(self, last: int) -> int:
-        if last != _LITERAL and self.range.adaptive(self.is_copy, last, 4) == 0:
-            return _LITERAL
-        return _TARGET if self.range.adaptive(self.is_target, last, 4) else _BASE
+    def _shift(self, target: int, between: int, *, is_copy: bool, next_shift: int | None = None) -> int:
+        """The source less the target, modulo 2^32. `next_shift`: of the next segment, if there is one."""
+        counters = model.SHIFT_OF_COPY if is_copy else model.SHIFT_OF_SEGMENT
+        after_gap = 1 if between else 0
+        shifts, decide = self.shifts, self.model.decide
+        if decide(counters + after_gap):
+            return shifts[0]
+        if next_shift is not None and next_shift != shifts[0] and decide(counters + 2):
+            return self._new_shift(next_shift)
+        for number in (1, 2, 3):
+            if decide(counters + 2 + number):
+                shifts.insert(0, shifts.pop(number))
+                return shifts[0]
+        if self.base_body and decide(counters + 6 + after_gap):
+            near = shifts[0] - between
+            if after_gap and decide(counters + 8):
+                return self._new_shift(near)
+            odd = decide(counters + 9 + after_gap)
+            kind = model.SKIP_AFTER_LITERALS if after_gap else model.SKIP_AFTER_COPY
+            return self._new_shift(near + 2 * self.model.signed(kind) + odd)
+        from_target = 0 if self.base_body else 1
+        if is_copy and self.base_body:
+            from_target = decide(counters + 11)
+        odd = decide(counters + 12 + from_target)
+        if from_target:
+            return self._new_shift(len(self.base_body) - (2 * self.model.number(model.DISTANCE) + odd))
+        bits = max(1, (len(self.base_body) - 1).bit_length())
+        return self._new_shift(2 * self.coder.even(bits - 1) + odd - target)
 
-    def _literals(self, length: int) -> None:
-        for _ in range(length):
-            if not self._derived():
-                self._put(self.range.tree(self.literal[self.order[self.position] % 2], 8))
+    def _new_shift(self, shift: int) -> int:
+        self.shifts = [shift & U32, *self.shifts[:3]]
+        return self.shifts[0]
 
-    def _from_base(self, length: int, alignment: int) -> None:
-        source = (self.order[self.position] + alignment) % (1 << 32)
-        if source > len(self.base) or length > len(self.base) - source:
-            raise Refused(OtaStatus.ERR_PATCH_RANGE)
-        for at in range(source, source + length):
-            if self._derived():
-                continue
-            hit = self.range.adaptive(self.hit, self._hit_context(), 5)
-            self.hits = [hit, *self.hits[:7]]
-            self.run = self.run + 1 if hit else 0
-            byte = self.base[at]
-            if not hit:
-                byte += self.range.tree(self.difference[self.order[self.position] % 2], 8)
-            self._put(byte % 256)
+    # Section 9: gaps
 
-    def _hit_context(self) -> int:
-        if not all(self.hits):
-            return sum(bit << at for at, bit in enumerate(self.hits))
-        return 256 + next((k for k in range(7) if self.run < 2 ** (k + 4)), 7)
+    def _make_body(self, segments: list[Segment]) -> None:
+        for segment in segments:
+            shift = segment.source - segment.target & U32
+            while self._position < segment.target:
+                self._operation(segment.target, shift)
+            self.literal_len = 0
+            if shift in self.shifts:
+                self.shifts.remove(shift)
+            self.shifts = [shift, *self.shifts[:3]]
+            self._copy(Copy(segment.source, True, segment.target, segment.target + segment.length))
+        while self._position < self.body_len:
+            self._operation(self.body_len, None)
 
-    def _from_target(self, length: int) -> None:
-        distance = self.range.number(self.distance) + 1
-        if distance > self.position:
-            raise Refused(OtaStatus.ERR_PATCH_RANGE)
-        for _ in range(length):
-            if not self._derived():
-                self._put(self.image[self.order[self.position - distance]])
-
-    def _put(self, byte: int) -> None:
-        self.image[self.order[self.position]] = byte
-        self.position += 1
-
-    def _derived(self) -> bool:
-        if self.header.kind == 0:
-            return False
-        at, ext_start, end = self.order[self.position], self.header.target_ext, self.header.target_len
-        body_hash_at = ext_start + self.header.body_hash_off
-        if 0x188 <= at < 0x18C:
-            value = (self.header.load_base + end - 4).to_bytes(4, "little")[at - 0x188]
-        elif body_hash_at <= at < body_hash_at + 32:
-            value = hashlib.sha256(self.image[:ext_start]).digest()[at - body_hash_at]
-        elif end - 38 <= at < end - 6:
-            value = hashlib.sha256(self.image[: end - 38]).digest()[at - (end - 38)]
-        elif end - 4 <= at:
-            value = zlib.crc32(self.image[: end - 4]).to_bytes(4, "big")[at - (end - 4)]
+    def _operation(self, end: int, next_shift: int | None) -> None:
+        at, room = self._position, end - self._position
+        since = 0 if self.literal_len == 0 else 1 if self.literal_len <= 4 else 2
+        counter = model.OP + ((2 * since + self.last_op) * 3 + self.model.half) * 2 + bit_of(at, 1)
+        if room >= 2 and self.model.decide(counter):
+            self.last_op = 1
+            self._coded_copy(room, next_shift)
         else:
-            return False
-        self._put(value)
-        return True
+            self.last_op = 0
+            self._literal(room)
+
+    def _coded_copy(self, room: int, next_shift: int | None) -> None:
+        at, base_len = self._position, len(self.base_body)
+        length = 2 + 2 * self.model.number(model.COPY_LEN)
+        if length > room:
+            raise refuse_range()
+        source = at + self._shift(at, self.literal_len, is_copy=True, next_shift=next_shift) & U32
+        is_from_base = source < base_len
+        if length > base_len - source if is_from_base else source - base_len >= at:
+            raise refuse_range()
+        if is_from_base and length >= _LEARN_LEN_MIN:
+            self.map.learn(source, at)
+        self.literal_len = 0
+        self._copy(Copy(source if is_from_base else source - base_len, is_from_base, at, at + length))
+
+    def _literal(self, room: int) -> None:
+        at = self._position
+        if at in self.pointers and room >= 4:
+            self._literal_pointer()
+            return
+        allows_call = self.model.half != model.FIRST and room >= 4 and at + 2 not in self.pointers
+        value = self.model.halfword(guess=self._history_guess(), allows_call=allows_call)
+        if value is not None:
+            self._make(value, 2)
+            self.literal_len += 2
+            return
+        called = naming(Form.BL, _NO_CALL, at, self.model.place(at + 4, None))
+        self._make(_NO_CALL if called is None else called, 4)
+        self.literal_len += 4
+
+    def _literal_pointer(self) -> None:
+        if self.model.decide(model.INSIDE_POINTER):
+            place = self.model.place(self.model.recent_places[0], None)
+            word = self.header.load_base + (place | self.model.decide(model.CODE_POINTER)) & U32
+        else:
+            word = self._two_halfwords(None)
+        self._make(word, 4)
+        self.literal_len += 4
+
+    def _history_guess(self) -> int | None:
+        """The halfword that a copy with the latest shift would read here."""
+        base_len = len(self.base_body)
+        source = self._position + self.shifts[0] & U32
+        if source < base_len:
+            found = bytes(self.base_body[source : min(source + 2, base_len)])
+        elif source - base_len + 2 <= self._position:
+            found = bytes(self.body[source - base_len : source - base_len + 2])
+        else:
+            return None
+        return int.from_bytes(found, "little") if len(found) == 2 else None
+
+    def _two_halfwords(self, predicted: int | None) -> int:
+        """A word, its low half first."""
+        halves = (None, None) if predicted is None else (predicted & 0xFFFF, predicted >> 16)
+        low, high = self.model.halfword(halves[0]), self.model.halfword(halves[1])
+        assert low is not None
+        assert high is not None
+        return high << 16 | low
+
+    def _make(self, value: int, size: int) -> None:
+        self._put(value.to_bytes(size, "little"))
+        if size == 4:
+            self.model.note_word(value)
+        else:
+            self.model.note_halfword(value)
+
+    # Section 8: copies
+
+    def _copy(self, copy: Copy) -> None:
+        chunk_end, is_clean = copy.start, False
+        while self._position < copy.end:
+            if self._position >= chunk_end:
+                length = min(copy.end - self._position, _CHUNK_LEN)
+                size = 0 if length < 16 else 1 if length < 64 else 2 if length < _CHUNK_LEN else 3
+                is_clean = self.model.decide(model.CHUNK + 4 * size + self.chunks) == 1
+                self.chunks = (2 * self.chunks + (0 if is_clean else 1)) % 4
+                chunk_end = self._position + length
+            unit = self.units.unit(copy)
+            if is_clean:
+                self._make(unit.predicted, unit.size)
+            else:
+                self._make(self._decoded(unit), unit.size)
+
+    # Section 8.2: units that are not in a clean chunk
+
+    def _decoded(self, unit: Unit) -> int:
+        key = self._key(unit)
+        if self._is_hit(unit, key):
+            return unit.predicted
+        if unit.predicted != unit.raw:
+            counter = model.UNCHANGED + 4 * (unit.class_ % 8) + unit.confidence
+            if self.model.decide(counter):
+                if unit.kind in (POINTER, VARIABLE) and unit.is_from_base:
+                    self.map.learn(unit.named, unit.named)
+                return unit.raw
+        return self._decoded_word(unit) if unit.size == 4 else self._decoded_halfword(unit, key)
+
+    def _key(self, unit: Unit) -> int:
+        half = model.KEYS // 2
+        return half + (unit.before >> 4) % half if unit.before >= 0xE800 else (unit.predicted >> 11) % half
+
+    def _is_hit(self, unit: Unit, key: int) -> bool:
+        run = min(self.hit_run.bit_length(), 7)
+        if unit.is_reference:
+            recent = (2 * unit.confidence + bit_of(self.hit_history, 0)) % 8
+            keyed = 2 * unit.confidence + (1 if run > 4 else 0)
+        else:
+            recent, keyed = self.hit_history % 8, self.key_history[key] % 8
+        counters = (
+            model.HIT_RECENT + 8 * unit.class_ + recent,
+            model.HIT_RUN + 8 * unit.class_ + run,
+            model.HIT_KEY + 16 * keyed + unit.class_,
+        )
+        known = unit.predicted >> 8 if unit.class_ == PLAIN else 256 + 4 * unit.class_ + unit.confidence
+        hit = self.model.hit(unit.class_, counters, known)
+        self.hit_history = (2 * self.hit_history + 1 - hit) % 256
+        self.hit_run = self.hit_run + 1 if hit else 0
+        if unit.size == 2:
+            self.key_history[key] = (2 * self.key_history[key] + 1 - hit) % 256
+        return hit == 1
+
+    def _decoded_word(self, unit: Unit) -> int:
+        if unit.kind == LOAD or not self.model.decide(model.OTHER_PLACE + unit.class_):
+            return self._two_halfwords(unit.predicted)
+        expected = self.units.named(unit.class_, unit.form, unit.predicted, unit.to)
+        if unit.kind == VARIABLE:
+            place = expected + 2 * self.model.signed(model.VARIABLE) & U32
+        else:
+            odd = expected & 1 if unit.form is None else 0
+            is_far = (expected + 0x1F_FFFF & U32) > 0x3F_FFFE
+            near = self.model.recent_places[0] if is_far else expected - odd
+            place = odd + self.model.place(near, unit.named & ~1 if unit.is_from_base else None) & U32
+        if unit.is_from_base:
+            self.map.learn(unit.named, place)
+        made = self.units.reference(unit.class_, unit.form, unit.raw, unit.to, place)
+        return unit.predicted if made is None else made
+
+    def _decoded_halfword(self, unit: Unit, key: int) -> int:
+        value = self._repeated(unit, key) if unit.class_ != ODD else None
+        if value is None:
+            value = self.model.halfword(unit.predicted)
+            assert value is not None
+        is_reference = unit.kind in (SHORT, LOAD) and unit.is_from_base
+        if is_reference and unit.form is not None and short_form(value) is unit.form:
+            self.map.learn(unit.named, named_by(unit.form, value, unit.to))
+        self.model.note_substitution(unit.predicted, value)
+        self.key_difference[key] = as_signed(value - unit.predicted, 8)
+        return value
+
+    def _repeated(self, unit: Unit, key: int) -> int | None:
+        """What the last such unit was changed to, or changed by, if this one is again."""
+        candidate = self.model.substitution_of(unit.predicted)
+        is_substitution = candidate is not None
+        if candidate is None:
+            if self.key_difference[key] == 0:
+                return None
+            candidate = unit.predicted + self.key_difference[key] & 0xFFFF
+        counter = model.REPEATED + (0 if is_substitution else 4) + (2 if key >= model.KEYS // 2 else 0)
+        return candidate if self.model.decide(counter + bit_of(self.key_history[key], 1)) else None
 
 
 def decode(base: bytes, patch: bytes) -> bytes:
-    """The target; the base's identity is not compared. Raises Refused."""
+    """The target. Raises Refused."""
     return _Decoder(base, patch).decode()
 
 
-def outcome(base: bytes, patch: bytes) -> bytes | OtaStatus:
-    """The target, or why there is none."""
+def outcome(base: bytes, patch: bytes) -> bytes | str:
+    """The target, or the name of the status that says why there is none."""
     try:
         return decode(base, patch)
     except Refused as refused:

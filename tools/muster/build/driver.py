@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from muster.build.kept_layout import SLACK_PERCENT, KeptLayout, LayoutReport
 from muster.build.selection import BUILD_FOLDER, Selection
-from muster.build.size import SizeRow, rows_from_json
+from muster.build.size import rows_from_json
+from muster.build.size_row import SizeRow
 from muster.errors import EnvironmentFault, FileFault, InputError
 from muster.image.image import Image
 
@@ -32,6 +34,10 @@ class BuildRequest:
         version: None means that of product.toml.
         keys: folder of the development keys.
         jobs: how many compilers run at the same time.
+        keep_layout: outputs of the last release (`<folder>/<platform>/<product>.map`), or its map: sections stay where
+            they were. None links freely.
+        layout_slack: what that may cost, in per cent of flash and of RAM.
+        layout_reserve: gaps for later releases that keep this one's layout, in per cent of flash.
     """
 
     keys: Path
@@ -40,6 +46,9 @@ class BuildRequest:
     version: int | None = None
     jobs: int = 1
     verbose: bool = False
+    keep_layout: Path | None = None
+    layout_slack: float = SLACK_PERCENT
+    layout_reserve: float = 0.0
 
     def arguments(self) -> dict[str, str]:
         """The arguments of `scons`."""
@@ -52,6 +61,11 @@ class BuildRequest:
             found["VERSION"] = str(self.version)
         if self.verbose:
             found["VERBOSE"] = "1"
+        if self.keep_layout is not None:
+            found["KEEP_LAYOUT"] = str(self.keep_layout.resolve())
+            found["LAYOUT_SLACK"] = f"{self.layout_slack:f}"
+        if self.layout_reserve:
+            found["LAYOUT_RESERVE"] = f"{self.layout_reserve:f}"
         return found
 
 
@@ -65,6 +79,7 @@ class Built:
         sha256: of the image file.
         identity: of the image, SHA-256 of its manifest.
         rows: uses and limits.
+        layout: what keeping the layout of the last release came to; None where it was not asked for.
     """
 
     product: str
@@ -76,6 +91,7 @@ class Built:
     sha256: bytes
     identity: bytes
     rows: tuple[SizeRow, ...]
+    layout: LayoutReport | None = None
 
     @property
     def image_path(self) -> Path:
@@ -124,6 +140,7 @@ def read_outputs(selection: Selection, root: Path) -> list[Built]:
         try:
             raw = (folder / f"{product.name}.bin").read_bytes()
             rows = rows_from_json((folder / "size.json").read_text(encoding="utf-8"))
+            layout = _read_layout(folder) if selection.has_layout else None
         except OSError as error:
             raise FileFault(f"the build has left no {error.filename}") from error
         image = Image.from_bytes(raw)
@@ -138,9 +155,14 @@ def read_outputs(selection: Selection, root: Path) -> list[Built]:
                 sha256=hashlib.sha256(raw).digest(),
                 identity=image.identity,
                 rows=tuple(rows),
+                layout=layout,
             )
         )
     return found
+
+
+def _read_layout(folder: Path) -> LayoutReport:
+    return KeptLayout.from_json((folder / "gen" / "layout.json").read_text(encoding="utf-8")).report
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from enum import StrEnum
 import jinja2
 
 from muster import layout
+from muster.build.kept_layout import KeptLayout
 from muster.errors import ConfigError
 from muster.platforms import Platform
 from muster.product import Product
@@ -29,11 +30,17 @@ class Program(StrEnum):
         return slot.addr, layout.SLOT_SIZE - layout.TAIL_SIZE
 
 
-def render(template: str, platform: Platform, product: Product | None = None, program: Program | None = None) -> str:
+def render(
+    template: str,
+    platform: Platform,
+    product: Product | None = None,
+    program: Program | None = None,
+    kept: KeptLayout | None = None,
+) -> str:
     """Fills a template in.
 
-    It sees `platform`, `product`, the flash map as `map`, and for a linker script `flash_addr`, `flash_size` and
-    `is_bootloader`.
+    It sees `platform`, `product`, the flash map as `map`, and for a linker script `flash_addr`, `flash_size`,
+    `is_bootloader` and `kept`, the layout of the last release or None where it is not to be kept.
 
     Raises:
         ConfigError: the template is not valid, or names something that it was not given.
@@ -53,6 +60,7 @@ def render(template: str, platform: Platform, product: Product | None = None, pr
     if program is not None:
         names["flash_addr"], names["flash_size"] = program.region
         names["is_bootloader"] = program is Program.BOOTLOADER
+        names["kept"] = kept if kept is not None and kept.report.is_kept else None
     # What is generated is C, not HTML: nothing is to be escaped.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
     environment.trim_blocks = True

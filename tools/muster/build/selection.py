@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from muster.errors import ConfigError
+from muster.build.kept_layout import SLACK_PERCENT
+from muster.errors import ConfigError, FileFault
 from muster.platforms import platform_names
 from muster.product import Product, load_product
 
@@ -16,7 +18,7 @@ PRODUCTS_FOLDER = Path("firmware/products")
 
 BUILD_FOLDER = Path("build")
 
-ARGUMENT_NAMES = ("KEYS", "PLATFORM", "PRODUCT", "VERBOSE", "VERSION")
+ARGUMENT_NAMES = ("KEEP_LAYOUT", "KEYS", "LAYOUT_RESERVE", "LAYOUT_SLACK", "PLATFORM", "PRODUCT", "VERBOSE", "VERSION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,18 @@ class Selection:
         platform_names: all those that any of the products is built for.
         keys_folder: where the development keys are.
         verbose: print whole commands.
+        last_release: the outputs of the last release, or its map: what the layout is kept of; None keeps none.
+        layout_slack: what keeping it may cost, in per cent.
+        layout_reserve: gaps for later releases, in per cent of flash; 0 leaves none.
     """
 
     products: tuple[SelectedProduct, ...]
     platform_names: tuple[str, ...]
     keys_folder: Path
     verbose: bool
+    last_release: Path | None = None
+    layout_slack: float = SLACK_PERCENT
+    layout_reserve: float = 0.0
 
     @classmethod
     def from_arguments(
@@ -81,7 +89,7 @@ class Selection:
 
         Raises:
             ConfigError: an argument is unknown or wrong, or a product or platform is not valid.
-            FileFault: a file cannot be read.
+            FileFault: a file cannot be read, or the last release has no map of a product and platform.
         """
         for name in arguments:
             if name not in ARGUMENT_NAMES:
@@ -98,12 +106,17 @@ class Selection:
         used = tuple(name for name in wanted if any(name in product.facts.platforms for product in products))
         if not used:
             raise ConfigError(f"nothing to build: no product is made for {', '.join(wanted)}")
-        return cls(
+        selection = cls(
             products=products,
             platform_names=used,
             keys_folder=(start / arguments["KEYS"]).resolve() if "KEYS" in arguments else default_keys_folder,
             verbose=arguments.get("VERBOSE", "0") not in ("", "0"),
+            last_release=(start / arguments["KEEP_LAYOUT"]).resolve() if "KEEP_LAYOUT" in arguments else None,
+            layout_slack=_percent(arguments, "LAYOUT_SLACK", SLACK_PERCENT),
+            layout_reserve=_percent(arguments, "LAYOUT_RESERVE", 0.0),
         )
+        selection._check_maps(root)
+        return selection
 
     def products_for(self, platform: str) -> list[SelectedProduct]:
         """The products that are made for a platform."""
@@ -116,6 +129,32 @@ class Selection:
             for platform in self.platform_names
             for product in self.products_for(platform)
         ]
+
+    @property
+    def has_layout(self) -> bool:
+        """Whether the build lays programs out itself instead of leaving it to the linker."""
+        return self.last_release is not None or self.layout_reserve > 0
+
+    def last_map(self, product: SelectedProduct, platform: str) -> Path | None:
+        """The map of the last release that the layout is kept of."""
+        if self.last_release is None or self.last_release.suffix == ".map":
+            return self.last_release
+        return self.last_release / platform / f"{product.name}.map"
+
+    def _check_maps(self, root: Path) -> None:
+        folders = self.folders(root)
+        if self.last_release is not None and self.layout_reserve:
+            raise ConfigError("a kept layout has the gaps of the last release: KEEP_LAYOUT or LAYOUT_RESERVE, not both")
+        if self.last_release is not None and self.last_release.suffix == ".map" and len(folders) > 1:
+            raise ConfigError("one map is the layout of one product on one platform: name both, or give a folder")
+        for product, platform, out in folders:
+            path = self.last_map(product, platform)
+            if path is None:
+                continue
+            if path.is_relative_to(out.resolve()):
+                raise ConfigError(f"{path} is what this build writes: copy the files of the last release elsewhere")
+            if not path.is_file():
+                raise FileFault(f"there is no {path}: the layout of the last release is kept by its map")
 
 
 def example_products(root: Path) -> list[Path]:
@@ -130,6 +169,15 @@ def _version(arguments: Mapping[str, str]) -> int | None:
     if not text.isascii() or not text.isdigit():
         raise ConfigError(f"a version is a whole number, not {text}")
     return int(text)
+
+
+def _percent(arguments: Mapping[str, str], name: str, default: float) -> float:
+    text = arguments.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?", text, re.ASCII):
+        raise ConfigError(f"{name} is a number of per cent below 100, as 2 or 0.5, not {text}")
+    return float(text)
 
 
 def _check_names(products: tuple[SelectedProduct, ...]) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from muster.build.decoder_size import DecoderSize
+from muster.build.size_row import SizeRow
 from muster.elf import Elf, Symbol
 from muster.errors import ConfigError, LinkError
 from muster.platforms import Platform
@@ -15,30 +17,19 @@ LARGEST_COUNT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class SizeRow:
-    """One budget, in bytes."""
-
-    name: str
-    use: int
-    limit: int
-
-    @property
-    def over(self) -> int:
-        """Bytes above the limit; 0 or less where it is kept."""
-        return self.use - self.limit
-
-
-@dataclass(frozen=True, slots=True)
 class SizeReport:
     """What one build takes.
 
     Attributes:
         rows: bootloader flash and RAM, image in its slot, firmware RAM, stack.
         largest: for each row the symbols with the most bytes.
+        decoder: code, tables and state of the patch decoder. Its limits are promises of the format, the same for every
+            product: the project's tests hold them, no product's build fails by them.
     """
 
     rows: tuple[SizeRow, ...]
     largest: dict[str, tuple[Symbol, ...]]
+    decoder: tuple[SizeRow, ...] = ()
 
     @classmethod
     def measure(cls, platform: Platform, bootloader: Elf, firmware: Elf, image_size: int) -> SizeReport:
@@ -56,7 +47,7 @@ class SizeReport:
             for memory, is_in_ram in (("flash", False), ("ram", True)):
                 here = [symbol for symbol in symbols if (symbol.addr >= platform.ram.addr) == is_in_ram]
                 largest[f"{name} {memory}"] = tuple(here[:LARGEST_COUNT])
-        return cls(rows, largest)
+        return cls(rows, largest, DecoderSize.of_elf(firmware.raw).rows)
 
     def check(self) -> None:
         """Raises LinkError when a budget is not kept, naming the largest symbols that it counts."""
@@ -71,7 +62,7 @@ class SizeReport:
     def to_text(self) -> str:
         """The table that people read."""
         lines = [f"{'':18}{'bytes':>9}{'limit':>9}{'free':>9}"]
-        lines += [f"{row.name:18}{row.use:9,}{row.limit:9,}{-row.over:9,}" for row in self.rows]
+        lines += [f"{row.name:18}{row.use:9,}{row.limit:9,}{-row.over:9,}" for row in self.rows + self.decoder]
         for name, symbols in self.largest.items():
             lines += ["", f"largest of {name}"]
             lines += [f"{symbol.size:9,}  {symbol.name}" for symbol in symbols]
@@ -80,7 +71,8 @@ class SizeReport:
     def to_json(self) -> str:
         """The same facts for programs."""
         facts = {
-            "rows": [{"name": row.name, "use": row.use, "limit": row.limit} for row in self.rows],
+            "rows": [_row_facts(row) for row in self.rows],
+            "decoder": [_row_facts(row) for row in self.decoder],
             "largest": {
                 name: [{"name": symbol.name, "size": symbol.size} for symbol in symbols]
                 for name, symbols in self.largest.items()
@@ -89,13 +81,19 @@ class SizeReport:
         return json.dumps(facts, indent=2) + "\n"
 
 
+def _row_facts(row: SizeRow) -> dict[str, str | int]:
+    return {"name": row.name, "use": row.use, "limit": row.limit}
+
+
 def rows_from_json(text: str) -> list[SizeRow]:
-    """Reads the rows of a report back.
+    """Reads the rows of a report back, the decoder's behind the others.
 
     Raises:
         ConfigError: it is not a report.
     """
     try:
-        return [SizeRow(str(row["name"]), int(row["use"]), int(row["limit"])) for row in json.loads(text)["rows"]]
+        facts = json.loads(text)
+        rows = [*facts["rows"], *facts["decoder"]]
+        return [SizeRow(str(row["name"]), int(row["use"]), int(row["limit"])) for row in rows]
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"not a size report: {error}") from error

@@ -14,12 +14,13 @@ from muster.delta.errors import (
     PatchTruncated,
     TargetMismatch,
 )
-from muster.delta.header import HEADER_SIZE, PatchHeader, PatchKind, PatchProfile
+from muster.delta.header import HEADER_SIZE_MAX, ImageLayout, PatchHeader, PatchKind, PatchProfile
 from muster.delta.patch import Patch
 
 __all__ = [
-    "HEADER_SIZE",
+    "HEADER_SIZE_MAX",
     "BaseImageMismatch",
+    "ImageLayout",
     "Patch",
     "PatchDigestMismatch",
     "PatchHeader",

@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 from muster.delta import codec
-from muster.delta.encode import base_identity
-from muster.delta.errors import BaseImageMismatch
+from muster.delta.header import NO_BASE, ImageLayout, PatchHeader
 from muster.delta.patch import Patch
-from muster.errors import FormatError
 
 
 def apply(base: bytes, patch: bytes, *, piece_len: int = 0) -> bytes:
-    """What `patch` makes of `base`; its identity is the header's.
+    """What `patch` makes of `base`; its check is the header's.
 
     Args:
-        base: canonical image or, for a raw patch, the bytes it was made for; empty for a patch that needs no base.
+        base: canonical image or, for other kinds, the bytes it was made for; empty for a patch that needs no base.
         patch: the patch's bytes; nothing in them is believed.
         piece_len: how many bytes the decoder is given at a time; 0 for all at once. The result is the same.
 
@@ -23,14 +21,17 @@ def apply(base: bytes, patch: bytes, *, piece_len: int = 0) -> bytes:
         PatchProfileUnknown: it is for a larger decoder.
         BaseImageMismatch: it was made for another base.
     """
+    header, layout = checked_header(base, patch)
+    return codec.apply_patch(base, layout, patch, header.target_length(len(base)), piece_len)
+
+
+def checked_header(base: bytes, patch: bytes) -> tuple[PatchHeader, ImageLayout]:
+    """The header of `patch`, and what a decoder has to know of `base`.
+
+    Raises:
+        PatchTruncated, PatchHeaderError: the header is not valid.
+        BaseImageMismatch: it names another base.
+    """
     header = Patch.from_bytes(patch).header
-    try:
-        identity = base_identity(base, header.kind)
-    except FormatError as error:
-        raise BaseImageMismatch(f"the base is no image: {error}") from error
-    if (len(base), identity) != (header.base_len, header.base_identity):
-        raise BaseImageMismatch(
-            f"the patch was made for base {header.base_identity.hex()} of {header.base_len} bytes,"
-            f" not for {identity.hex()} of {len(base)} bytes"
-        )
-    return codec.apply_patch(base, patch, header.target_len, piece_len)
+    header.check_base(base)
+    return header, NO_BASE if header.is_full_image else ImageLayout.of(base, header.kind)

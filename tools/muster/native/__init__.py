@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C of the library: the device's own patch decoder, and an encoder that shares its model, as `muster._native`."""
+"""The C of the library: the device's own patch decoder as `muster._decoder`, and the encoder, `muster._encoder`."""

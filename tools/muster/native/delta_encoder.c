@@ -4,185 +4,378 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "delta_costs.h"
 #include "delta_model.h"
 #include "delta_output.h"
-#include "delta_plan.h"
+#include "delta_range.h"
+#include "delta_input.h"
+#include "delta_steps.h"
+#include "delta_table.h"
+#include "delta_unit.h"
+#include "delta_direction.h"
+#include "ota/image.h"
+#include "ota/sha256.h"
 
-/* The mirror of firmware/core/src/range_decoder.c and of the steps in delta.c; the model's page is shared with them. */
+/* The encoder runs the decoder's own steps. They ask it what the patch shall say (delta_direction.h) and hand it each
+ * decision to be written (delta_range.h); so the two cannot disagree. */
 struct encoder {
-    uint32_t low;
-    uint32_t high;
+    struct ota_delta delta;
+    uint16_t counters[OTA_DELTA_COUNTERS_LARGE];
+    const struct muster_delta_pair *pair;
+    enum muster_parse parse;
+    struct ota_delta_port port;
+    uint8_t *body;    /* the target without its relocation table */
+    uint32_t *relocs; /* the target's relocated words, rising, and their end mark */
+    struct muster_segment *segments;
+    uint32_t segment_count;
+    uint32_t next_copy;
+    uint32_t next_reloc;
     uint8_t *out;
     uint32_t out_size;
-    uint32_t out_len; /* may grow past out_size: then nothing is written, only counted */
-    uint16_t counters[OTA_DELTA_COUNTERS];
+    uint32_t out_len; /* also counts bytes that did not fit */
 };
+
+static struct encoder *encoder_of(const struct ota_delta *delta) { return delta->port->ctx; }
+
+/* ---- range encoder ---- */
 
 static void put_byte(struct encoder *encoder, uint32_t byte) {
     if (encoder->out_len < encoder->out_size) encoder->out[encoder->out_len] = (uint8_t)byte;
     encoder->out_len++;
 }
 
-static void encode_decision(struct encoder *encoder, uint32_t bit, uint32_t chance) {
-    uint32_t split = encoder->low + (uint32_t)(((uint64_t)(encoder->high - encoder->low) * chance) >> 16);
-    if (bit != 0) {
-        encoder->high = split;
+void ota_delta_range_start(struct ota_delta *delta) {
+    delta->kept.range.low = 0;
+    delta->kept.range.high = UINT32_MAX;
+}
+
+uint32_t ota_delta_range_write(struct ota_delta *delta, uint32_t chance, uint32_t wanted) {
+    struct ota_delta_range *range = &delta->kept.range;
+    uint32_t split = range->low + (uint32_t)(((uint64_t)(range->high - range->low) * chance) >> 16);
+    if (wanted != 0) {
+        range->high = split;
     } else {
-        encoder->low = split + 1;
+        range->low = split + 1;
     }
-    while (((encoder->low ^ encoder->high) >> 24) == 0) {
-        put_byte(encoder, encoder->low >> 24);
-        encoder->low <<= 8;
-        encoder->high = encoder->high << 8 | 0xFF;
+    while (((range->low ^ range->high) >> 24) == 0) {
+        put_byte(encoder_of(delta), range->high >> 24);
+        range->low <<= 8;
+        range->high = range->high << 8 | 0xFF;
     }
+    return wanted != 0;
 }
 
-/* Any value between low and high would do; the decoder reads exactly four bytes. */
-static void encode_end(struct encoder *encoder) {
-    for (uint32_t i = 0; i < 4; i++) put_byte(encoder, encoder->low >> (24 - 8 * i));
-}
-
-static void encode_bit(struct encoder *encoder, uint32_t at, uint32_t bit, uint32_t rate) {
-    encode_decision(encoder, bit, encoder->counters[at]);
-    encoder->counters[at] = ota_counter_updated(encoder->counters[at], bit, rate);
-}
-
-static void encode_tree(struct encoder *encoder, uint32_t at, uint32_t value, uint32_t count, uint32_t rate) {
-    uint32_t node = 1;
-    for (uint32_t i = count; i-- > 0;) {
-        uint32_t bit = value >> i & 1;
-        encode_bit(encoder, at + node, bit, rate);
-        node = node << 1 | bit;
+/* The fewest bytes that end the stream: behind them the decoder takes zeros. */
+static void end_stream(struct encoder *encoder) {
+    const struct ota_delta_range *range = &encoder->delta.kept.range;
+    for (uint32_t len = 0; len <= 4; len++) {
+        uint64_t unit = UINT64_C(1) << (32 - 8 * len);
+        uint64_t value = (range->low + unit - 1) & ~(unit - 1);
+        if (value > range->high) continue;
+        for (uint32_t i = 0; i < len; i++) put_byte(encoder, (uint32_t)(value >> (24 - 8 * i)));
+        return;
     }
 }
 
-static void encode_number(struct encoder *encoder, enum ota_delta_number kind, uint32_t value) {
-    uint32_t bits = 0;
-    while ((value + 1) >> (bits + 1) != 0) bits++;
-    encode_tree(encoder, ota_delta_number_tree(kind), bits, 5, OTA_DELTA_RATE_OPERATION);
-    for (uint32_t i = bits; i-- > 0;) encode_decision(encoder, (value + 1) >> i & 1, OTA_DELTA_CHANCE_EVEN);
+/* ---- what is wanted ---- */
+
+static struct ota_delta_segment source_in_history(const struct encoder *encoder, const struct muster_segment *segment) {
+    const struct ota_delta_header *header = &encoder->delta.kept.header;
+    uint32_t base_len = segment->from_target ? ota_delta_body_len(header, &header->base) : 0;
+    return (struct ota_delta_segment){
+        .target = segment->target, .source = segment->source + base_len, .len = segment->len};
 }
 
-static void encode_kind(struct encoder *encoder, uint32_t last, uint32_t kind) {
-    if (last != OTA_DELTA_OP_LITERAL) {
-        uint32_t is_copy = kind != OTA_DELTA_OP_LITERAL ? 1 : 0;
-        encode_bit(encoder, OTA_DELTA_AT_IS_COPY + last, is_copy, OTA_DELTA_RATE_OPERATION);
-        if (is_copy == 0) return;
-    }
-    uint32_t is_target = kind == OTA_DELTA_OP_TARGET ? 1 : 0;
-    encode_bit(encoder, OTA_DELTA_AT_IS_TARGET + last, is_target, OTA_DELTA_RATE_OPERATION);
+uint32_t ota_delta_wanted_map_len(const struct ota_delta *delta) {
+    const struct encoder *encoder = encoder_of(delta);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < encoder->segment_count; i++) count += encoder->segments[i].in_map;
+    return count;
 }
 
-static void encode_byte(struct encoder *encoder, uint32_t tree, uint32_t byte) {
-    encode_tree(encoder, tree, byte, 8, OTA_DELTA_RATE_TREE);
+struct ota_delta_segment ota_delta_wanted_map_segment(const struct ota_delta *delta) {
+    const struct encoder *encoder = encoder_of(delta);
+    uint32_t index = 0;
+    for (uint32_t left = delta->kept.map_len + 1u; left > 0; index++) left -= encoder->segments[index].in_map;
+    return source_in_history(encoder, &encoder->segments[index - 1]);
 }
 
-static void encode_literals(struct encoder *encoder, const struct muster_pair *pair,
-                            const struct muster_operation *run) {
-    encode_number(encoder, OTA_DELTA_NUMBER_LITERAL_LEN, run->len - 1);
-    for (uint32_t position = run->position; position < run->position + run->len; position++) {
-        if (pair->is_derived[position] != 0) continue;
-        uint32_t off = ota_delta_offset(pair->header, position);
-        encode_byte(encoder, ota_delta_literal_tree(off), pair->target[position]);
-    }
+uint32_t ota_delta_wanted_reloc(const struct ota_delta *delta, uint32_t off) {
+    struct encoder *encoder = encoder_of(delta);
+    while (encoder->relocs[encoder->next_reloc] < off) encoder->next_reloc++;
+    /* asked for a place before the last one: words are few, and it happens seldom */
+    while (encoder->next_reloc > 0 && encoder->relocs[encoder->next_reloc - 1] >= off) encoder->next_reloc--;
+    return encoder->relocs[encoder->next_reloc];
 }
 
-/* What outlives one base copy: see struct ota_delta. */
-struct copy_state {
-    uint32_t alignment;
-    uint32_t hit_history;
-    uint32_t hit_run;
-};
-
-static void encode_base_copy(struct encoder *encoder, const struct muster_pair *pair,
-                             const struct muster_operation *copy, struct copy_state *state) {
-    uint32_t off = ota_delta_offset(pair->header, copy->position);
-    uint32_t shift = copy->source - off - state->alignment;
-    state->alignment += shift;
-    encode_number(encoder, OTA_DELTA_NUMBER_BASE_LEN, copy->len - 1);
-    encode_number(encoder, OTA_DELTA_NUMBER_SHIFT, (shift & 0x80000000u) != 0 ? (~shift << 1 | 1) : shift << 1);
-
-    for (uint32_t i = 0; i < copy->len; i++) {
-        if (pair->is_derived[copy->position + i] != 0) continue;
-        uint32_t difference = (uint32_t)(pair->target[copy->position + i] - pair->base[copy->source + i]) & 0xFF;
-        uint32_t hit = difference == 0 ? 1 : 0;
-        encode_bit(encoder, ota_delta_hit_counter(state->hit_history, state->hit_run), hit, OTA_DELTA_RATE_HIT);
-        state->hit_history = state->hit_history << 1 | hit;
-        state->hit_run = hit != 0 ? state->hit_run + 1 : 0;
-        if (hit == 0) encode_byte(encoder, ota_delta_difference_tree(off + i), difference);
+/* Steps ahead on a copy of the state. */
+uint32_t ota_delta_wanted_run(const struct ota_delta *delta) {
+    struct ota_delta ahead = *delta;
+    uint32_t end = delta->kept.header.target.reloc_start;
+    for (uint32_t run = 0;; run++) {
+        uint32_t wanted = ota_delta_wanted_reloc(&ahead, ahead.table.next), predicted = ota_delta_table_predict(&ahead);
+        if (ahead.status != OTA_OK) return run;
+        if (predicted == UINT32_MAX && wanted == end) return OTA_DELTA_RUN_ALL;
+        if (predicted != wanted) return run;
+        ahead.table.next = predicted + 4;
+        ahead.table.from += 4;
     }
 }
 
-static void encode_target_copy(struct encoder *encoder, const struct muster_operation *copy) {
-    encode_number(encoder, OTA_DELTA_NUMBER_TARGET_LEN, copy->len - 1);
-    encode_number(encoder, OTA_DELTA_NUMBER_DISTANCE, copy->position - copy->source - 1);
-}
-
-static void encode_plan(struct encoder *encoder, const struct muster_pair *pair,
-                        const struct muster_operation *operations, int64_t count) {
-    const struct ota_delta_header *header = pair->header;
-    struct copy_state state = {0, UINT32_MAX, 0};
-    uint32_t last = OTA_DELTA_OP_NONE;
-    uint32_t part_end = 0;
-    for (int64_t i = 0; i < count; i++) {
-        const struct muster_operation *operation = &operations[i];
-        if (i == 0 || operation->position == part_end) {
-            uint32_t part = OTA_DELTA_PART_TABLE;
-            while (ota_delta_part_end(header, part) <= operation->position) part++;
-            part_end = ota_delta_part_end(header, part);
-            state.alignment = ota_delta_part_alignment(header, part);
-            last = OTA_DELTA_OP_NONE;
-        }
-        encode_kind(encoder, last, operation->kind);
-        if (operation->kind == OTA_DELTA_OP_LITERAL) encode_literals(encoder, pair, operation);
-        if (operation->kind == OTA_DELTA_OP_BASE) encode_base_copy(encoder, pair, operation, &state);
-        if (operation->kind == OTA_DELTA_OP_TARGET) encode_target_copy(encoder, operation);
-        last = operation->kind;
+struct ota_delta_segment ota_delta_wanted_copy(const struct ota_delta *delta, uint32_t end) {
+    struct encoder *encoder = encoder_of(delta);
+    uint32_t *next = &encoder->next_copy;
+    while (*next < encoder->segment_count &&
+           (encoder->segments[*next].target < delta->kept.position || encoder->segments[*next].in_map)) {
+        ++*next;
     }
+    if (*next == encoder->segment_count || encoder->segments[*next].target >= end) return (struct ota_delta_segment){0};
+    return source_in_history(encoder, &encoder->segments[*next]);
 }
 
-/* Whether the decoder recomputes the byte: docs/spec/patch.md section 3. Differences below a field wrap: large. */
-static bool is_derived(const struct ota_delta_header *header, uint32_t off) {
-    if (header->kind != OTA_DELTA_IMAGE) return false;
-    if (off - OTA_DELTA_MODULE_END_OFF < OTA_DELTA_MODULE_END_LEN) return true;
-    if (off - (header->target_ext_start + header->body_hash_off) < OTA_SHA256_LEN) return true;
-    if (off - (header->target_len - OTA_DELTA_MODULE_SHA_FROM_END) < OTA_SHA256_LEN) return true;
-    return off - (header->target_len - OTA_DELTA_CRC_FROM_END) < OTA_DELTA_CRC_LEN;
-}
-
-/* Puts the target's bytes into output order. */
-static void arrange(const struct ota_delta_header *header, const uint8_t *target, uint8_t *arranged, uint8_t *derived) {
-    for (uint32_t position = 0; position < header->target_len; position++) {
-        uint32_t off = ota_delta_offset(header, position);
-        arranged[position] = target[off];
-        derived[position] = is_derived(header, off) ? 1 : 0;
+/* Steps ahead on a copy of the state. */
+uint32_t ota_delta_wanted_clean(const struct ota_delta *delta, uint32_t len) {
+    struct ota_delta ahead = *delta;
+    uint32_t end = delta->kept.position + len;
+    while (ahead.kept.position < end) {
+        struct ota_delta_prediction prediction;
+        if (ota_delta_unit_look(&ahead, &prediction) != OTA_OK) return 0;
+        if (prediction.bytes != ota_delta_wanted_bytes(&ahead, prediction.len)) return 0;
+        if (ota_delta_unit_as_predicted(&ahead) != OTA_OK) return 0;
     }
+    return 1;
 }
 
-enum ota_status muster_delta_encode(const struct ota_delta_header *header, const uint8_t *base, const uint8_t *target,
-                                    uint8_t *out, uint32_t out_size, uint32_t *out_len) {
-    size_t len = (size_t)header->target_len + 1;
+uint32_t ota_delta_wanted_bytes(const struct ota_delta *delta, uint32_t count) {
+    const uint8_t *bytes = encoder_of(delta)->body + delta->kept.position;
+    uint32_t value = 0;
+    for (uint32_t i = 0; i < count; i++) value |= (uint32_t)bytes[i] << 8 * i;
+    return value;
+}
+
+/* ---- port ---- */
+
+static enum ota_status begin(void *ctx, const struct ota_delta_header *header) {
+    (void)ctx;
+    (void)header;
+    return OTA_OK;
+}
+
+static enum ota_status read_base(void *ctx, uint32_t off, void *out, uint32_t len) {
+    const struct encoder *encoder = ctx;
+    memcpy(out, encoder->pair->base + off, len);
+    return OTA_OK;
+}
+
+static enum ota_status read_target(void *ctx, uint32_t off, void *out, uint32_t len) {
+    const struct encoder *encoder = ctx;
+    memcpy(out, encoder->pair->target + off, len);
+    return OTA_OK;
+}
+
+static enum ota_status write_target(void *ctx, uint32_t off, const void *bytes, uint32_t len) {
+    const struct encoder *encoder = ctx;
+    /* what the steps make must be what was wanted; derived fields wait for the end, which an encoder does not reach */
+    return memcmp(encoder->pair->target + off, bytes, len) == 0 ? OTA_OK : OTA_ERR_STATE;
+}
+
+static enum ota_status checkpoint(void *ctx, const struct ota_delta *delta, uint32_t patch_off) {
+    (void)ctx;
+    (void)delta;
+    (void)patch_off;
+    return OTA_OK;
+}
+
+/* ---- preparation ---- */
+
+/* The body, where each derived field has what costs least: the base's bytes at the same distance from the end. */
+static uint8_t *make_body(const struct encoder *encoder) {
+    const struct muster_delta_pair *pair = encoder->pair;
+    const struct ota_delta_header *header = &encoder->delta.kept.header;
+    uint32_t table_len = ota_delta_table_len(header, &header->target), len = header->target.len - table_len;
+    uint32_t code_len = header->target.reloc_start;
+    uint8_t *body = calloc(1, len + 4);
+    if (body == NULL) return NULL;
+    memcpy(body, pair->target, code_len);
+    memcpy(body + code_len, pair->target + code_len + table_len, len - code_len);
+    if (header->kind == OTA_DELTA_RAW) return body;
+    for (uint32_t from_end = 1; from_end <= OTA_DELTA_MODULE_SUFFIX_LEN; from_end++) {
+        if (from_end == 5 || from_end == 6) continue; /* the suffix's length */
+        body[len - from_end] = from_end <= header->base.len ? pair->base[header->base.len - from_end] : 0;
+    }
+    return body;
+}
+
+/* Of the fields that the decoder works out in an image's tail: what the base has, where it has as many bytes for it. */
+static void replace_derived(struct encoder *encoder, uint8_t *body) {
+    const struct ota_delta_header *header = &encoder->delta.kept.header;
+    struct ota_delta_manifest_place place, base_place;
+    if (header->kind != OTA_DELTA_IMAGE) return;
+    uint8_t *tail = body + header->target.reloc_start;
+    if (ota_delta_open_manifest(tail, &place) != OTA_OK) return;
+    memset(tail + place.body_hash_off, 0, OTA_SHA256_LEN);
+    const uint8_t *base_tail = encoder->pair->base + header->base.len - OTA_IMAGE_TAIL_LEN;
+    if (header->base.len == 0 || ota_delta_open_manifest(base_tail, &base_place) != OTA_OK) return;
+    memcpy(tail + place.body_hash_off, base_tail + base_place.body_hash_off, OTA_SHA256_LEN);
+    memcpy(tail + OTA_DELTA_PRODUCT_DATA_IDS, base_tail + OTA_DELTA_PRODUCT_DATA_IDS, 4);
+    memcpy(tail + OTA_DELTA_SUFFIX_IDS, base_tail + OTA_DELTA_SUFFIX_IDS, 4);
+    uint32_t numbers_len = place.body_hash_off - place.reloc_start_off;
+    if (base_place.body_hash_off - base_place.reloc_start_off != numbers_len) return;
+    if (place.ext_start_off - place.reloc_start_off != base_place.ext_start_off - base_place.reloc_start_off) return;
+    memcpy(tail + place.reloc_start_off, base_tail + base_place.reloc_start_off, numbers_len);
+}
+
+/* Relocated words of an image, rising, with its reloc_start as their end; NULL when memory is short. */
+static uint32_t *list_relocs(const struct encoder *encoder, const struct ota_delta_layout *layout, bool is_base) {
+    const struct ota_delta_header *header = &encoder->delta.kept.header;
+    uint32_t *words = malloc((layout->reloc_start / 4 + 1) * sizeof *words);
+    uint32_t count = 0, word = 0, table_len = ota_delta_table_len(header, layout);
+    struct ota_reloc reloc;
+    if (words == NULL) return NULL;
+    ota_reloc_init(&reloc, is_base ? read_base : read_target, encoder->delta.port->ctx, layout->reloc_start, table_len,
+                   layout->reloc_start);
+    while (table_len != 0 && ota_reloc_find(&reloc, word, layout->reloc_start, &word) == OTA_OK &&
+           word != layout->reloc_start) {
+        words[count++] = word;
+        word += 4;
+    }
+    words[count] = layout->reloc_start;
+    return words;
+}
+
+/* One byte for each word of a body: whether it is relocated. */
+static uint8_t *mark_pointers(const uint32_t *words, uint32_t reloc_start, uint32_t body_len) {
+    uint8_t *marks = calloc(1, body_len / 4 + 1);
+    if (marks == NULL) return NULL;
+    for (; *words != reloc_start; words++) marks[*words / 4] = 1;
+    return marks;
+}
+
+/* Copies begin and end between halfwords. */
+static uint32_t keep_whole_halfwords(struct muster_segment *segments, uint32_t count) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct muster_segment segment = segments[i];
+        uint32_t odd = segment.target & 1;
+        if (segment.len < 2 + odd) continue;
+        segment.target += odd;
+        segment.source += odd;
+        segment.len = (segment.len - odd) & ~1u;
+        segments[kept++] = segment;
+    }
+    return kept;
+}
+
+static enum ota_status find_segments(struct encoder *encoder, const uint8_t *base_body, const uint32_t *base_relocs) {
+    const struct ota_delta_kept *kept = &encoder->delta.kept;
+    const struct ota_delta_header *header = &kept->header;
+    bool is_image = header->kind == OTA_DELTA_IMAGE;
+    uint8_t *base_marks = mark_pointers(base_relocs, header->base.reloc_start, kept->base_body_len);
+    uint8_t *target_marks = mark_pointers(encoder->relocs, header->target.reloc_start, kept->target_body_len);
+    struct muster_delta_costs *cost_tables = malloc(sizeof *cost_tables);
+    struct muster_costs costs;
+    if (cost_tables != NULL) muster_delta_costs_init(cost_tables, &costs, encoder->parse);
+    const struct muster_alignment alignment = {
+        .base = base_body,
+        .base_len = kept->base_body_len,
+        .target = encoder->body,
+        .target_len = kept->target_body_len,
+        .load_base = header->load_base,
+        .base_is_pointer = is_image ? base_marks : NULL,
+        .target_is_pointer = is_image ? target_marks : NULL,
+        .map_max = kept->base_body_len > 0 ? OTA_DELTA_MAP_MAX : 0,
+        .map_len_min = 16,
+        .costs = &costs,
+    };
     enum ota_status status = OTA_ERR_BUFFER;
-    uint8_t *arranged = malloc(len);
-    uint8_t *derived = malloc(len);
-    struct muster_operation *operations = malloc(len * sizeof *operations);
-    struct encoder *encoder = calloc(1, sizeof *encoder);
-    if (arranged != NULL && derived != NULL && operations != NULL && encoder != NULL) {
-        arrange(header, target, arranged, derived);
-        struct muster_pair pair = {header, base, arranged, derived};
-        int64_t count = muster_delta_plan(&pair, operations);
-        encoder->high = UINT32_MAX;
-        encoder->out = out;
-        encoder->out_size = out_size;
-        ota_delta_model_init(encoder->counters);
-        if (count >= 0) encode_plan(encoder, &pair, operations, count);
-        encode_end(encoder);
-        *out_len = encoder->out_len;
-        if (count >= 0 && encoder->out_len <= out_size) status = OTA_OK;
+    if (base_marks != NULL && target_marks != NULL && cost_tables != NULL) {
+        status = muster_segments_find(&alignment, &encoder->segments, &encoder->segment_count);
     }
-    free(arranged);
-    free(derived);
-    free(operations);
+    if (status == OTA_OK) {
+        encoder->segment_count = keep_whole_halfwords(encoder->segments, encoder->segment_count);
+    }
+    free(base_marks);
+    free(target_marks);
+    free(cost_tables);
+    return status;
+}
+
+static uint8_t *make_base_body(const struct encoder *encoder) {
+    const struct ota_delta_header *header = &encoder->delta.kept.header;
+    uint32_t table_len = ota_delta_table_len(header, &header->base), len = header->base.len - table_len;
+    uint32_t code_len = header->base.reloc_start;
+    uint8_t *body = malloc(len + 1);
+    if (body == NULL) return NULL;
+    memcpy(body, encoder->pair->base, code_len);
+    memcpy(body + code_len, encoder->pair->base + code_len + table_len, len - code_len);
+    return body;
+}
+
+/* The header's step asks for the map already: everything is known before it. */
+static enum ota_status prepare(struct encoder *encoder) {
+    struct ota_delta_header *header = &encoder->delta.kept.header;
+    struct ota_delta_kept *kept = &encoder->delta.kept;
+    uint32_t header_len;
+    TRY(ota_delta_header_parse(encoder->pair->header, encoder->pair->header_len, &encoder->pair->base_facts, header,
+                               &header_len));
+    TRY(ota_delta_read_load_base(&encoder->delta));
+    kept->base_body_len = ota_delta_body_len(header, &header->base);
+    kept->target_body_len = ota_delta_body_len(header, &header->target);
+    uint8_t *body = make_body(encoder), *base_body = make_base_body(encoder);
+    uint32_t *base_relocs = list_relocs(encoder, &header->base, true);
+    encoder->body = body;
+    encoder->relocs = list_relocs(encoder, &header->target, false);
+    enum ota_status status = OTA_ERR_BUFFER;
+    if (body != NULL && base_body != NULL && base_relocs != NULL && encoder->relocs != NULL) {
+        replace_derived(encoder, body);
+        status = find_segments(encoder, base_body, base_relocs);
+    }
+    free(base_body);
+    free(base_relocs);
+    return status;
+}
+
+static enum ota_status run(struct encoder *encoder) {
+    TRY(prepare(encoder));
+    ota_delta_init(&encoder->delta, encoder->counters, OTA_DELTA_COUNTERS_LARGE, &encoder->pair->base_facts);
+    (void)ota_delta_input_fill(&encoder->delta.kept.input, encoder->pair->header, encoder->pair->header_len);
+    encoder->delta.port = &encoder->port;
+    while (encoder->delta.kept.state < OTA_DELTA_STATE_COMPLETE) TRY(ota_delta_step(&encoder->delta));
+    end_stream(encoder);
+    return encoder->out_len <= encoder->out_size ? OTA_OK : OTA_ERR_BUFFER;
+}
+
+/* The stream as one parse makes it. */
+static enum ota_status encode(const struct muster_delta_pair *pair, enum muster_parse parse, uint8_t *out,
+                              uint32_t out_size, uint32_t *out_len) {
+    struct encoder *encoder = calloc(1, sizeof *encoder);
+    if (encoder == NULL) return OTA_ERR_BUFFER;
+    encoder->pair = pair;
+    encoder->parse = parse;
+    encoder->out = out;
+    encoder->out_size = out_size;
+    encoder->port = (struct ota_delta_port){encoder, begin, read_base, read_target, write_target, checkpoint};
+    encoder->delta.port = &encoder->port;
+    enum ota_status status = run(encoder);
+    *out_len = encoder->out_len;
+    free(encoder->segments);
+    free(encoder->relocs);
+    free(encoder->body);
     free(encoder);
+    return status;
+}
+
+enum ota_status muster_delta_encode(const struct muster_delta_pair *pair, uint8_t *out, uint32_t out_size,
+                                    uint32_t *out_len) {
+    uint32_t len;
+    uint8_t *other = malloc(out_size + 1u);
+    if (other == NULL) return OTA_ERR_BUFFER;
+    enum ota_status status = encode(pair, MUSTER_PARSE_SHORT, out, out_size, out_len);
+    if (status == OTA_OK) status = encode(pair, MUSTER_PARSE_LONG, other, out_size, &len);
+    if (status == OTA_OK && len < *out_len) {
+        memcpy(out, other, len);
+        *out_len = len;
+    }
+    free(other);
     return status;
 }

@@ -17,7 +17,10 @@ enum ota_store_owner {
     OTA_STORE_DOWNLOAD = 4,
 };
 
-enum { OTA_STORE_HEAD_LEN = 16 };
+enum {
+    OTA_STORE_HEAD_LEN = 16,
+    OTA_STORE_DOWNLOAD_QUOTA = 12 * 1024, /* docs/spec/boot.md section 6 has all quotas */
+};
 
 /* Owned by the caller, filled by mount; nothing in it needs saving. */
 struct ota_store {

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OTA_DELTA_COUNTER_H
+#define OTA_DELTA_COUNTER_H
+
+#include <stdint.h>
+
+#include "delta_tables.h"
+
+/* A counter estimates how often a decision is 1: twelve bits of chance, and in the low four bits how much it has seen,
+ * which says how fast it still moves. */
+
+static inline uint32_t ota_delta_counter_chance(const uint16_t *counter) { return *counter >> 4u; }
+
+/* The same chance for ever, in 256ths: as a decision takes it. */
+static inline uint32_t ota_delta_lean_chance(const uint8_t *lean) { return (uint32_t)*lean << 8 | 0x80; }
+
+/* `seen_max`: the counter's speed falls until it has seen this much. */
+static inline void ota_delta_counter_update(uint16_t *counter, uint32_t bit, uint32_t seen_max) {
+    uint32_t seen = *counter & 15u, chance = *counter >> 4u, rate = ota_delta_rates[seen];
+    if (seen < seen_max) seen++;
+    if (bit != 0) {
+        chance += (4095 - chance) >> rate;
+    } else {
+        chance -= chance >> rate;
+    }
+    if (chance == 0) chance = 1;
+    *counter = (uint16_t)(chance << 4 | seen);
+}
+
+#endif

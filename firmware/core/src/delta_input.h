@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OTA_DELTA_INPUT_H
+#define OTA_DELTA_INPUT_H
+
+#include "ota/delta.h"
+
+/* Patch bytes on their way to the range decoder. No step begins before its worst case of them is at hand or no more
+ * will come, so that none has to stop in the middle. */
+
+/* Moves bytes from `bytes` into the look-ahead until it is full; returns how many. */
+uint32_t ota_delta_input_fill(struct ota_delta_input *input, const uint8_t *bytes, uint32_t len);
+
+/* Patch bytes in the look-ahead that have not been decoded. */
+uint32_t ota_delta_input_available(const struct ota_delta_input *input);
+
+/* The next byte of the stream. Behind its end come up to OTA_DELTA_ZEROS_MAX zeros, then `overrun` is set. */
+uint32_t ota_delta_input_next(struct ota_delta_input *input);
+
+#endif

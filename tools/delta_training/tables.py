@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The coder's tables: as the trainer's bytes (native/tables.h) and as C."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+_SQUASHES = 66
+_STRETCHES = 368
+_RATES = (1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 5, 5, 5, 5, 6)
+"""By how many bits the error is shifted, by how much a counter has seen."""
+_KNOWN_HITS = 256 + 16 * 4
+_KNOWN_BITS = 2 * 2 * 8 * 32
+_BYTE_TABLES = 8
+_GROUPS, _LOWER_GROUPS = 16, 32
+_LINE_LENGTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How long the tables are that the model's names decide, as the trainer says it."""
+
+    initials: int
+    numbers: int
+    leans: int
+    hit_sets: int
+    hit_inputs: int
+    byte_sets: int
+    byte_inputs: int
+
+    def parts(self) -> list[tuple[str, str, int]]:
+        """(name, struct format, count) in the order of struct train_tables."""
+        table = [("groups", "B", 256), ("lower_groups", "B", 16 * _GROUPS)]
+        table += [("upper", "b", 16 * _GROUPS), ("lower", "b", 16 * _LOWER_GROUPS)]
+        return [
+            ("squashes", "H", _SQUASHES),
+            ("stretches", "h", _STRETCHES),
+            ("rates", "B", len(_RATES)),
+            ("initials", "B", self.initials),
+            ("leans", "B", self.numbers * self.leans),
+            ("hit_weights", "b", self.hit_sets * self.hit_inputs),
+            ("byte_weights", "b", self.byte_sets * self.byte_inputs),
+            ("known_hits", "b", _KNOWN_HITS),
+            ("known_bits", "b", _KNOWN_BITS),
+            *((f"{name} {number}", code, count) for number in range(_BYTE_TABLES) for name, code, count in table),
+        ]
+
+    def format(self) -> str:
+        text = "<" + "".join(f"{count}{code}" for _, code, count in self.parts())
+        return text + "x" * (struct.calcsize(text) % 2)
+
+
+def untrained(layout: Layout) -> bytes:
+    """Tables that know nothing: where training begins."""
+    values = {name: [0] * count for name, _, count in layout.parts()}
+    squash = [min(65520, int(65536 / (1 + math.exp(-(64 * i - 2048) / 256)) + 0.5)) for i in range(_SQUASHES)]
+    values["squashes"] = squash
+    values["stretches"] = [_stretch(i if i < 256 else (i - 240) * 16 + 8) for i in range(_STRETCHES)]
+    values["rates"] = list(_RATES)
+    values["initials"] = [31 << 2 | 1] * layout.initials
+    values["leans"] = [128] * (layout.numbers * layout.leans)
+    values["hit_weights"] = [20] * (layout.hit_sets * layout.hit_inputs)
+    values["byte_weights"] = [22] * (layout.byte_sets * layout.byte_inputs)
+    values["known_hits"] = [40] * _KNOWN_HITS
+    return struct.pack(layout.format(), *(number for name, _, _ in layout.parts() for number in values[name]))
+
+
+def _stretch(distance: int) -> int:
+    """`distance` from one half, in 4096ths, in the logistic domain."""
+    return 2047 if distance == 0 else round(256 * math.log((4096 - distance) / distance))
+
+
+def as_c(layout: Layout, tables: bytes, digest: str) -> str:
+    """delta_tables.c. `digest` names the corpus."""
+    numbers = struct.unpack(layout.format(), tables)
+    values: dict[str, tuple[int, ...]] = {}
+    at = 0
+    for name, _, count in layout.parts():
+        values[name] = numbers[at : at + count]
+        at += count
+    weights = "[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_HIT_INPUTS]"
+    byte_weights = "[OTA_DELTA_BYTE_WEIGHT_SETS][OTA_DELTA_BYTE_INPUTS]"
+    lines = [
+        "/* SPDX-License-Identifier: Apache-2.0 */",
+        '#include "delta_tables.h"',
+        "",
+        "/* Written by tools/delta_training from the corpus whose list has the SHA-256",
+        f" * {digest}. */",
+        "",
+        "/* clang-format off */",
+        *_array("uint16_t", "squashes", f"[{_SQUASHES}]", values["squashes"]),
+        *_array("int16_t", "stretches", f"[{_STRETCHES}]", values["stretches"]),
+        *_array("uint8_t", "rates", f"[{len(_RATES)}]", values["rates"]),
+        *_array("uint8_t", "initials", "[OTA_DELTA_INITIALS]", values["initials"]),
+        *_array("uint8_t", "leans", "[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS]", values["leans"], (layout.leans,)),
+        *_array("int8_t", "hit_weights", weights, values["hit_weights"], (layout.hit_inputs,)),
+        *_array("int8_t", "byte_weights", byte_weights, values["byte_weights"], (layout.byte_inputs,)),
+        *_array("int8_t", "known_hits", f"[{_KNOWN_HITS}]", values["known_hits"]),
+        *_array("int8_t", "known_bits", "[2][2][8][32]", values["known_bits"], (2 * 8 * 32, 8 * 32, 32)),
+        f"const struct ota_delta_byte_table ota_delta_byte_tables[{_BYTE_TABLES}] = {{",
+    ]
+    for number in range(_BYTE_TABLES):
+        lines.append("    {")
+        for name, rows in (("groups", ()), ("lower_groups", ()), ("upper", (16,)), ("lower", (16,))):
+            lines += [f"        .{name} = {{", *_rows(values[f"{name} {number}"], rows, 12), "        },"]
+        lines.append("    },")
+    lines += ["};", "/* clang-format on */", ""]
+    return "\n".join(lines)
+
+
+def _array(kind: str, name: str, size: str, values: tuple[int, ...], rows: tuple[int, ...] = ()) -> list[str]:
+    return [f"const {kind} ota_delta_{name}{size} = {{", *_rows(values, rows, 4), "};", ""]
+
+
+def _rows(values: tuple[int, ...], rows: tuple[int, ...], indent: int) -> list[str]:
+    """Numbers in lines; `rows`: how many each inner brace holds, the outermost first."""
+    margin = " " * indent
+    if rows:
+        lines = []
+        for first in range(0, len(values), rows[0]):
+            inner = _rows(values[first : first + rows[0]], rows[1:], indent + 4)
+            if len(rows) == 1 and len(inner) == 1:
+                lines.append(f"{margin}{{{inner[0].strip().rstrip(',')}}},")
+            else:
+                lines += [f"{margin}{{", *inner, f"{margin}}},"]
+        return lines
+    lines, line = [], margin
+    for value in values:
+        text = f"{value}, "
+        if len(line) + len(text) - 1 > _LINE_LENGTH:
+            lines.append(line.rstrip())
+            line = margin
+        line += text
+    return [*lines, line.rstrip()]
