@@ -18,7 +18,7 @@ from tests.muster.delta.pairs import compiled_program
 
 STACK_MAX = 1280
 MEDIAN_MAX = 400
-WORST_MAX = 2000
+WORST_MAX = 2200
 """Instructions for each byte of the target, hashes included."""
 
 

@@ -111,7 +111,12 @@ def test_known_pointers_may_change_freely(library: SegmentsLibrary) -> None:
     places = [chosen.randrange(0x100, 0x700) & ~1 for _ in range(64)]
     code = plain_code(2048, 1)
     base = code + struct.pack("<64I", *places)
-    target = code[:64] + plain_code(8, 2) + code[64:] + struct.pack("<64I", *(place + 8 + 16 * (i % 7) for i, place in enumerate(places)))
+    target = (
+        code[:64]
+        + plain_code(8, 2)
+        + code[64:]
+        + struct.pack("<64I", *(place + 8 + 16 * (i % 7) for i, place in enumerate(places)))
+    )
     table, moved = range(2048, 2048 + 256, 4), range(2056, 2056 + 256, 4)
     guessed = library.find(base, target, load_base=0)
     told = library.find(base, target, load_base=0, base_pointers=table, target_pointers=moved)
