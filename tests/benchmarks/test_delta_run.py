@@ -17,7 +17,7 @@ PAIR = Pair("pair", b"base", b"target", 0x0802_0000)
 VERSIONS = {"bsdiff4": "1.0", "zstd": "1.5"}
 
 # Stands for the peers' Python: answers each line, and notes that it was asked.
-_STUB = """\
+_MEASURER = """\
 #!{python}
 import json, sys
 for line in sys.stdin:
@@ -28,26 +28,26 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def stub(tmp_path: Path) -> tuple[Toolbox, Callable[[], int]]:
+def counting(tmp_path: Path) -> tuple[Toolbox, Callable[[], int]]:
     """A toolbox, and how many measurements it was asked for so far."""
     log = tmp_path / "log"
     log.touch()
     python = tmp_path / "python"
-    python.write_text(_STUB.format(python=sys.executable, log=str(log)), encoding="utf-8")
+    python.write_text(_MEASURER.format(python=sys.executable, log=str(log)), encoding="utf-8")
     python.chmod(0o755)
     return Toolbox(python, tmp_path), lambda: len(log.read_text(encoding="utf-8").splitlines())
 
 
-def test_known_results_are_not_measured_again(tmp_path: Path, stub: tuple[Toolbox, Callable[[], int]]) -> None:
-    toolbox, asked = stub
+def test_known_results_are_not_measured_again(tmp_path: Path, counting: tuple[Toolbox, Callable[[], int]]) -> None:
+    toolbox, asked = counting
     first = PeerCache(tmp_path / "cache", toolbox, VERSIONS).measure(PAIR, ["bsdiff4"])
     assert PeerCache(tmp_path / "cache", toolbox, VERSIONS).measure(PAIR, ["bsdiff4"]) == first
     assert first["bsdiff4"][0]["bytes"] == len("default")
     assert asked() == 1
 
 
-def test_more_peers_are_added_to_the_known_ones(tmp_path: Path, stub: tuple[Toolbox, Callable[[], int]]) -> None:
-    toolbox, asked = stub
+def test_more_peers_are_added_to_the_known_ones(tmp_path: Path, counting: tuple[Toolbox, Callable[[], int]]) -> None:
+    toolbox, asked = counting
     cache = PeerCache(tmp_path / "cache", toolbox, VERSIONS)
     cache.measure(PAIR, ["bsdiff4"])
     found = cache.measure(PAIR, ["bsdiff4", "zstd --patch-from"])
@@ -66,9 +66,9 @@ def test_more_peers_are_added_to_the_known_ones(tmp_path: Path, stub: tuple[Tool
     ],
 )
 def test_whatever_a_result_depends_on_makes_it_new(
-    tmp_path: Path, stub: tuple[Toolbox, Callable[[], int]], pair: Pair, versions: dict[str, str], fresh: bool
+    tmp_path: Path, counting: tuple[Toolbox, Callable[[], int]], pair: Pair, versions: dict[str, str], fresh: bool
 ) -> None:
-    toolbox, asked = stub
+    toolbox, asked = counting
     PeerCache(tmp_path / "cache", toolbox, VERSIONS).measure(PAIR, ["bsdiff4"])
     PeerCache(tmp_path / "cache", toolbox, versions, fresh=fresh).measure(pair, ["bsdiff4"])
     assert asked() == 2

@@ -34,7 +34,7 @@ def patch_files() -> dict[str, tuple[str, list[Case]]]:
         "patch/patches.json": ("Patches that a decoder accepts, and what they make.", list(_good())),
         "patch/refused.json": ("Patches that a decoder refuses.", list(_refused())),
         "patch/tables.json": (
-            "The constants of the patch coder, firmware/core/src/delta_tables.c, as numbers.",
+            "The constants of the patch coder, firmware/core/src/delta_tables.c and delta_byte_tables.c, as numbers.",
             tables(),
         ),
     }

@@ -36,8 +36,9 @@ def tables() -> list[Case]:
     with tempfile.TemporaryDirectory() as folder:
         library = str(Path(folder) / "tables.so")
         includes = [f"-I{include}" for include in _INCLUDES]
-        source = str(_CORE / "src" / "delta_tables.c")
-        subprocess.run(["gcc", "-std=c11", "-shared", "-fPIC", "-Werror", *includes, source, "-o", library], check=True)
+        sources = [str(_CORE / "src" / name) for name in ("delta_tables.c", "delta_byte_tables.c")]
+        command = ["gcc", "-std=c11", "-shared", "-fPIC", "-Werror", *includes, *sources, "-o", library]
+        subprocess.run(command, check=True)
         lib: Any = ffi.dlopen(library)
         return [{"name": name, "values": _plain(ffi, getattr(lib, f"ota_delta_{name}"))} for name in _NAMES]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python tools/delta_training`: fetches and builds the training corpus, trains, and writes delta_tables.c.
+"""`python tools/delta_training`: fetches and builds the training corpus, trains, and writes the tables.
 
 The corpus is kept in build/delta_training; what is there is not made again.
 """
@@ -44,8 +44,8 @@ def main() -> int:
     if arguments.step == "evaluate":
         print(evaluate(trainer, arguments.tables or training / "tables", examples))
         return 0
-    source = train(trainer, examples, training, _say)
-    (ROOT / "firmware" / "core" / "src" / "delta_tables.c").write_text(source, encoding="ascii")
+    for name, source in train(trainer, examples, training, _say).items():
+        (ROOT / "firmware" / "core" / "src" / name).write_text(source, encoding="ascii")
     return 0
 
 

@@ -83,19 +83,19 @@ def _fetched(archive: Archive, cache: Path) -> Path:
 
 
 def _from_pypi(archive: Archive, scratch: Path) -> Path:
-    stub = scratch / "backends"
+    backends = scratch / "backends"
     for backend in _BACKENDS:
-        module = stub / (backend.replace(".", "/") + ".py")
+        module = backends / (backend.replace(".", "/") + ".py")
         module.parent.mkdir(parents=True, exist_ok=True)
         module.write_text(_BACKEND, encoding="utf-8")
-        for parent in module.relative_to(stub).parents[:-1]:
-            (stub / parent / "__init__.py").touch()  # else an installed package of that name would be found first
+        for parent in module.relative_to(backends).parents[:-1]:
+            (backends / parent / "__init__.py").touch()  # else an installed package of that name would be found first
     requirement = scratch / "requirement.txt"
     requirement.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--no-binary=:all:", "--no-build-isolation", "--ignore-requires-python", "--require-hashes"]
     command += ["--dest", str(scratch / "out"), "-r", str(requirement)]
-    _run(archive, command, scratch, {"PYTHONPATH": str(stub)})
+    _run(archive, command, scratch, {"PYTHONPATH": str(backends)})
     return _only_file(archive, scratch / "out", "*")
 
 

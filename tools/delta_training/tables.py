@@ -72,8 +72,8 @@ def _stretch(distance: int) -> int:
     return 2047 if distance == 0 else round(256 * math.log((4096 - distance) / distance))
 
 
-def as_c(layout: Layout, tables: bytes, digest: str) -> str:
-    """delta_tables.c. `digest` names the corpus."""
+def as_c(layout: Layout, tables: bytes, digest: str) -> dict[str, str]:
+    """The sources in firmware/core/src that hold the tables, by name. `digest` names the corpus."""
     numbers = struct.unpack(layout.format(), tables)
     values: dict[str, tuple[int, ...]] = {}
     at = 0
@@ -82,14 +82,7 @@ def as_c(layout: Layout, tables: bytes, digest: str) -> str:
         at += count
     weights = "[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_HIT_INPUTS]"
     byte_weights = "[OTA_DELTA_BYTE_WEIGHT_SETS][OTA_DELTA_BYTE_INPUTS]"
-    lines = [
-        "/* SPDX-License-Identifier: Apache-2.0 */",
-        '#include "delta_tables.h"',
-        "",
-        "/* Written by tools/delta_training from the corpus whose list has the SHA-256",
-        f" * {digest}. */",
-        "",
-        "/* clang-format off */",
+    plain = [
         *_array("uint16_t", "squashes", f"[{_SQUASHES}]", values["squashes"]),
         *_array("int16_t", "stretches", f"[{_STRETCHES}]", values["stretches"]),
         *_array("uint8_t", "rates", f"[{len(_RATES)}]", values["rates"]),
@@ -99,15 +92,30 @@ def as_c(layout: Layout, tables: bytes, digest: str) -> str:
         *_array("int8_t", "byte_weights", byte_weights, values["byte_weights"], (layout.byte_inputs,)),
         *_array("int8_t", "known_hits", f"[{_KNOWN_HITS}]", values["known_hits"]),
         *_array("int8_t", "known_bits", "[2][2][8][32]", values["known_bits"], (2 * 8 * 32, 8 * 32, 32)),
+    ]
+    by_context = [
         f"const struct ota_delta_byte_table ota_delta_byte_tables[{_BYTE_TABLES}] = {{",
     ]
     for number in range(_BYTE_TABLES):
-        lines.append("    {")
+        by_context.append("    {")
         for name, rows in (("groups", ()), ("lower_groups", ()), ("upper", (16,)), ("lower", (16,))):
-            lines += [f"        .{name} = {{", *_rows(values[f"{name} {number}"], rows, 12), "        },"]
-        lines.append("    },")
-    lines += ["};", "/* clang-format on */", ""]
-    return "\n".join(lines)
+            by_context += [f"        .{name} = {{", *_rows(values[f"{name} {number}"], rows, 12), "        },"]
+        by_context.append("    },")
+    by_context += ["};", ""]
+    return {"delta_tables.c": _source(plain, digest), "delta_byte_tables.c": _source(by_context, digest)}
+
+
+def _source(arrays: list[str], digest: str) -> str:
+    head = [
+        "/* SPDX-License-Identifier: Apache-2.0 */",
+        '#include "delta_tables.h"',
+        "",
+        "/* Written by tools/delta_training from the corpus whose list has the SHA-256",
+        f" * {digest}. */",
+        "",
+        "/* clang-format off */",
+    ]
+    return "\n".join([*head, *arrays[:-1], "/* clang-format on */", ""])
 
 
 def _array(kind: str, name: str, size: str, values: tuple[int, ...], rows: tuple[int, ...] = ()) -> list[str]:

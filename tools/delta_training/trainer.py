@@ -16,7 +16,7 @@ _HERE = Path(__file__).resolve().parent / "native"
 _FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra")
 """Nothing that lets a compiler round differently: the same corpus must give the same tables."""
 _SHARED = ("bytes.c", "cbor.c", "crc32.c", "manifest.c", "reloc.c", "sha256.c")
-_DECODER_ONLY = {"delta_range.c", "delta_save.c", "delta_tables.c"}
+_DECODER_ONLY = {"delta_byte_tables.c", "delta_range.c", "delta_save.c", "delta_tables.c"}
 _NOT_NEEDED = {"delta_apply.c", "delta_buffers.c", "delta_trace.c"}
 _WRAPPED = ("ota_delta_range_write", "ota_delta_take_mixed")
 _PROCESSES = 2

@@ -72,8 +72,8 @@ def corpus_digest(examples: Sequence[Example]) -> str:
     return whole.hexdigest()
 
 
-def train(trainer: Trainer, examples: Sequence[Example], folder: Path, say: Callable[[str], None]) -> str:
-    """Returns delta_tables.c. Traces (about 2 GB) and tables of each round are kept in `folder`."""
+def train(trainer: Trainer, examples: Sequence[Example], folder: Path, say: Callable[[str], None]) -> dict[str, str]:
+    """Returns sources as `as_c` does. Traces (about 2 GB) and tables of each round are kept in `folder`."""
     (folder / "traces").mkdir(parents=True, exist_ok=True)
     layout = trainer.layout()
     tables = folder / "tables.0"

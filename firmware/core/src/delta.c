@@ -5,6 +5,7 @@
 
 #include "delta_bits.h"
 #include "delta_copy.h"
+#include "delta_direction.h"
 #include "delta_gap.h"
 #include "delta_input.h"
 #include "delta_map.h"
@@ -15,7 +16,6 @@
 #include "delta_steps.h"
 #include "delta_table.h"
 #include "delta_unit.h"
-#include "delta_direction.h"
 #include "ota/bytes.h"
 #include "ota/image.h"
 
@@ -31,7 +31,8 @@ enum {
 _Static_assert(sizeof(void *) > 4 ||
                    sizeof(struct ota_delta) - OTA_DELTA_OUT_SIZE + 2 * OTA_DELTA_COUNTERS_SMALL <= SMALL_STATE_MAX,
                "profile 1 keeps its promise; the pointers of larger machines do not count");
-_Static_assert(sizeof(struct ota_delta_kept) + 2 * OTA_DELTA_COUNTERS_LARGE <= OTA_DELTA_SAVED_MAX,
+_Static_assert(sizeof(struct ota_delta_kept) + 2 * OTA_DELTA_COUNTERS_LARGE + OTA_DELTA_SAVED_CRC_LEN <=
+                   OTA_DELTA_SAVED_MAX,
                "a checkpoint of profile 2 fits the record store");
 _Static_assert((int)OTA_DELTA_STEP_INPUT_MAX <= (int)OTA_DELTA_LOOKAHEAD_SIZE, "a step finds its input");
 _Static_assert((int)OTA_DELTA_HEADER_MAX <= (int)OTA_DELTA_STEP_INPUT_MAX, "the header is one step");

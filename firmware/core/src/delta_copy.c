@@ -2,11 +2,11 @@
 #include "delta_copy.h"
 
 #include "delta_bits.h"
+#include "delta_direction.h"
 #include "delta_map.h"
 #include "delta_output.h"
 #include "delta_place.h"
 #include "delta_source.h"
-#include "delta_direction.h"
 #include "ota/bytes.h"
 
 enum {

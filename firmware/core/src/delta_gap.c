@@ -3,6 +3,7 @@
 
 #include "delta_bits.h"
 #include "delta_copy.h"
+#include "delta_direction.h"
 #include "delta_halfword.h"
 #include "delta_output.h"
 #include "delta_place.h"
@@ -10,7 +11,6 @@
 #include "delta_table.h"
 #include "delta_thumb.h"
 #include "delta_unit.h"
-#include "delta_direction.h"
 
 /* Whether a copy begins here. */
 static uint32_t decide_copy(struct ota_delta *delta, uint32_t wanted) {

@@ -24,6 +24,9 @@ enum ota_delta_state {
     OTA_DELTA_STATE_FINISHED = 9,
 };
 
+/* A saved state ends with the CRC-32 of what is before it. */
+enum { OTA_DELTA_SAVED_CRC_LEN = 4 };
+
 OTA_MUST_CHECK enum ota_status ota_delta_step(struct ota_delta *delta);
 
 /* Where a module with a base is linked to, it says itself. */

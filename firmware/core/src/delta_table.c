@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "delta_bits.h"
+#include "delta_direction.h"
 #include "delta_map.h"
 #include "delta_output.h"
 #include "delta_range.h"
-#include "delta_direction.h"
 #include "ota/bytes.h"
 
 enum {

@@ -7,8 +7,8 @@
 #include "delta_model.h"
 #include "ota/delta.h"
 
-/* Constants of the coder: docs/spec/patch.md section 5. delta_tables.c is written by tools/delta_training: what it
- * holds is part of the format, and known to nobody but through it. */
+/* Constants of the coder: docs/spec/patch.md section 5. delta_tables.c and delta_byte_tables.c are written by
+ * tools/delta_training: what they hold is part of the format, and known to nobody but through them. */
 
 /* Logistic function and its inverse; rates of counters by how much they have seen. */
 extern const uint16_t ota_delta_squashes[66];

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "delta_bits.h"
+#include "delta_direction.h"
 #include "delta_halfword.h"
 #include "delta_map.h"
 #include "delta_output.h"
@@ -11,7 +12,6 @@
 #include "delta_predict.h"
 #include "delta_repeats.h"
 #include "delta_table.h"
-#include "delta_direction.h"
 #include "ota/bytes.h"
 
 void ota_delta_put_halfword(struct ota_delta *delta, uint32_t halfword) {

@@ -18,7 +18,8 @@ _NATIVE = _ROOT / "tools" / "muster" / "native"
 _CORE = _ROOT / "firmware" / "core"
 _INCLUDES = (_CORE / "include", _CORE / "src", _NATIVE)
 _NAMES = (
-    *("align", "expectation", "map_choice", "paths", "places", "repeats", "segments", "sources", "text", "unit_cost"),
+    *("align", "expectation", "map_choice", "paths", "places", "segments", "sources", "substitutions", "text"),
+    "unit_cost",
 )
 _COMMAND = (
     *("gcc", "-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror"),

@@ -4,7 +4,7 @@
 
 #include "delta_expectation.h"
 #include "delta_places.h"
-#include "delta_repeats.h"
+#include "delta_substitutions.h"
 #include "delta_segments.h"
 #include "delta_text.h"
 
@@ -15,8 +15,8 @@ struct muster_aligner_input {
     const struct muster_costs *costs;
     struct muster_places *normal_places; /* the target's places are forgotten and added anew */
     struct muster_places *raw_places;
-    const struct muster_repeats *repeats;         /* what an earlier alignment taught, or NULL */
-    const struct muster_expectation *expectation; /* what its map makes of references, or NULL */
+    const struct muster_substitutions *substitutions; /* what an earlier alignment taught, or NULL */
+    const struct muster_expectation *expectation;     /* what its map makes of references, or NULL */
 };
 
 /* The caller frees `*segments`. False when memory is short; nothing is to be freed then. */

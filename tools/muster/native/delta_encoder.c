@@ -251,21 +251,6 @@ static uint8_t *mark_pointers(const uint32_t *words, uint32_t reloc_start, uint3
     return marks;
 }
 
-/* Copies begin and end between halfwords. */
-static uint32_t keep_whole_halfwords(struct muster_segment *segments, uint32_t count) {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct muster_segment segment = segments[i];
-        uint32_t odd = segment.target & 1;
-        if (segment.len < 2 + odd) continue;
-        segment.target += odd;
-        segment.source += odd;
-        segment.len = (segment.len - odd) & ~1u;
-        segments[kept++] = segment;
-    }
-    return kept;
-}
-
 static enum ota_status find_segments(struct encoder *encoder, const uint8_t *base_body, const uint32_t *base_relocs) {
     const struct ota_delta_kept *kept = &encoder->delta.kept;
     const struct ota_delta_header *header = &kept->header;
@@ -290,9 +275,6 @@ static enum ota_status find_segments(struct encoder *encoder, const uint8_t *bas
     enum ota_status status = OTA_ERR_BUFFER;
     if (base_marks != NULL && target_marks != NULL && cost_tables != NULL) {
         status = muster_segments_find(&alignment, &encoder->segments, &encoder->segment_count);
-    }
-    if (status == OTA_OK) {
-        encoder->segment_count = keep_whole_halfwords(encoder->segments, encoder->segment_count);
     }
     free(base_marks);
     free(target_marks);

@@ -51,7 +51,7 @@ struct finder {
     struct muster_text text;
     struct muster_places normal_places;
     struct muster_places raw_places;
-    struct muster_repeats *repeats;
+    struct muster_substitutions *substitutions;
     struct muster_expectation expectation;
     struct muster_segment *segments;
     uint32_t count;
@@ -62,14 +62,15 @@ static bool finder_init(struct finder *self, const struct muster_alignment *alig
     struct muster_text *text = &self->text;
     return muster_text_init(text, alignment) && muster_places_init(&self->normal_places, text, text->normal, 8, 2) &&
            muster_places_init(&self->raw_places, text, text->raw, 4, 1) &&
-           (self->repeats = malloc(sizeof *self->repeats)) != NULL && muster_expectation_init(&self->expectation, text);
+           (self->substitutions = malloc(sizeof *self->substitutions)) != NULL &&
+           muster_expectation_init(&self->expectation, text);
 }
 
 static void finder_free(struct finder *self) {
     muster_text_free(&self->text);
     muster_places_free(&self->normal_places);
     muster_places_free(&self->raw_places);
-    free(self->repeats);
+    free(self->substitutions);
     muster_expectation_free(&self->expectation);
     free(self->segments);
 }
@@ -80,9 +81,9 @@ static bool pass(struct finder *self, bool is_first) {
     struct muster_aligner_input input = {&self->text, alignment->costs, &self->normal_places, &self->raw_places, NULL,
                                          NULL};
     if (!is_first) {
-        muster_repeats_count(self->repeats, &self->text, self->segments, self->count);
+        muster_substitutions_count(self->substitutions, &self->text, self->segments, self->count);
         if (!muster_expectation_fill(&self->expectation, &self->text, self->segments, self->count)) return false;
-        input.repeats = self->repeats;
+        input.substitutions = self->substitutions;
         input.expectation = &self->expectation;
         free(self->segments);
         self->segments = NULL;

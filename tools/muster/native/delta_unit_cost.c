@@ -21,8 +21,8 @@ static uint32_t miss_cost(const struct muster_aligner_input *input, uint32_t old
     uint32_t cost = costs->miss_high(costs->tables, old_high, high);
     cost +=
         old_high == high ? costs->miss_low(costs->tables, high, (uint8_t)old, (uint8_t)new) : costs->miss_high_known;
-    if (input->repeats != NULL) {
-        uint32_t times = input->repeats->halfword[muster_repeats_slot(old, new)];
+    if (input->substitutions != NULL) {
+        uint32_t times = input->substitutions->halfword[muster_substitutions_slot(old, new)];
         if (times >= 2) cost = min_of(cost, repeated_cost(costs, times));
     }
     return cost + costs->miss;
@@ -51,7 +51,7 @@ static uint32_t reference_cost(const struct muster_aligner_input *input, const s
     uint32_t distance = new < expected ? expected - new : new - expected;
     uint32_t cost = costs->reference_miss + costs->reference_bit * bit_len(distance);
     if (text->kind[source] == MUSTER_REFERENCE_NEAR) cost = costs->reference_near;
-    if (input->repeats != NULL && input->repeats->reference[muster_repeats_slot(old, new)] >= 2) {
+    if (input->substitutions != NULL && input->substitutions->reference[muster_substitutions_slot(old, new)] >= 2) {
         cost = min_of(cost, costs->reference_repeated);
     }
     if (old == new) cost = min_of(cost, costs->reference_unchanged);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "delta_repeats.h"
+#include "delta_substitutions.h"
 
 static void count_up(uint8_t *counts, uint32_t from, uint32_t to) {
-    uint8_t *count = &counts[muster_repeats_slot(from, to)];
+    uint8_t *count = &counts[muster_substitutions_slot(from, to)];
     if (*count != UINT8_MAX) ++*count;
 }
 
-static void count_segment(struct muster_repeats *repeats, const struct muster_text *text,
+static void count_segment(struct muster_substitutions *substitutions, const struct muster_text *text,
                           const struct muster_segment *segment) {
     uint32_t source = segment->source + (segment->from_target ? text->origin : 0);
     if (((source ^ segment->target) & 1u) != 0) return;
@@ -15,17 +15,17 @@ static void count_segment(struct muster_repeats *repeats, const struct muster_te
         uint32_t to = text->origin + segment->target + at;
         uint32_t old = muster_text_halfword(text, from);
         uint32_t new = muster_text_halfword(text, to);
-        if (old != new) count_up(repeats->halfword, old, new);
+        if (old != new) count_up(substitutions->halfword, old, new);
         if (segment->from_target) continue;
         uint32_t old_referred = text->referred[from / 2];
         uint32_t new_referred = text->referred[to / 2];
         if (old_referred == MUSTER_NOWHERE || new_referred == MUSTER_NOWHERE) continue;
-        if (text->kind[from] == text->kind[to]) count_up(repeats->reference, old_referred, new_referred);
+        if (text->kind[from] == text->kind[to]) count_up(substitutions->reference, old_referred, new_referred);
     }
 }
 
-void muster_repeats_count(struct muster_repeats *repeats, const struct muster_text *text,
-                          const struct muster_segment *segments, uint32_t count) {
-    memset(repeats, 0, sizeof *repeats);
-    for (uint32_t i = 0; i < count; i++) count_segment(repeats, text, &segments[i]);
+void muster_substitutions_count(struct muster_substitutions *substitutions, const struct muster_text *text,
+                                const struct muster_segment *segments, uint32_t count) {
+    memset(substitutions, 0, sizeof *substitutions);
+    for (uint32_t i = 0; i < count; i++) count_segment(substitutions, text, &segments[i]);
 }
