@@ -7,10 +7,10 @@ import math
 import struct
 from dataclasses import dataclass
 
-_SQUASHES = 66
-_STRETCHES = 368
-_RATES = (1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 5, 5, 5, 5, 6)
-"""By how many bits the error is shifted, by how much a counter has seen."""
+_SQUASHES = 512
+_STRETCHES = 2048
+_RATES = tuple(4 + rate for rate in (1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 5, 5, 5, 5, 6))
+"""By how many bits the error, in 65,536ths, is shifted to move a chance of 4,096ths, by how much a counter has seen."""
 _KNOWN_HITS = 256 + 16 * 4
 _KNOWN_BITS = 2 * 2 * 8 * 32
 _BYTE_TABLES = 8
@@ -36,7 +36,7 @@ class Layout:
         table += [("upper", "b", 16 * _GROUPS), ("lower", "b", 16 * _LOWER_GROUPS)]
         return [
             ("squashes", "H", _SQUASHES),
-            ("stretches", "h", _STRETCHES),
+            ("stretches", "b", _STRETCHES),
             ("rates", "B", len(_RATES)),
             ("initials", "B", self.initials),
             ("leans", "B", self.numbers * self.leans),
@@ -55,9 +55,9 @@ class Layout:
 def untrained(layout: Layout) -> bytes:
     """Tables that know nothing: where training begins."""
     values = {name: [0] * count for name, _, count in layout.parts()}
-    squash = [min(65520, int(65536 / (1 + math.exp(-(64 * i - 2048) / 256)) + 0.5)) for i in range(_SQUASHES)]
+    squash = [int(65536 / (1 + math.exp(-(8 * i + 4 - 2048) / 256)) + 0.5) for i in range(_SQUASHES)]
     values["squashes"] = squash
-    values["stretches"] = [_stretch(i if i < 256 else (i - 240) * 16 + 8) for i in range(_STRETCHES)]
+    values["stretches"] = [_stretch((i + 0.5) / _STRETCHES) for i in range(_STRETCHES)]
     values["rates"] = list(_RATES)
     values["initials"] = [31 << 2 | 1] * layout.initials
     values["leans"] = [128] * (layout.numbers * layout.leans)
@@ -67,9 +67,9 @@ def untrained(layout: Layout) -> bytes:
     return struct.pack(layout.format(), *(number for name, _, _ in layout.parts() for number in values[name]))
 
 
-def _stretch(distance: int) -> int:
+def _stretch(chance: float) -> int:
     """`distance` from one half, in 4096ths, in the logistic domain."""
-    return 2047 if distance == 0 else round(256 * math.log((4096 - distance) / distance))
+    return max(-127, min(127, round(16 * math.log(chance / (1 - chance)))))
 
 
 def as_c(layout: Layout, tables: bytes, digest: str) -> dict[str, str]:
@@ -84,7 +84,7 @@ def as_c(layout: Layout, tables: bytes, digest: str) -> dict[str, str]:
     byte_weights = "[OTA_DELTA_BYTE_WEIGHT_SETS][OTA_DELTA_BYTE_INPUTS]"
     plain = [
         *_array("uint16_t", "squashes", f"[{_SQUASHES}]", values["squashes"]),
-        *_array("int16_t", "stretches", f"[{_STRETCHES}]", values["stretches"]),
+        *_array("int8_t", "stretches", f"[{_STRETCHES}]", values["stretches"]),
         *_array("uint8_t", "rates", f"[{len(_RATES)}]", values["rates"]),
         *_array("uint8_t", "initials", "[OTA_DELTA_INITIALS]", values["initials"]),
         *_array("uint8_t", "leans", "[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS]", values["leans"], (layout.leans,)),

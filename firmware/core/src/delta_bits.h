@@ -15,7 +15,7 @@ uint32_t ota_delta_write_bit(struct ota_delta *delta, uint32_t counter, uint32_t
 uint32_t ota_delta_read_number(struct ota_delta *delta, enum ota_delta_number kind);
 uint32_t ota_delta_write_number(struct ota_delta *delta, enum ota_delta_number kind, uint32_t wanted);
 uint32_t ota_delta_take_mixed(struct ota_delta *delta, const struct ota_delta_mix *mix, int16_t *weights,
-                              uint32_t seen_max, uint32_t wanted);
+                              uint32_t wanted);
 
 /* One decision by a counter of its own. */
 static inline uint32_t ota_delta_bit(struct ota_delta *delta, uint32_t counter, uint32_t wanted) {
@@ -34,9 +34,9 @@ static inline uint32_t ota_delta_signed(struct ota_delta *delta, enum ota_delta_
 }
 
 /* One mixed decision; counters and weights follow the outcome. */
-static inline uint32_t ota_delta_decide_adapting(struct ota_delta *delta, const struct ota_delta_mix *mix,
-                                                 int16_t *weights, uint32_t seen_max, uint32_t wanted) {
-    return ota_delta_take_mixed(delta, mix, weights, seen_max, OTA_DELTA_ENCODES ? wanted : 0);
+static inline uint32_t ota_delta_mixed(struct ota_delta *delta, const struct ota_delta_mix *mix, int16_t *weights,
+                                       uint32_t wanted) {
+    return ota_delta_take_mixed(delta, mix, weights, OTA_DELTA_ENCODES ? wanted : 0);
 }
 
 #endif

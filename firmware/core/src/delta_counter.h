@@ -16,15 +16,10 @@ static inline uint32_t ota_delta_lean_chance(const uint8_t *lean) { return (uint
 
 /* `seen_max`: the counter's speed falls until it has seen this much. */
 static inline void ota_delta_counter_update(uint16_t *counter, uint32_t bit, uint32_t seen_max) {
-    uint32_t seen = *counter & 15u, chance = *counter >> 4u, rate = ota_delta_rates[seen];
-    if (seen < seen_max) seen++;
-    if (bit != 0) {
-        chance += (4095 - chance) >> rate;
-    } else {
-        chance -= chance >> rate;
-    }
-    if (chance == 0) chance = 1;
-    *counter = (uint16_t)(chance << 4 | seen);
+    /* towards 1 is towards 0 with all bits turned round */
+    uint32_t mirror = (0 - bit) & 0xFFFF, seen = *counter & 15u, far = *counter ^ mirror;
+    uint32_t moved = (far - (far >> ota_delta_rates[seen] << 4)) ^ mirror;
+    *counter = (uint16_t)(moved + (seen < seen_max ? 1 : 0));
 }
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "delta_halfword.h"
 
+#include <stddef.h>
+
 #include "delta_bits.h"
 #include "delta_repeats.h"
 #include "delta_source.h"
@@ -65,24 +67,22 @@ static void enter_nibble(struct byte_context *context, uint32_t node) {
 static uint32_t take_tree_bit(struct ota_delta *delta, const struct byte_context *context, uint32_t node,
                               uint32_t in_nibble, uint32_t shift, uint32_t wanted) {
     struct ota_delta_kept *kept = &delta->kept;
-    const uint16_t *counters = delta->counters + OTA_DELTA_AT_GUESS;
+    uint16_t *counters = delta->counters + OTA_DELTA_AT_GUESS;
     uint32_t guess = context->guess >> shift & 1, is_low = context->kind & IS_LOW, state = context->state;
     uint32_t hash = context->hash + node * HASH_FACTOR, near = (hash ^ hash >> 15) & context->hash_mask;
     uint32_t guessed = state == NO_GUESS ? 0 : 2 * state - 1 + guess;
 
     struct ota_delta_mix mix;
-    ota_delta_mix_begin(&mix);
-    ota_delta_mix_counter(&mix, &counters[OTA_DELTA_AT_ORDER1 - OTA_DELTA_AT_GUESS + near]);
-    ota_delta_mix_counter(&mix, &counters[(guessed * 8 + shift) * 2 + is_low]);
-    ota_delta_mix_known(&mix, &context->nodes[0][in_nibble]);
-    const int8_t *last = &context->nodes[1][in_nibble];
+    mix.counters[0] = &counters[OTA_DELTA_AT_ORDER1 - OTA_DELTA_AT_GUESS + near];
+    mix.counters[1] = &counters[(guessed * 8 + shift) * 2 + is_low];
+    mix.third = NULL;
+    mix.instead = &context->nodes[0][in_nibble];
+    mix.known = &context->nodes[1][in_nibble];
     if (state == PREDICTED) {
         uint32_t top = is_low != 0 ? context->near : context->guess;
-        last = &ota_delta_known_bits[is_low][guess][shift][top >> 3];
+        mix.known = &ota_delta_known_bits[is_low][guess][shift][top >> 3];
     }
-    ota_delta_mix_known(&mix, last);
-    return ota_delta_decide_adapting(delta, &mix, kept->byte_weights[context->kind * 3 + state],
-                                     OTA_DELTA_BYTE_SEEN_MAX, wanted);
+    return ota_delta_mixed(delta, &mix, kept->byte_weights[context->kind * 3 + state], wanted);
 }
 
 /* The byte, or anything with guess->is_call. */

@@ -15,8 +15,6 @@ uint32_t ota_delta_input_fill(struct ota_delta_input *input, const uint8_t *byte
     return taken;
 }
 
-uint32_t ota_delta_input_available(const struct ota_delta_input *input) { return (uint32_t)input->len - input->pos; }
-
 uint32_t ota_delta_input_next(struct ota_delta_input *input) {
     if (input->pos < input->len) return input->bytes[input->pos++];
     if (input->zeros == OTA_DELTA_ZEROS_MAX) {

@@ -11,7 +11,9 @@
 uint32_t ota_delta_input_fill(struct ota_delta_input *input, const uint8_t *bytes, uint32_t len);
 
 /* Patch bytes in the look-ahead that have not been decoded. */
-uint32_t ota_delta_input_available(const struct ota_delta_input *input);
+static inline uint32_t ota_delta_input_available(const struct ota_delta_input *input) {
+    return (uint32_t)input->len - input->pos;
+}
 
 /* The next byte of the stream. Behind its end come up to OTA_DELTA_ZEROS_MAX zeros, then `overrun` is set. */
 uint32_t ota_delta_input_next(struct ota_delta_input *input);

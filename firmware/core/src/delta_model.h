@@ -32,10 +32,9 @@ enum {
     OTA_DELTA_RUN_ALL = 0x7FFFFFFF, /* of predicted words in a relocation table */
     OTA_DELTA_NUMBER_COUNTERS = 12,
     OTA_DELTA_LEANS = 16,
-    OTA_DELTA_HIT_SEEN_MAX = 9,
     OTA_DELTA_BIT_SEEN_MAX = 12,
-    OTA_DELTA_BYTE_SEEN_MAX = 9,
-    OTA_DELTA_WEIGHT_RATE = 14,
+    OTA_DELTA_MIXED_SEEN_MAX = 9,
+    OTA_DELTA_WEIGHT_RATE = 10,
     OTA_DELTA_LEARN_LEN_MIN = 32, /* shorter copies teach the map nothing */
     OTA_DELTA_CHUNK_LEN = 8192,
     OTA_DELTA_ORDER1_SMALL = 256, /* hashed counters of bytes */

@@ -67,6 +67,7 @@ static void write_waiting(struct ota_delta *delta, uint32_t len) {
 /* Writes what waits below the tail: whole words, and everything where the part ends. */
 static void flush(struct ota_delta *delta) {
     const struct ota_delta_kept *kept = &delta->kept;
+    if (kept->input.overrun != 0) ota_delta_fail(delta, OTA_ERR_PATCH_TRUNCATED);
     uint32_t below_tail = tail_position(&kept->header) - (kept->position - delta->out_len);
     if (below_tail > OTA_DELTA_LENGTH_MAX) return; /* what waits is in the tail */
     write_waiting(delta, delta->out_len < below_tail ? delta->out_len & ~3u : below_tail);
@@ -79,21 +80,23 @@ static uint32_t module_end_position(const struct ota_delta_header *header) {
     return (header->kind == OTA_DELTA_MODULE_AT_0 ? 0 : OTA_IMAGE_PREFIX_AT) + MODULE_END_LEN;
 }
 
+/* Four bytes made, the first at `index` in the field: those inside it become the address. */
+static void put_module_end(const struct ota_delta_header *header, uint32_t index, uint8_t *out) {
+    uint32_t address = header->load_base + header->target.len - CRC_LEN;
+    for (uint32_t i = 0; i < 4; i++) {
+        if (index + i < MODULE_END_LEN) out[i] = (uint8_t)(address >> 8 * (index + i));
+    }
+}
+
 void ota_delta_put(struct ota_delta *delta, uint32_t value, uint32_t count) {
     struct ota_delta_kept *kept = &delta->kept;
-    if (kept->input.overrun != 0) ota_delta_fail(delta, OTA_ERR_PATCH_TRUNCATED);
-    /* a raw target may end with half a halfword */
-    count = ota_min_u32(count, kept->target_body_len - kept->position);
     /* wraps below the field, so one comparison finds what touches it */
     uint32_t index = kept->position - module_end_position(&kept->header);
-    uint32_t end_address = kept->header.load_base + kept->header.target.len - CRC_LEN;
-    bool touches_end = index + 3 < MODULE_END_LEN + 3;
     uint8_t *out = delta->out + delta->out_len;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t byte = value >> 8 * i;
-        if (touches_end && index + i < MODULE_END_LEN) byte = end_address >> 8 * (index + i);
-        out[i] = (uint8_t)byte;
-    }
+    ota_store32_le(out, value);
+    if (index + 3 < MODULE_END_LEN + 3) put_module_end(&kept->header, index, out);
+    /* a raw target may end with half a halfword */
+    count = ota_min_u32(count, kept->target_body_len - kept->position);
     delta->out_len += count;
     kept->position += count;
     if (delta->out_len >= PIECE_LEN) flush(delta);

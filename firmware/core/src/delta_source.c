@@ -16,18 +16,19 @@ const uint8_t *ota_delta_source_view(struct ota_delta *delta, uint32_t source) {
     }
     uint32_t before = ota_min_u32(OTA_DELTA_VIEW_BEFORE, place),
              behind = ota_min_u32(OTA_DELTA_VIEW_BEHIND, end - place);
-    uint32_t first = place - before, len = ota_min_u32(OTA_DELTA_WINDOW_SIZE, end - first);
+    uint32_t into = place - delta->window_first;
     kept->view_is_base = is_base;
     kept->view_place = place;
     kept->view_before = (uint8_t)before;
     kept->view_behind = (uint8_t)behind;
-    /* below the window the difference wraps to a large number */
-    if (first < delta->window_first || first - delta->window_first + before + behind > delta->window_len ||
+    /* outside of the window, `into` is smaller than `before` or, wrapped, a large number */
+    if (into < before || into > OTA_DELTA_WINDOW_SIZE || into + behind > delta->window_len ||
         delta->window_is_base != is_base) {
+        into = before;
         delta->window_is_base = is_base;
-        delta->window_first = first;
-        delta->window_len = len;
-        ota_delta_read_body(delta, is_base, first, delta->window, len);
+        delta->window_first = place - before;
+        delta->window_len = ota_min_u32(OTA_DELTA_WINDOW_SIZE, end - delta->window_first);
+        ota_delta_read_body(delta, is_base, delta->window_first, delta->window, delta->window_len);
     }
-    return delta->window + (place - delta->window_first);
+    return delta->window + into;
 }

@@ -11,8 +11,8 @@
  * tools/delta_training: what they hold is part of the format, and known to nobody but through them. */
 
 /* Logistic function and its inverse; rates of counters by how much they have seen. */
-extern const uint16_t ota_delta_squashes[66];
-extern const int16_t ota_delta_stretches[368];
+extern const uint16_t ota_delta_squashes[512];
+extern const int8_t ota_delta_stretches[2048];
 extern const uint8_t ota_delta_rates[16];
 
 /* What the counters begin with, those of hashed contexts left out: how much they count as having seen (two bits) below

@@ -26,7 +26,12 @@ enum ota_thumb_class {
 enum { OTA_THUMB_BL_UNIT = 0xF800F000 };
 
 /* Class of a unit of two halfwords: BL to LOAD_WIDE, or NONE. */
-enum ota_thumb_class ota_thumb_class_wide(uint32_t unit);
+static inline enum ota_thumb_class ota_thumb_class_wide(uint32_t unit) {
+    uint32_t both = unit & 0xD000F800; /* the second halfword is the upper one */
+    if (both == 0xD000F000) return OTA_THUMB_BL;
+    if (both == 0x9000F000) return OTA_THUMB_B_WIDE;
+    return (unit & 0xFF1F) == 0xF81F && (unit & 0x60) != 0x60 ? OTA_THUMB_LOAD_WIDE : OTA_THUMB_NONE;
+}
 
 /* Class of one halfword: B_COND to ADR, or NONE. */
 enum ota_thumb_class ota_thumb_class_narrow(uint32_t halfword);

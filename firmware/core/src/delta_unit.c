@@ -86,14 +86,13 @@ static uint32_t decide_hit(struct ota_delta *delta, uint32_t key, uint32_t wante
     uint32_t known = 256 + class * 4 + confidence;
     if (class == OTA_DELTA_PLAIN) known = prediction->bytes >> 8;
 
+    uint16_t *counters = delta->counters;
     struct ota_delta_mix mix;
-    const uint16_t *counters = delta->counters;
-    ota_delta_mix_begin(&mix);
-    ota_delta_mix_counter(&mix, &counters[OTA_DELTA_AT_HIT_RECENT + class * 8 + recent]);
-    ota_delta_mix_counter(&mix, &counters[OTA_DELTA_AT_HIT_RUN + class * 8 + run]);
-    ota_delta_mix_counter(&mix, &counters[OTA_DELTA_AT_HIT_KEY + keyed * 16 + class]);
-    ota_delta_mix_known(&mix, &ota_delta_known_hits[known]);
-    return ota_delta_decide_adapting(delta, &mix, kept->weights[class], OTA_DELTA_HIT_SEEN_MAX, wanted);
+    mix.counters[0] = &counters[OTA_DELTA_AT_HIT_RECENT + class * 8 + recent];
+    mix.counters[1] = &counters[OTA_DELTA_AT_HIT_RUN + class * 8 + run];
+    mix.third = &counters[OTA_DELTA_AT_HIT_KEY + keyed * 16 + class];
+    mix.known = &ota_delta_known_hits[known];
+    return ota_delta_mixed(delta, &mix, kept->weights[class], wanted);
 }
 
 static void note_hit(struct ota_delta_kept *kept, uint32_t key, uint32_t hit) {

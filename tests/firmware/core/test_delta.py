@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from muster.delta import ImageLayout, Patch, PatchHeader, PatchKind, PatchProfile, encode
@@ -221,6 +221,7 @@ _OTHER_PATCHES = [
 
 @settings(max_examples=500)
 @given(header_bytes(), st.sampled_from(PatchKind))
+@example(bytes([_SMALL.raw[0] ^ 1]) + _SMALL.raw[1:8] + b"X2", PatchKind.IMAGE)  # no longer an image's patch
 def test_both_header_parsers_agree(core: CoreLibrary, raw: bytes, held_as: PatchKind) -> None:
     layout = layout_of(_SMALL_BASE, held_as)
     facts = core.ffi.new("struct ota_delta_base *", [[layout.length, layout.reloc_start], layout.base_check])
@@ -238,7 +239,8 @@ def test_both_header_parsers_agree(core: CoreLibrary, raw: bytes, held_as: Patch
     assert bytes(parsed.target_check) == expected.target_check
     assert parsed.base.len == (0 if expected.is_full_image else layout.length)
     assert parsed.target.len == expected.length_change + parsed.base.len
-    assert parsed.target.reloc_start == expected.reloc_change + parsed.base.reloc_start
+    base_start = parsed.base.reloc_start if expected.kind is PatchKind.IMAGE else parsed.base.len
+    assert parsed.target.reloc_start == expected.reloc_change + base_start
     if expected.load_base is not None:
         assert parsed.load_base == expected.load_base
 

@@ -8,8 +8,8 @@ from typing import Any
 from tests.vectors.reading import cases
 
 U32 = 0xFFFF_FFFF
-SEEN_BIT, SEEN_HIT, SEEN_BYTE = 12, 9, 9
-WEIGHT_RATE = 14
+SEEN_BIT, SEEN_MIXED = 12, 9
+WEIGHT_RATE = 10
 ORDER1 = {1: 256, 2: 4096}
 """Hashed counters, by profile."""
 
@@ -104,16 +104,12 @@ class RangeDecoder:
 
 def squash(value: int) -> int:
     """From 256ths of the logistic domain to a chance of 65,536."""
-    x = max(-2047, min(value, 2047)) + 2048
-    a, b = TABLES["squashes"][x >> 6], TABLES["squashes"][(x >> 6) + 1]
-    return int(a + ((b - a) * (x % 64) >> 6))
+    return int(TABLES["squashes"][max(-2048, min(value, 2047)) + 2048 >> 3])
 
 
 def stretch(chance: int) -> int:
-    """From a counter's chance of 4,096 to 256ths of the logistic domain."""
-    distance = min(chance, 4095 - chance)
-    value = int(TABLES["stretches"][distance if distance < 256 else 240 + (distance >> 4)])
-    return -value if chance < 2048 else value
+    """From a counter's chance of 4,096 to 16ths of the logistic domain."""
+    return int(TABLES["stretches"][chance >> 1])
 
 
 class Model:
@@ -148,34 +144,33 @@ class Model:
         return number
 
     def _move(self, counter: int, bit: int, limit: int) -> None:
-        rate = TABLES["rates"][self._seen[counter]]
+        rate = TABLES["rates"][self._seen[counter]] - 4
         if self._seen[counter] < limit:
             self._seen[counter] += 1
         chance = self._chances[counter]
-        chance += (4095 - chance >> rate) if bit else -(chance >> rate)
-        self._chances[counter] = chance or 1
+        self._chances[counter] += (4095 - chance >> rate) if bit else -(chance >> rate)
 
-    def _mixed(self, weights: list[int], counters: tuple[int, ...], entries: tuple[int, ...], limit: int) -> int:
+    def _mixed(self, weights: list[int], counters: tuple[int, ...], entries: tuple[int, ...]) -> int:
         """Section 5.2. The inputs are the counters and then the entries of tables."""
         inputs = [stretch(self._chances[counter]) for counter in counters]
-        inputs += [16 * entry for entry in entries]
+        inputs += entries
         total = 0
         for weight, value in zip(weights, inputs, strict=True):
             total += weight * value
-        chance = squash(total >> 14)
-        bit = self.coder.bit(max(16, min(chance, 65520)))
+        chance = squash(total >> 10)
+        bit = self.coder.bit(chance)
         error = 65536 * bit - chance >> 2
         for number, value in enumerate(inputs):
             moved = weights[number] + (value * error + (1 << WEIGHT_RATE - 1) >> WEIGHT_RATE)
             weights[number] = max(-32768, min(moved, 32767))
         for counter in counters:
-            self._move(counter, bit, limit)
+            self._move(counter, bit, SEEN_MIXED)
         return bit
 
     def hit(self, unit_class: int, counters: tuple[int, int, int], known: int) -> int:
         """Whether a unit is as predicted: section 8.2."""
         weights = self._hit_weights[unit_class]
-        return self._mixed(weights, counters, (TABLES["known_hits"][known],), SEEN_HIT)
+        return self._mixed(weights, counters, (TABLES["known_hits"][known],))
 
     def number(self, kind: int) -> int:
         bits = 0
@@ -248,7 +243,7 @@ class Model:
                 GUESS + (state * 8 + shift) * 2 + (k & 1),
             )
             entries = (self._table_entry(2 * k, near, shift, node), wide_entry)
-            bit = self._mixed(self._byte_weights[3 * k + live], counters, entries, SEEN_BYTE)
+            bit = self._mixed(self._byte_weights[3 * k + live], counters, entries)
             node = 2 * node + bit
             if bit != guessed_bit:
                 live = 0

@@ -180,7 +180,7 @@ def test_bad_patches_are_refused_as_when_they_are_applied(kind: PatchKind) -> No
     with pytest.raises(PatchTruncated):
         trace(base, patch[:5])
     with pytest.raises(PatchTrailing):
-        trace(base, patch + b"more")
+        trace(base, patch + bytes(8))
     with pytest.raises(PatchHeaderError):
         trace(base, b"\x00" + patch[1:])
     for wrong in (target, b"", b"else"):

@@ -45,9 +45,9 @@ static void collect(const struct train_fit *fit, const struct sequences *sequenc
                 add_outcome(sequences, number, i, bit, OTA_DELTA_BIT_SEEN_MAX);
                 break;
             case TRAIN_MIXED:
-                for (uint32_t input = 0; input < train_word_inputs(word); input++, at++) {
+                for (uint32_t input = 0; input < OTA_DELTA_MIX_INPUTS; input++, at++) {
                     bool is_known = (trace->words[at] & TRAIN_INPUT_IS_KNOWN) != 0;
-                    if (!is_known) add_outcome(sequences, trace->words[at], i, bit, number >> TRAIN_SET_BITS);
+                    if (!is_known) add_outcome(sequences, trace->words[at], i, bit, OTA_DELTA_MIXED_SEEN_MAX);
                 }
                 break;
             case TRAIN_LEAN:

@@ -28,9 +28,9 @@ static void count(const struct train_fit *fit, struct counts *counts) {
         for (size_t at = 0; at < trace->len;) {
             uint32_t word = trace->words[at++], bit = train_word_bit(word);
             if (train_word_decision(word) != TRAIN_MIXED) continue;
-            uint32_t set = train_word_number(word) & ((1u << TRAIN_SET_BITS) - 1);
+            uint32_t set = train_word_number(word);
             bool is_predicted = set >= OTA_DELTA_WEIGHT_SETS && (set - OTA_DELTA_WEIGHT_SETS) % 3 == 2;
-            for (uint32_t input = 0; input < train_word_inputs(word); input++, at++) {
+            for (uint32_t input = 0; input < OTA_DELTA_MIX_INPUTS; input++, at++) {
                 uint32_t known = trace->words[at];
                 if ((known & TRAIN_INPUT_IS_KNOWN) == 0) continue;
                 known &= ~(uint32_t)TRAIN_INPUT_IS_KNOWN;

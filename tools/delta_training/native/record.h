@@ -27,8 +27,8 @@ struct ota_delta_byte_table {
     int8_t lower[4096][16];
 };
 
-extern uint16_t ota_delta_squashes[66];
-extern int16_t ota_delta_stretches[368];
+extern uint16_t ota_delta_squashes[512];
+extern int8_t ota_delta_stretches[2048];
 extern uint8_t ota_delta_rates[16];
 extern uint8_t ota_delta_initials[OTA_DELTA_INITIALS];
 extern uint8_t ota_delta_leans[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS];

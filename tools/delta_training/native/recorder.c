@@ -16,15 +16,14 @@ static struct {
     const uint8_t *lean;             /* noted behind it, or NULL */
     const struct ota_delta_mix *mix; /* NULL: not a mixed decision */
     const int16_t *weights;
-    uint32_t seen_max;
 } recorder;
 
 uint32_t __real_ota_delta_range_write(struct ota_delta *delta, uint32_t chance, uint32_t wanted);
 uint32_t __real_ota_delta_take_mixed(struct ota_delta *delta, const struct ota_delta_mix *mix, int16_t *weights,
-                                     uint32_t seen_max, uint32_t wanted);
+                                     uint32_t wanted);
 uint32_t __wrap_ota_delta_range_write(struct ota_delta *delta, uint32_t chance, uint32_t wanted);
 uint32_t __wrap_ota_delta_take_mixed(struct ota_delta *delta, const struct ota_delta_mix *mix, int16_t *weights,
-                                     uint32_t seen_max, uint32_t wanted);
+                                     uint32_t wanted);
 
 void train_note_counter(const uint16_t *counter) { recorder.counter = counter; }
 
@@ -64,23 +63,30 @@ static uint32_t set_number(const struct ota_delta_kept *kept) {
     return (uint32_t)(recorder.weights - hits) / OTA_DELTA_HIT_INPUTS;
 }
 
+static void put_counter(const struct ota_delta *delta, const uint16_t *counter) {
+    put((uint32_t)(counter - delta->counters));
+}
+
+static void put_known(const int8_t *known) { put(TRAIN_INPUT_IS_KNOWN | known_number(known)); }
+
 static void put_mixed(const struct ota_delta *delta, uint32_t bit) {
     const struct ota_delta_mix *mix = recorder.mix;
-    uint32_t number = recorder.seen_max << TRAIN_SET_BITS | set_number(&delta->kept);
-    put(train_word(TRAIN_MIXED, bit, mix->count, number));
-    for (uint32_t i = 0; i < mix->count; i++) {
-        bool is_known = (mix->known >> i & 1) != 0;
-        const uint16_t *counter = mix->inputs[i];
-        put(is_known ? TRAIN_INPUT_IS_KNOWN | known_number(mix->inputs[i]) : (uint32_t)(counter - delta->counters));
+    put(train_word(TRAIN_MIXED, bit, set_number(&delta->kept)));
+    put_counter(delta, mix->counters[0]);
+    put_counter(delta, mix->counters[1]);
+    if (mix->third != NULL) {
+        put_counter(delta, mix->third);
+    } else {
+        put_known(mix->instead);
     }
+    put_known(mix->known);
 }
 
 uint32_t __wrap_ota_delta_take_mixed(struct ota_delta *delta, const struct ota_delta_mix *mix, int16_t *weights,
-                                     uint32_t seen_max, uint32_t wanted) {
+                                     uint32_t wanted) {
     recorder.mix = mix;
     recorder.weights = weights;
-    recorder.seen_max = seen_max;
-    uint32_t bit = __real_ota_delta_take_mixed(delta, mix, weights, seen_max, wanted);
+    uint32_t bit = __real_ota_delta_take_mixed(delta, mix, weights, wanted);
     recorder.mix = NULL;
     return bit;
 }
@@ -90,11 +96,11 @@ uint32_t __wrap_ota_delta_range_write(struct ota_delta *delta, uint32_t chance, 
     if (recorder.mix != NULL) {
         put_mixed(delta, bit);
     } else if (chance == EVEN) { /* no counter's chance, nor a lean's */
-        put(train_word(TRAIN_EVEN, 0, 0, 1));
+        put(train_word(TRAIN_EVEN, 0, 1));
     } else if (recorder.lean != NULL) {
-        put(train_word(TRAIN_LEAN, bit, 0, (uint32_t)(recorder.lean - &ota_delta_leans[0][0])));
+        put(train_word(TRAIN_LEAN, bit, (uint32_t)(recorder.lean - &ota_delta_leans[0][0])));
     } else {
-        put(train_word(TRAIN_COUNTER, bit, 0, (uint32_t)(recorder.counter - delta->counters)));
+        put(train_word(TRAIN_COUNTER, bit, (uint32_t)(recorder.counter - delta->counters)));
     }
     recorder.lean = NULL;
     return __real_ota_delta_range_write(delta, chance, wanted);

@@ -34,25 +34,23 @@ static int16_t *weights_of(struct player *player, uint32_t set) {
 /* One mixed decision; the words behind it are its inputs. */
 static double play_mixed(struct player *player, const struct train_trace *trace, const uint32_t *words,
                          const uint16_t *entry_of, const double *values, struct train_sums *sums) {
-    uint32_t word = words[0], count = train_word_inputs(word), number = train_word_number(word);
-    uint32_t set = number & ((1u << TRAIN_SET_BITS) - 1), seen_max = number >> TRAIN_SET_BITS;
-    uint32_t bit = train_word_bit(word);
+    uint32_t set = train_word_number(words[0]), bit = train_word_bit(words[0]);
     int16_t *weights = weights_of(player, set);
-    int32_t stretched[OTA_DELTA_MIX_MAX], sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    int32_t stretched[OTA_DELTA_MIX_INPUTS], sum = 0;
+    for (uint32_t i = 0; i < OTA_DELTA_MIX_INPUTS; i++) {
         uint32_t input = words[1 + i];
         if ((input & TRAIN_INPUT_IS_KNOWN) != 0) {
-            stretched[i] = (int32_t)lrint(16 * values[entry_of[input & ~(uint32_t)TRAIN_INPUT_IS_KNOWN]]);
+            stretched[i] = (int32_t)lrint(values[entry_of[input & ~(uint32_t)TRAIN_INPUT_IS_KNOWN]]);
         } else {
             stretched[i] = ota_delta_stretch(train_plain_counter_chance(&player->counters[input]));
         }
         sum += weights[i] * stretched[i];
     }
-    uint32_t chance = ota_delta_squash(sum >> OTA_DELTA_WEIGHT_BITS);
+    uint32_t chance = ota_delta_squash(sum >> OTA_DELTA_SUM_SHIFT);
     double p = chance / 65536.0, error = bit - p, bend = p * (1 - p);
     double scale = set >= OTA_DELTA_WEIGHT_SETS ? trace->bytes_weight : trace->weight;
     int32_t step_error = ((int32_t)(bit << 16) - (int32_t)chance) >> 2;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < OTA_DELTA_MIX_INPUTS; i++) {
         uint32_t input = words[1 + i];
         if ((input & TRAIN_INPUT_IS_KNOWN) != 0) {
             uint32_t entry = entry_of[input & ~(uint32_t)TRAIN_INPUT_IS_KNOWN];
@@ -60,7 +58,7 @@ static double play_mixed(struct player *player, const struct train_trace *trace,
             sums->slope[entry] += scale * weight * error;
             sums->bend[entry] += scale * weight * weight * bend;
         } else {
-            ota_delta_counter_update(&player->counters[input], bit, seen_max);
+            ota_delta_counter_update(&player->counters[input], bit, OTA_DELTA_MIXED_SEEN_MAX);
         }
         int32_t step = (stretched[i] * step_error + (1 << (OTA_DELTA_WEIGHT_RATE - 1))) >> OTA_DELTA_WEIGHT_RATE;
         int32_t weight = weights[i] + step;
@@ -109,7 +107,7 @@ double train_replay(const struct train_trace *trace, const uint16_t *entry_of, c
             bits += number;
             break;
         }
-        at += 1 + (train_word_decision(word) == TRAIN_MIXED ? train_word_inputs(word) : 0);
+        at += 1 + (train_word_decision(word) == TRAIN_MIXED ? OTA_DELTA_MIX_INPUTS : 0);
     }
     note_weights(&player, trace, sums);
     sums->cost += bits * trace->weight;

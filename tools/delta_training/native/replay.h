@@ -19,10 +19,10 @@ struct train_trace {
 
 /* What coding a trace again brings to light. Sums of weight times... */
 struct train_sums {
-    double cost;                                        /* bits */
-    double slope[TRAIN_ENTRIES];                        /* share of the prediction in the error */
-    double bend[TRAIN_ENTRIES];                         /* how fast that changes */
-    double last_weights[TRAIN_SETS][OTA_DELTA_MIX_MAX]; /* weights at the end, by how often they were used */
+    double cost;                                           /* bits */
+    double slope[TRAIN_ENTRIES];                           /* share of the prediction in the error */
+    double bend[TRAIN_ENTRIES];                            /* how fast that changes */
+    double last_weights[TRAIN_SETS][OTA_DELTA_MIX_INPUTS]; /* weights at the end, by how often they were used */
     double uses[TRAIN_SETS];
 };
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-uint16_t ota_delta_squashes[66];
-int16_t ota_delta_stretches[368];
+uint16_t ota_delta_squashes[512];
+int8_t ota_delta_stretches[2048];
 uint8_t ota_delta_rates[16];
 uint8_t ota_delta_initials[OTA_DELTA_INITIALS];
 uint8_t ota_delta_leans[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS];

@@ -15,8 +15,8 @@ struct train_byte_table {
 };
 
 struct train_tables {
-    uint16_t squashes[66];
-    int16_t stretches[368];
+    uint16_t squashes[512];
+    int8_t stretches[2048];
     uint8_t rates[16];
     uint8_t initials[OTA_DELTA_INITIALS];
     uint8_t leans[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS];
