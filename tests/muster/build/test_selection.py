@@ -12,6 +12,7 @@ from muster.errors import ConfigError, FileFault
 
 ROOT = source_root()
 KEYS = Path("/somewhere/keys")
+LINKER_MAP = "Linker script and memory map\n\n.text           0x0000000008020000      0x100\n"
 
 
 def selected(start: Path = ROOT, **arguments: str) -> Selection:
@@ -88,14 +89,14 @@ def test_two_products_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_folder_of_the_last_release_has_a_map_for_each_platform(tmp_path: Path) -> None:
     for platform in ("photon", "p1"):
         (tmp_path / platform).mkdir()
-        (tmp_path / platform / "blink.map").touch()
+        (tmp_path / platform / "blink.map").write_text(LINKER_MAP)
     selection = selected(PRODUCT="firmware/products/blink", PLATFORM="photon,p1", KEEP_LAYOUT=str(tmp_path))
     maps = [selection.last_map(product, platform) for product, platform, _ in selection.folders(ROOT)]
     assert maps == [tmp_path / "photon" / "blink.map", tmp_path / "p1" / "blink.map"]
 
 
 def test_map_of_the_last_release_may_be_named_itself(tmp_path: Path) -> None:
-    (tmp_path / "v1.map").touch()
+    (tmp_path / "v1.map").write_text(LINKER_MAP)
     selection = selected(PRODUCT="firmware/products/blink", PLATFORM="p1", KEEP_LAYOUT=str(tmp_path / "v1.map"))
     assert selection.last_map(selection.products[0], "p1") == tmp_path / "v1.map"
 

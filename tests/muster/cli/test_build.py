@@ -168,12 +168,11 @@ def test_layout_of_the_outputs_that_are_overwritten_is_refused(next_release: Nex
     assert result.stderr == f"error: {own} is what this build writes: copy the files of the last release elsewhere\n"
 
 
-def test_map_that_is_none_ends_the_build_and_its_reason_is_said(
-    next_release: NextRelease, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("content", [b"this is a letter\n", b"\x7fELF\xff\xfe"], ids=["text", "binary"])
+def test_map_that_is_none_is_refused(next_release: NextRelease, tmp_path: Path, content: bytes) -> None:
     wrong = tmp_path / "wrong.map"
-    wrong.write_text("this is a letter\n")
+    wrong.write_bytes(content)
     result = next_release.build("--keep-layout", wrong, code=1)
-    assert (result.stdout, result.stderr) == ("", "error: the build failed; the reason is above\n")
-    # SCons has said it itself.
-    assert capfd.readouterr().err.splitlines()[-1].endswith("this is not a linker map")
+    assert "error:" in result.stderr
+    assert f"{wrong} is no linker map: give the .map that the build of the last release wrote" in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muster.build.kept_layout import SLACK_PERCENT
-from muster.errors import ConfigError, FileFault
+from muster.build.mapfile import LinkMap
+from muster.errors import ConfigError, FileFault, LinkError
 from muster.platforms import platform_names
 from muster.product import Product, load_product
 
@@ -155,6 +156,17 @@ class Selection:
                 raise ConfigError(f"{path} is what this build writes: copy the files of the last release elsewhere")
             if not path.is_file():
                 raise FileFault(f"there is no {path}: the layout of the last release is kept by its map")
+            _check_map(path)
+
+
+def _check_map(path: Path) -> None:
+    try:
+        LinkMap.from_text(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileFault(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, LinkError) as error:
+        text = f"{path} is no linker map: give the .map that the build of the last release wrote, or its folder"
+        raise ConfigError(text) from error
 
 
 def example_products(root: Path) -> list[Path]:
