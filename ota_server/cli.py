@@ -14,11 +14,11 @@ from muster.errors import FileFault, InputError
 from muster.keystore import KeyStore
 from muster.user_folders import data_folder, keys_folder
 from ota_server import http
-from ota_server.accounts import service as accounts
 from ota_server.accounts.service import Passwords
 from ota_server.app import create_app
 from ota_server.clock import SystemClock
 from ota_server.errors import ServerError
+from ota_server.organizations.service import add_administrator
 from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, use_development_keys
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
@@ -45,6 +45,12 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
 @click.option("--secure-cookie", is_flag=True, help="The sign-in cookie is for HTTPS only (behind a TLS proxy).")
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
 @click.option("--email", help="With --init: the account's address.")
+@click.option(
+    "--organization",
+    default="My organization",
+    show_default=True,
+    help="With --init: its organization's name. Made when there is none; the account administers it.",
+)
 @click.option("--password-stdin", is_flag=True, help="With --init: read the password from standard input.")
 @click.option("--json", "as_json", is_flag=True, help="With --init: print the facts as JSON.")
 def serve(
@@ -56,18 +62,19 @@ def serve(
     secure_cookie: bool,
     init: bool,
     email: str | None,
+    organization: str,
     password_stdin: bool,
     as_json: bool,
 ) -> None:
     """Run the update server with its dashboard."""
     settings = Settings(data or data_folder() / "server", online_key, keysets, secure_cookie)
     if init:
-        _init(settings, email, password_stdin, as_json)
+        _init(settings, email, organization, password_stdin, as_json)
     else:
         _run(settings, host, port)
 
 
-def _init(settings: Settings, email: str | None, password_stdin: bool, as_json: bool) -> None:
+def _init(settings: Settings, email: str | None, organization: str, password_stdin: bool, as_json: bool) -> None:
     if email is None:
         raise click.UsageError("--init needs --email")
     if password_stdin:
@@ -81,7 +88,7 @@ def _init(settings: Settings, email: str | None, password_stdin: bool, as_json: 
     try:
         hashed = Passwords().hash(password)
         now_ms = SystemClock().now_ms()
-        _, token = database.write(lambda c: accounts.create_account(c, email, hashed, now_ms))
+        token = database.write(lambda c: add_administrator(c, email, hashed, organization, now_ms))
     except ServerError as error:
         raise InputError(str(error)) from error
     finally:
@@ -91,6 +98,7 @@ def _init(settings: Settings, email: str | None, password_stdin: bool, as_json: 
         click.echo(json.dumps({"email": email, "token": token, "online_key": online, "data": str(settings.data_dir)}))
     else:
         click.echo(f"account      {email}")
+        click.echo(f"organization {organization}")
         click.echo(f"token        {token}   (shown only now)")
         click.echo(f"online key   {online}")
         click.echo(f"data         {settings.data_dir}")

@@ -4,7 +4,7 @@
     ServerError
     +-- Invalid         400  a field has no legal value, or an upload is not what it claims to be
     +-- Unauthorized    401  no token, no session, or a wrong password
-    +-- Forbidden       403  a form without its token
+    +-- Forbidden       403  a role that may not, or a form without its token
     +-- NotFound        404
     +-- Conflict        409  well-formed, and not possible in this state
     +-- TooLarge        413
@@ -50,7 +50,7 @@ class Unauthorized(ServerError):
 
 
 class Forbidden(ServerError):
-    """A form that was not made by this server for this session."""
+    """The account's role does not allow it, or a form was not made by this server for this session."""
 
     status = 403
     code = "forbidden"

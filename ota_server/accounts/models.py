@@ -44,10 +44,11 @@ audit = Table(
     Column("id", Integer, primary_key=True),
     Column("at_ms", Integer, nullable=False),
     Column("account_id", ForeignKey("accounts.id"), nullable=True),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=True),
     Column("action", String(60), nullable=False),
     Column("subject", String(200), nullable=False),
     Column("detail", Text, nullable=False),
-    Index("ix_audit_at", "at_ms"),
+    Index("ix_audit_organization_id", "organization_id", "id"),
 )
 
 

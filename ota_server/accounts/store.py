@@ -64,18 +64,32 @@ def end_expired(connection: Connection, now_ms: int) -> None:
 
 
 def add_audit(
-    connection: Connection, account_id: int | None, action: str, subject: str, detail: str, now_ms: int
+    connection: Connection,
+    account_id: int | None,
+    organization_id: int | None,
+    action: str,
+    subject: str,
+    detail: str,
+    now_ms: int,
 ) -> None:
     connection.execute(
-        insert(audit).values(at_ms=now_ms, account_id=account_id, action=action, subject=subject, detail=detail)
+        insert(audit).values(
+            at_ms=now_ms,
+            account_id=account_id,
+            organization_id=organization_id,
+            action=action,
+            subject=subject,
+            detail=detail,
+        )
     )
 
 
-def audit_lines(connection: Connection, limit: int = 200) -> list[AuditLine]:
-    """Newest first."""
+def audit_lines(connection: Connection, organization_id: int, limit: int = 200) -> list[AuditLine]:
+    """An organization's, newest first."""
     rows = connection.execute(
         select(audit.c.at_ms, accounts.c.email, audit.c.action, audit.c.subject, audit.c.detail)
         .outerjoin(accounts, accounts.c.id == audit.c.account_id)
+        .where(audit.c.organization_id == organization_id)
         .order_by(audit.c.id.desc())
         .limit(limit)
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the management API's routes share: the server's parts, the caller's account, and audited writes."""
+"""What the management API's routes share: the server's parts, who asks, and audited writes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
-from ota_server.accounts.models import Account
 from ota_server.errors import Unauthorized
+from ota_server.organizations.access import Actor, actor_of
+from ota_server.organizations.models import Organization
+from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
 
@@ -29,39 +31,49 @@ def services_of(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 
-def account_of(request: Request, services: ServicesDep) -> Account:
+def actor_of_request(request: Request, services: ServicesDep) -> Actor:
     """Whose access token came with the request. Raises Unauthorized."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized("send an access token: Authorization: Bearer TOKEN")
     with services.database.read() as connection:
-        return accounts.account_of_token(connection, token.strip())
+        return actor_of(connection, accounts.account_of_token(connection, token.strip()))
 
 
-AccountDep = Annotated[Account, Depends(account_of)]
+ActorDep = Annotated[Actor, Depends(actor_of_request)]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PerPage = Annotated[int, Query(ge=1, le=500)]
 
 
+def product_for(services: Services, actor: Actor, name: str, permission: Permission) -> Product:
+    """A product of the actor's organizations; see `Actor.product`. Raises NotFound, Forbidden."""
+    with services.database.read() as connection:
+        return actor.product(connection, name, permission)
+
+
 def act(
     services: Services,
-    account: Account,
+    actor: Actor,
     action: str,
     subject: str,
     work: Callable[[Connection, int], T],
-    product: Product | None = None,
+    owner: Product | Organization | None,
     detail: str = "",
 ) -> T:
-    """Writes something and its line in the audit trail in one commit, then tells who watches the product."""
+    """Writes something and its line in the audit log in one commit, then tells who watches the product.
+
+    `owner`: what it was done to, which says whose log it is in; None for what concerns the account alone.
+    """
     now_ms = services.clock.now_ms()
+    organization_id = owner.organization_id if isinstance(owner, Product) else None if owner is None else owner.id
 
     def write(connection: Connection) -> T:
         result = work(connection, now_ms)
-        accounts_store.add_audit(connection, account.id, action, subject, detail, now_ms)
+        accounts_store.add_audit(connection, actor.account.id, organization_id, action, subject, detail, now_ms)
         return result
 
     result = services.database.write(write)
-    if product is not None:
-        services.feed.publish(product.id)
+    if isinstance(owner, Product):
+        services.feed.publish(owner.id)
     services.patcher.wake()
     return result

@@ -11,14 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from ota_server.accounts.models import Account
 from ota_server.api import views
-from ota_server.api.context import AccountDep, Page, PerPage, ServicesDep, act
+from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
 from ota_server.devices import service, store
 from ota_server.devices.models import Device
 from ota_server.errors import Invalid
-from ota_server.products import service as products
-from ota_server.products.models import Product
+from ota_server.organizations.access import Actor
+from ota_server.organizations.roles import Permission
 from ota_server.rollouts import store as rollouts
 from ota_server.rollouts.explain import explain
 from ota_server.services import Services
@@ -63,14 +62,14 @@ class Denial(BaseModel):
 def list_devices(
     product: str,
     services: ServicesDep,
-    _account: AccountDep,
+    actor: ActorDep,
     page: Page = 1,
     per_page: PerPage = 25,
     device_id: Annotated[str, Query(alias="deviceId", max_length=24)] = "",
 ) -> views.Json:
     """A page of a product's devices."""
     with services.database.read() as connection:
-        found = products.find(connection, product)
+        found = actor.product(connection, product, Permission.VIEW)
         rows, total = store.of_product(connection, found.id, page, per_page, device_id)
     now_ms = services.clock.now_ms()
     return {
@@ -81,18 +80,18 @@ def list_devices(
 
 
 @router.post("")
-async def import_devices(product: str, request: Request, services: ServicesDep, account: AccountDep) -> views.Json:
+async def import_devices(product: str, request: Request, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Imports devices: JSON with id or ids, or a file with a line for each: `id` or `id key`."""
     lines = await _import_lines(request)
-    return await asyncio.to_thread(_import, services, account, product, lines)
+    return await asyncio.to_thread(_import, services, actor, product, lines)
 
 
 @router.get("/{device}")
-def get_device(product: str, device: str, services: ServicesDep, _account: AccountDep) -> views.Json:
+def get_device(product: str, device: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     """One device: state, why it runs what it runs, attempts, history, logs and events."""
     now_ms = services.clock.now_ms()
     with services.database.read() as connection:
-        found = products.find(connection, product)
+        found = actor.product(connection, product, Permission.VIEW)
         row = service.find(connection, found, device)
         return views.device_details(
             row,
@@ -107,9 +106,7 @@ def get_device(product: str, device: str, services: ServicesDep, _account: Accou
 
 
 @router.put("/{device}")
-def change_device(
-    product: str, device: str, body: DeviceChanges, services: ServicesDep, account: AccountDep
-) -> views.Json:
+def change_device(product: str, device: str, body: DeviceChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Sets name, development flag or locked version."""
     changes: dict[str, object] = {}
     for name, column in (
@@ -122,13 +119,15 @@ def change_device(
             if value is None and name != "desired_firmware_version":
                 raise Invalid(f"{name} is not null", name)
             changes[column] = value
-    found = _product(services, product)
+    decides_firmware = bool({"development", "locked_version"} & changes.keys())
+    permission = Permission.CONTROL_FIRMWARE if decides_firmware else Permission.MANAGE_DEVICES
+    found = product_for(services, actor, product, permission)
     row = act(
         services,
-        account,
+        actor,
         "device.change",
         device,
-        lambda connection, now_ms: service.set_facts(connection, found, device, changes, account.email, now_ms),
+        lambda connection, now_ms: service.set_facts(connection, found, device, changes, actor.email, now_ms),
         found,
         ", ".join(f"{key}={value}" for key, value in changes.items()),
     )
@@ -137,18 +136,18 @@ def change_device(
 
 @router.delete("/{device}", status_code=204)
 def deny_device(
-    product: str, device: str, services: ServicesDep, account: AccountDep, body: Denial | None = None
+    product: str, device: str, services: ServicesDep, actor: ActorDep, body: Denial | None = None
 ) -> Response:
     """Denies a device: it may not open sessions any more."""
     if body is None or not body.deny:
         raise Invalid('only denying is possible: send {"deny": true}', "deny")
-    found = _product(services, product)
+    found = product_for(services, actor, product, Permission.MANAGE_DEVICES)
     act(
         services,
-        account,
+        actor,
         "device.deny",
         device,
-        lambda connection, now_ms: service.deny(connection, found, device, account.email, now_ms),
+        lambda connection, now_ms: service.deny(connection, found, device, actor.email, now_ms),
         found,
     )
     return Response(status_code=204)
@@ -156,37 +155,32 @@ def deny_device(
 
 @router.post("/{device}/approve")
 def approve_device(
-    product: str, device: str, services: ServicesDep, account: AccountDep, body: Approval | None = None
+    product: str, device: str, services: ServicesDep, actor: ActorDep, body: Approval | None = None
 ) -> views.Json:
     """Trusts a quarantined device's key."""
-    found = _product(services, product)
+    found = product_for(services, actor, product, Permission.MANAGE_DEVICES)
     digits = None if body is None else body.fingerprint
     row: Device = act(
         services,
-        account,
+        actor,
         "device.approve",
         device,
-        lambda connection, now_ms: service.approve(connection, found, device, digits, account.email, now_ms),
+        lambda connection, now_ms: service.approve(connection, found, device, digits, actor.email, now_ms),
         found,
         digits or "",
     )
     return views.device(row, services.clock.now_ms())
 
 
-def _product(services: Services, name: str) -> Product:
-    with services.database.read() as connection:
-        return products.find(connection, name)
-
-
-def _import(services: Services, account: Account, product: str, lines: list[str]) -> views.Json:
-    found = _product(services, product)
+def _import(services: Services, actor: Actor, product: str, lines: list[str]) -> views.Json:
+    found = product_for(services, actor, product, Permission.MANAGE_DEVICES)
     good, bad = service.parse_import(lines)
     result = act(
         services,
-        account,
+        actor,
         "device.import",
         f"{len(good)} devices",
-        lambda connection, now_ms: service.import_devices(connection, found, good, account.email, now_ms),
+        lambda connection, now_ms: service.import_devices(connection, found, good, actor.email, now_ms),
         found,
     )
     return {

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from ota_server.api import views
-from ota_server.api.context import AccountDep, ServicesDep, act
+from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.devices import store as devices
 from ota_server.errors import NotFound, TooLarge
-from ota_server.products import service as products
+from ota_server.organizations.roles import Permission
 from ota_server.products import store as products_store
 from ota_server.products.models import Product
 from ota_server.releases import service, store
@@ -32,10 +32,10 @@ class DefaultBody(BaseModel):
 
 
 @router.get("/firmware")
-def list_releases(product: str, services: ServicesDep, _account: AccountDep) -> list[views.Json]:
+def list_releases(product: str, services: ServicesDep, actor: ActorDep) -> list[views.Json]:
     """All releases, newest first."""
     with services.database.read() as connection:
-        found = products.find(connection, product)
+        found = actor.product(connection, product, Permission.VIEW)
         images = store.images_of_product(connection, found.id)
         counts = _counts(services, found)
         return [
@@ -48,7 +48,7 @@ def list_releases(product: str, services: ServicesDep, _account: AccountDep) -> 
 def upload(
     product: str,
     services: ServicesDep,
-    account: AccountDep,
+    actor: ActorDep,
     file: Annotated[UploadFile, File()],
     elf: Annotated[UploadFile | None, File()] = None,
     version: Annotated[int | None, Form()] = None,
@@ -56,20 +56,20 @@ def upload(
     description: Annotated[str, Form(max_length=10_000)] = "",
 ) -> views.Json:
     """Uploads one platform's image of a release, with its ELF file if there is one."""
-    found = _product(services, product)
+    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
     sent = service.Upload(
         image=_read(file, service.IMAGE_SIZE_MAX, "file"),
         elf=None if elf is None else _read(elf, service.ELF_SIZE_MAX, "elf"),
         version=version,
         title=title,
         description=description,
-        by=account.email,
+        by=actor.email,
     )
     checked = service.check_upload(found, services.chain.newest.content, sent, services.kept)
     manifest = checked.image.manifest
     release, _ = act(
         services,
-        account,
+        actor,
         "release.upload",
         f"{found.id} version {manifest.product_version} platform {manifest.platform_id}",
         lambda connection, now_ms: service.add_upload(connection, found, checked, now_ms),
@@ -80,9 +80,9 @@ def upload(
 
 
 @router.put("/firmware/release")
-def set_default(product: str, body: DefaultBody, services: ServicesDep, account: AccountDep) -> views.Json:
+def set_default(product: str, body: DefaultBody, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Makes a version what devices run that no rollout reaches; or, with product_default false, none."""
-    found = _product(services, product)
+    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
 
     def write(connection: Connection, _now_ms: int) -> Release:
         release = service.find(connection, found, body.version)
@@ -90,14 +90,14 @@ def set_default(product: str, body: DefaultBody, services: ServicesDep, account:
         products_store.set_default_version(connection, found.id, wanted)
         return release
 
-    release = act(services, account, "release.default", f"{found.id} version {body.version}", write, found)
-    return _shown(services, _product(services, product), release)
+    release = act(services, actor, "release.default", f"{found.id} version {body.version}", write, found)
+    return _shown(services, product_for(services, actor, product, Permission.VIEW), release)
 
 
 @router.get("/firmware/{version}")
-def get_release(product: str, version: int, services: ServicesDep, _account: AccountDep) -> views.Json:
+def get_release(product: str, version: int, services: ServicesDep, actor: ActorDep) -> views.Json:
     """One release with its images."""
-    found = _product(services, product)
+    found = product_for(services, actor, product, Permission.VIEW)
     with services.database.read() as connection:
         release = service.find(connection, found, version)
     return _shown(services, found, release)
@@ -105,11 +105,11 @@ def get_release(product: str, version: int, services: ServicesDep, _account: Acc
 
 @router.get("/firmware/{version}/binary")
 def get_binary(
-    product: str, version: int, services: ServicesDep, _account: AccountDep, platform_id: Annotated[int, Query()]
+    product: str, version: int, services: ServicesDep, actor: ActorDep, platform_id: Annotated[int, Query()]
 ) -> Response:
     """The image of one platform."""
     with services.database.read() as connection:
-        found = products.find(connection, product)
+        found = actor.product(connection, product, Permission.VIEW)
         images = store.images_of_product(connection, found.id)
     for image in images:
         if (image.version, image.platform_id) == (version, platform_id):
@@ -120,18 +120,13 @@ def get_binary(
 
 
 @router.get("/patches")
-def list_patches(product: str, services: ServicesDep, _account: AccountDep) -> views.Json:
+def list_patches(product: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     """All patches of a product, and how far they are."""
     with services.database.read() as connection:
-        found = products.find(connection, product)
+        found = actor.product(connection, product, Permission.VIEW)
         images = {image.identity: image for image in store.images_of_product(connection, found.id)}
         patches = store.patches_of_product(connection, found.id)
     return {"patches": [views.patch(item, images) for item in patches]}
-
-
-def _product(services: Services, name: str) -> Product:
-    with services.database.read() as connection:
-        return products.find(connection, name)
 
 
 def _counts(services: Services, product: Product) -> dict[int | None, int]:

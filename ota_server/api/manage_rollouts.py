@@ -10,10 +10,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from ota_server.accounts.models import Account
 from ota_server.api import views
-from ota_server.api.context import AccountDep, ServicesDep, act
-from ota_server.products import service as products
+from ota_server.api.context import ActorDep, ServicesDep, act, product_for
+from ota_server.organizations.access import Actor
+from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.rollouts import service, store
 from ota_server.rollouts.models import Rollout, RolloutStatus
@@ -46,10 +46,10 @@ class RolloutBody(BaseModel):
 
 
 @router.get("")
-def list_rollouts(product: str, services: ServicesDep, _account: AccountDep) -> views.Json:
+def list_rollouts(product: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     """All rollouts, newest first."""
     with services.database.read() as connection:
-        found = products.find(connection, product)
+        found = actor.product(connection, product, Permission.VIEW)
         return {
             "rollouts": [
                 _shown(connection, item, services.clock.now_ms()) for item in store.of_product(connection, found.id)
@@ -58,18 +58,18 @@ def list_rollouts(product: str, services: ServicesDep, _account: AccountDep) -> 
 
 
 @router.post("", status_code=201)
-def create_rollout(product: str, body: RolloutBody, services: ServicesDep, account: AccountDep) -> views.Json:
+def create_rollout(product: str, body: RolloutBody, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Makes a draft; nothing is offered before it is started."""
-    found = _product(services, product)
+    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
     stages = [service.NewStage(item.percent, item.min_confirmed, item.max_failures) for item in body.stages]
     salt = None if body.salt is None else bytes.fromhex(body.salt)
     made = act(
         services,
-        account,
+        actor,
         "rollout.create",
         f"{found.id} version {body.version}",
         lambda connection, now_ms: service.create(
-            connection, found, body.version, stages, account.email, now_ms, body.name, salt
+            connection, found, body.version, stages, actor.email, now_ms, body.name, salt
         ),
         found,
     )
@@ -77,10 +77,10 @@ def create_rollout(product: str, body: RolloutBody, services: ServicesDep, accou
 
 
 @router.get("/{rollout}")
-def get_rollout(product: str, rollout: int, services: ServicesDep, _account: AccountDep) -> views.Json:
+def get_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
     """One rollout with its live numbers, and what went wrong on which device."""
     with services.database.read() as connection:
-        item = service.get(connection, products.find(connection, product), rollout)
+        item = service.get(connection, actor.product(connection, product, Permission.VIEW), rollout)
         return {
             "rollout": _shown(connection, item, services.clock.now_ms()),
             "reasons": views.reasons(store.reasons(connection, item.id)),
@@ -89,71 +89,66 @@ def get_rollout(product: str, rollout: int, services: ServicesDep, _account: Acc
 
 
 @router.post("/{rollout}/start")
-def start_rollout(product: str, rollout: int, services: ServicesDep, account: AccountDep) -> views.Json:
+def start_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Starts a draft."""
     return _move(
-        services, account, product, rollout, "start", lambda c, found, now_ms: service.start(c, found, rollout, now_ms)
+        services, actor, product, rollout, "start", lambda c, found, now_ms: service.start(c, found, rollout, now_ms)
     )
 
 
 @router.post("/{rollout}/pause")
-def pause_rollout(product: str, rollout: int, services: ServicesDep, account: AccountDep) -> views.Json:
+def pause_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Stops offering until it is resumed."""
-    reason = f"Paused by {account.email}."
+    reason = f"Paused by {actor.email}."
     return _move(
-        services, account, product, rollout, "pause", lambda c, found, _now_ms: service.pause(c, found, rollout, reason)
+        services, actor, product, rollout, "pause", lambda c, found, _now_ms: service.pause(c, found, rollout, reason)
     )
 
 
 @router.post("/{rollout}/resume")
-def resume_rollout(product: str, rollout: int, services: ServicesDep, account: AccountDep) -> views.Json:
+def resume_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Goes on; the failures so far are forgiven."""
     return _move(
         services,
-        account,
+        actor,
         product,
         rollout,
         "resume",
-        lambda c, found, now_ms: service.resume(c, found, rollout, account.email, now_ms),
+        lambda c, found, now_ms: service.resume(c, found, rollout, actor.email, now_ms),
     )
 
 
 @router.post("/{rollout}/abort")
-def abort_rollout(product: str, rollout: int, services: ServicesDep, account: AccountDep) -> views.Json:
+def abort_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Ends it for good."""
     return _move(
         services,
-        account,
+        actor,
         product,
         rollout,
         "abort",
-        lambda c, found, now_ms: service.abort(c, found, rollout, account.email, now_ms),
+        lambda c, found, now_ms: service.abort(c, found, rollout, actor.email, now_ms),
     )
 
 
 def _move(
     services: Services,
-    account: Account,
+    actor: Actor,
     product: str,
     rollout: int,
     verb: str,
     work: Callable[[Connection, Product, int], Rollout],
 ) -> views.Json:
-    found = _product(services, product)
+    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
     moved = act(
         services,
-        account,
+        actor,
         f"rollout.{verb}",
         f"{found.id} rollout {rollout}",
         lambda connection, now_ms: work(connection, found, now_ms),
         found,
     )
     return _answer(services, moved)
-
-
-def _product(services: Services, name: str) -> Product:
-    with services.database.read() as connection:
-        return products.find(connection, name)
 
 
 def _answer(services: Services, rollout: Rollout) -> views.Json:

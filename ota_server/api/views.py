@@ -9,8 +9,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from muster.layout import platform_name
+from ota_server.accounts.models import AuditLine
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.service import fingerprint
+from ota_server.organizations.models import Invitation, Member, Organization
+from ota_server.organizations.roles import Role
 from ota_server.products.models import Product
 from ota_server.releases.models import Release, StoredImage, StoredPatch
 from ota_server.rollouts.decide import Decision
@@ -29,9 +32,48 @@ def time(at_ms: int | None) -> str | None:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def product(item: Product) -> Json:
+def organization(item: Organization, role: Role) -> Json:
+    return {
+        "id": str(item.id),
+        "slug": item.slug,
+        "name": item.name,
+        "created_at": time(item.created_ms),
+        "role": member_role(role),
+    }
+
+
+def member_role(role: Role) -> Json:
+    return {"id": role.value, "name": role.label}
+
+
+def member(item: Member) -> Json:
+    return {"username": item.email, "role": member_role(item.role), "joined_at": time(item.created_ms)}
+
+
+def invitation(item: Invitation) -> Json:
+    return {
+        "organization": {"slug": item.organization.slug, "name": item.organization.name},
+        "username": item.email,
+        "role": member_role(item.role),
+        "invited_by": item.invited_by,
+        "invited_at": time(item.created_ms),
+    }
+
+
+def audit_line(item: AuditLine) -> Json:
+    return {
+        "at": time(item.at_ms),
+        "by": item.email,
+        "action": item.action,
+        "subject": item.subject,
+        "detail": item.detail,
+    }
+
+
+def product(item: Product, owner: Organization) -> Json:
     return {
         "id": item.id,
+        "org": owner.slug,
         "slug": item.slug,
         "name": item.name,
         "description": item.description,

@@ -20,16 +20,19 @@ from starlette.staticfiles import StaticFiles
 
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
-from ota_server.accounts.models import Account, WebSession
+from ota_server.accounts.models import Account
 from ota_server.api.body import BodyLimit
 from ota_server.dashboard import facts, security
 from ota_server.dashboard.live import stream
 from ota_server.dashboard.render import FOLDER, make_environment
+from ota_server.dashboard.security import Visitor
 from ota_server.devices import service as devices_service
 from ota_server.devices import store as devices
 from ota_server.errors import Invalid, NotFound, ServerError
-from ota_server.products import service as products
-from ota_server.products import store as products_store
+from ota_server.organizations import service as organizations
+from ota_server.organizations import store as organizations_store
+from ota_server.organizations.models import Invitation
+from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.releases import store as releases
 from ota_server.rollouts import service as rollouts_service
@@ -41,7 +44,7 @@ DEVICES_PER_PAGE = 50
 
 T = TypeVar("T")
 
-Page = Callable[[Request, WebSession], Awaitable[Response]]
+Page = Callable[[Request, Visitor], Awaitable[Response]]
 Context = dict[str, object]
 
 
@@ -61,6 +64,7 @@ class Dashboard:
                 Route("/sign-in", self._show_sign_in, methods=["GET"]),
                 Route("/sign-in", self._sign_in, methods=["POST"]),
                 Route("/sign-out", self._page(self._sign_out), methods=["POST"]),
+                Route("/invitations/{organization}", self._page(self._answer), methods=["POST"]),
                 Route(product, self._page(self._overview)),
                 Route(f"{product}/devices", self._page(self._devices)),
                 Route(f"{product}/devices/{{device}}", self._page(self._device)),
@@ -81,7 +85,7 @@ class Dashboard:
             },
         )
 
-    def regions(self, product: Product, view: str, name: str, session: WebSession) -> dict[str, str]:
+    def regions(self, product: Product, view: str, name: str, session: Visitor) -> dict[str, str]:
         """The parts of a page that change by themselves: element id -> HTML. Raises NotFound."""
         parts: tuple[str, ...]
         with self._services.database.read() as connection:
@@ -103,19 +107,25 @@ class Dashboard:
 
     # Pages
 
-    async def _home(self, _request: Request, session: WebSession) -> Response:
-        found = await self._read(products_store.all_products)
-        if len(found) == 1:
-            return RedirectResponse(f"/products/{found[0].slug}", 303)
-        return self._render("products.html", session, None, {"products": found})
+    async def _home(self, _request: Request, session: Visitor) -> Response:
+        actor = session.actor
 
-    async def _overview(self, request: Request, session: WebSession) -> Response:
-        product = await self._product(request)
+        def read(connection: Connection) -> tuple[list[Product], list[Invitation]]:
+            return actor.products(connection), organizations_store.invitations_to(connection, actor.email)
+
+        found, invitations = await self._read(read)
+        if len(found) == 1 and not invitations:
+            return RedirectResponse(f"/products/{found[0].slug}", 303)
+        context: Context = {"products": found, "invitations": invitations, "organizations": actor.organizations}
+        return self._render("products.html", session, None, context)
+
+    async def _overview(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session)
         context = await self._read(lambda connection: self._overview_context(connection, product))
         return self._render("overview.html", session, product, context)
 
-    async def _devices(self, request: Request, session: WebSession) -> Response:
-        product = await self._product(request)
+    async def _devices(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session)
         search = request.query_params.get("search", "")[:24]
         page = _positive(request.query_params.get("page", "1"))
         rows, total = await self._read(
@@ -130,20 +140,20 @@ class Dashboard:
         }
         return self._render("devices.html", session, product, context)
 
-    async def _device(self, request: Request, session: WebSession) -> Response:
-        product = await self._product(request)
+    async def _device(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session)
         name = request.path_params["device"]
         context = await self._read(lambda connection: self._device_context(connection, product, name))
         return self._render("device.html", session, product, context)
 
-    async def _releases(self, request: Request, session: WebSession) -> Response:
-        product = await self._product(request)
+    async def _releases(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session)
         listed = await self._read(lambda connection: releases.releases_of(connection, product.id))
         images = await self._read(lambda connection: releases.images_of_product(connection, product.id))
         return self._render("releases.html", session, product, {"releases": listed, "images": images})
 
-    async def _rollouts(self, request: Request, session: WebSession) -> Response:
-        product = await self._product(request)
+    async def _rollouts(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session)
         listed = await self._read(
             lambda connection: [
                 facts.rollout_facts(connection, item, self._now_ms())
@@ -152,8 +162,8 @@ class Dashboard:
         )
         return self._render("rollouts.html", session, product, {"items": listed})
 
-    async def _rollout(self, request: Request, session: WebSession) -> Response:
-        product = await self._product(request)
+    async def _rollout(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session)
         number = request.path_params["rollout"]
         item = await self._read(
             lambda connection: facts.rollout_facts(
@@ -162,14 +172,15 @@ class Dashboard:
         )
         return self._render("rollout.html", session, product, {"item": item})
 
-    async def _live(self, request: Request, session: WebSession) -> Response:
-        product = await self._product(request)
+    async def _live(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session)
         view, name = request.path_params["view"], request.path_params.get("name", "")
 
         def regions() -> dict[str, str]:
-            if security.find_session(request, self._services) is None:
-                raise NotFound("signed out")
-            return self.regions(product, view, name, session)
+            now = security.find_session(request, self._services)
+            if now is None or not now.actor.may(product.organization_id, Permission.VIEW):
+                raise NotFound("signed out, or not in the team any more")
+            return self.regions(product, view, name, now)
 
         await asyncio.to_thread(regions)
         return stream(self._services.feed, product.id, regions)
@@ -198,7 +209,7 @@ class Dashboard:
         security.set_cookie(response, cookie, self._services)
         return response
 
-    async def _sign_out(self, request: Request, session: WebSession) -> Response:
+    async def _sign_out(self, request: Request, session: Visitor) -> Response:
         security.check_form(request, session, await request.form(max_files=0, max_fields=10))
         cookie = request.cookies[security.COOKIE]
         await asyncio.to_thread(self._services.database.write, lambda connection: accounts.sign_out(connection, cookie))
@@ -206,9 +217,20 @@ class Dashboard:
         response.delete_cookie(security.COOKIE)
         return response
 
-    async def _move(self, request: Request, session: WebSession) -> Response:
+    async def _answer(self, request: Request, session: Visitor) -> Response:
+        form = await request.form(max_files=0, max_fields=10)
+        security.check_form(request, session, form)
+        slug, accepts, now_ms = request.path_params["organization"], form.get("answer") == "accept", self._now_ms()
+
+        def write(connection: Connection) -> None:
+            organizations.answer(connection, session.account, slug, accepts, now_ms)
+
+        await asyncio.to_thread(self._services.database.write, write)
+        return RedirectResponse("/", 303, security.HEADERS)
+
+    async def _move(self, request: Request, session: Visitor) -> Response:
         security.check_form(request, session, await request.form(max_files=0, max_fields=10))
-        product = await self._product(request)
+        product = await self._product(request, session, Permission.CONTROL_FIRMWARE)
         number, verb = request.path_params["rollout"], request.path_params["verb"]
         by, now_ms = session.account.email, self._now_ms()
 
@@ -225,10 +247,10 @@ class Dashboard:
         await self._act(session, product, f"rollout.{verb}", f"{product.id} rollout {number}", work)
         return RedirectResponse(_back(request, f"/products/{product.slug}/rollouts/{number}"), 303, security.HEADERS)
 
-    async def _approve(self, request: Request, session: WebSession) -> Response:
+    async def _approve(self, request: Request, session: Visitor) -> Response:
         form = await request.form(max_files=0, max_fields=10)
         security.check_form(request, session, form)
-        product = await self._product(request)
+        product = await self._product(request, session, Permission.MANAGE_DEVICES)
         name, digits = request.path_params["device"], _text(form.get("fingerprint"), "")
         by, now_ms = session.account.email, self._now_ms()
 
@@ -250,11 +272,11 @@ class Dashboard:
         now_ms = self._now_ms()
         return {"item": facts.device_page(connection, product, name, self._services.chain.version, now_ms)}
 
-    def _common(self, session: WebSession | None, product: Product | None) -> Context:
+    def _common(self, session: Visitor | None, product: Product | None) -> Context:
         return {"session": session, "product": product, "now_ms": self._now_ms()}
 
     def _render(
-        self, template: str, session: WebSession | None, product: Product | None, context: Context, status: int = 200
+        self, template: str, session: Visitor | None, product: Product | None, context: Context, status: int = 200
     ) -> Response:
         html = self._environment.get_template(template).render({**self._common(session, product), **context})
         return HTMLResponse(html, status, security.HEADERS)
@@ -265,9 +287,10 @@ class Dashboard:
 
         return handle
 
-    async def _product(self, request: Request) -> Product:
+    async def _product(self, request: Request, session: Visitor, permission: Permission = Permission.VIEW) -> Product:
+        """The product of the path, where the account may do this with it. Raises NotFound, Forbidden."""
         name = request.path_params["product"]
-        return await self._read(lambda connection: products.find(connection, name))
+        return await self._read(lambda connection: session.actor.product(connection, name, permission))
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         def read() -> T:
@@ -277,14 +300,16 @@ class Dashboard:
         return await asyncio.to_thread(read)
 
     async def _act(
-        self, session: WebSession, product: Product, action: str, subject: str, work: Callable[[Connection], None]
+        self, session: Visitor, product: Product, action: str, subject: str, work: Callable[[Connection], None]
     ) -> None:
         """Writes something with its line in the audit trail, and tells who watches."""
         now_ms = self._now_ms()
 
         def write(connection: Connection) -> None:
             work(connection)
-            accounts_store.add_audit(connection, session.account.id, action, subject, "dashboard", now_ms)
+            accounts_store.add_audit(
+                connection, session.account.id, product.organization_id, action, subject, "dashboard", now_ms
+            )
 
         await asyncio.to_thread(self._services.database.write, write)
         self._services.feed.publish(product.id)

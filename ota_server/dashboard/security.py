@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import FormData
@@ -12,8 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ota_server.accounts import service as accounts
-from ota_server.accounts.models import WebSession
+from ota_server.accounts.models import Account, WebSession
 from ota_server.errors import Forbidden
+from ota_server.organizations.access import Actor, actor_of
+from ota_server.organizations.roles import Permission
+from ota_server.products.models import Product
 from ota_server.services import Services
 
 COOKIE = "muster_session"
@@ -37,7 +41,27 @@ class SignInNeeded(Exception):
         self.path = path
 
 
-async def signed_in(request: Request, services: Services) -> WebSession:
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A signed-in browser, and what its account may do."""
+
+    session: WebSession
+    actor: Actor
+
+    @property
+    def account(self) -> Account:
+        return self.session.account
+
+    @property
+    def form_token(self) -> str:
+        return self.session.form_token
+
+    def may(self, product: Product, permission: str) -> bool:
+        """For templates: what the account may not do is not offered. `permission`: a name in `Permission`."""
+        return self.actor.may(product.organization_id, Permission[permission])
+
+
+async def signed_in(request: Request, services: Services) -> Visitor:
     """Who is signed in. Raises SignInNeeded."""
     session = await asyncio.to_thread(find_session, request, services)
     if session is None:
@@ -46,16 +70,17 @@ async def signed_in(request: Request, services: Services) -> WebSession:
     return session
 
 
-def find_session(request: Request, services: Services) -> WebSession | None:
+def find_session(request: Request, services: Services) -> Visitor | None:
     """The session of the request's cookie, while it lasts."""
     cookie = request.cookies.get(COOKIE)
     if not cookie or not cookie.isascii():
         return None
     with services.database.read() as connection:
-        return accounts.web_session(connection, cookie, services.clock.now_ms())
+        session = accounts.web_session(connection, cookie, services.clock.now_ms())
+        return None if session is None else Visitor(session, actor_of(connection, session.account))
 
 
-def check_form(request: Request, session: WebSession, form: FormData) -> None:
+def check_form(request: Request, session: Visitor, form: FormData) -> None:
     """Raises Forbidden unless the form was made by this server for this session."""
     check_origin(request)
     given = form.get("form_token")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
 from ota_server.storage.schema import metadata
 
@@ -16,6 +16,7 @@ products = Table(
     "products",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False, index=True),
     Column("slug", String(64), nullable=False, unique=True),
     Column("name", String(100), nullable=False),
     Column("description", Text, nullable=False),
@@ -34,6 +35,7 @@ class Product:
 
     Attributes:
         id: the product id in its images, 1 to 65,534.
+        organization_id: who owns it.
         slug: its name in addresses.
         auto_approve: whether a new device is trusted without a team member's look.
         check_in_interval_s: how often devices are asked to report.
@@ -43,6 +45,7 @@ class Product:
     """
 
     id: int
+    organization_id: int
     slug: str
     name: str
     description: str

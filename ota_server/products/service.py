@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from muster.layout import ID_MAX
-from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.errors import Conflict, Invalid
 from ota_server.products import store
 from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Product
 
@@ -28,8 +28,8 @@ class NewProduct:
     quarantine_max: int = DEFAULT_QUARANTINE_MAX
 
 
-def create(connection: Connection, new: NewProduct, now_ms: int) -> Product:
-    """Makes a product.
+def create(connection: Connection, organization_id: int, new: NewProduct, now_ms: int) -> Product:
+    """Makes a product of an organization.
 
     Raises:
         Invalid: a field has no legal value.
@@ -46,10 +46,11 @@ def create(connection: Connection, new: NewProduct, now_ms: int) -> Product:
         raise Invalid("the interval is from 1 to 86400 seconds", "check_in_interval_s")
     if not 0 <= new.quarantine_max <= 100_000:
         raise Invalid("the quarantine holds 0 to 100000 devices", "quarantine_max")
-    if store.get(connection, new.id) is not None or store.find(connection, slug) is not None:
+    if store.is_taken(connection, new.id, slug):
         raise Conflict(f"there is a product {new.id} or {slug} already")
     product = Product(
         id=new.id,
+        organization_id=organization_id,
         slug=slug,
         name=new.name.strip(),
         description=new.description,
@@ -61,12 +62,4 @@ def create(connection: Connection, new: NewProduct, now_ms: int) -> Product:
         created_ms=now_ms,
     )
     store.add(connection, product)
-    return product
-
-
-def find(connection: Connection, name: str) -> Product:
-    """A product by id or slug. Raises NotFound."""
-    product = store.find(connection, name)
-    if product is None:
-        raise NotFound(f"there is no product {name}")
     return product

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import fields
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
@@ -13,11 +14,25 @@ from ota_server.products.models import Product, products
 _BY_ID = select(*(products.c[field.name] for field in fields(Product))).where(products.c.id == bindparam("number"))
 
 
-def find(connection: Connection, name: str) -> Product | None:
-    """A product by id or slug."""
+def find(connection: Connection, name: str, organization_ids: Collection[int]) -> Product | None:
+    """A product of these organizations by id or slug."""
     by_id = products.c.id == int(name) if name.isdecimal() and len(name) <= 5 else products.c.slug == name
-    row = connection.execute(select(products).where(or_(by_id, products.c.slug == name))).mappings().first()
+    row = (
+        connection.execute(
+            select(products)
+            .where(or_(by_id, products.c.slug == name), products.c.organization_id.in_(organization_ids))
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
     return None if row is None else Product(**row)
+
+
+def is_taken(connection: Connection, product_id: int, slug: str) -> bool:
+    """Whether any organization has a product of this id or slug: both are the server's, not an organization's."""
+    query = select(products.c.id).where(or_(products.c.id == product_id, products.c.slug == slug))
+    return connection.execute(query).first() is not None
 
 
 def get(connection: Connection, product_id: int) -> Product | None:
@@ -25,8 +40,10 @@ def get(connection: Connection, product_id: int) -> Product | None:
     return None if row is None else Product(*row)
 
 
-def all_products(connection: Connection) -> list[Product]:
-    return [Product(**row) for row in connection.execute(select(products).order_by(products.c.id)).mappings()]
+def of_organizations(connection: Connection, organization_ids: Collection[int]) -> list[Product]:
+    """All products of these organizations, by id."""
+    query = select(products).where(products.c.organization_id.in_(organization_ids)).order_by(products.c.id)
+    return [Product(**row) for row in connection.execute(query).mappings()]
 
 
 def add(connection: Connection, product: Product) -> None:

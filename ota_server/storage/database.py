@@ -146,14 +146,22 @@ class Database:
             job.committed()
 
 
-def make_engine(path: Path, begin: str) -> Engine:
-    """An engine on one SQLite file, durable at each commit (WAL, synchronous=FULL: sqlite.org/wal.html)."""
+def make_engine(path: Path, begin: str, checks_references: bool = True) -> Engine:
+    """An engine on one SQLite file, durable at each commit (WAL, synchronous=FULL: sqlite.org/wal.html).
+
+    `checks_references`: whether foreign keys are held at each statement.
+    """
     engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30.0})
 
     def on_connect(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         # Python's module would begin transactions by itself, and too late for savepoints: we say BEGIN ourselves.
         raw.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"foreign_keys={int(checks_references)}",
+            "temp_store=MEMORY",
+        ):
             raw.execute(f"PRAGMA {pragma}")
 
     def on_begin(connection: Connection) -> None:

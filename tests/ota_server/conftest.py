@@ -19,10 +19,10 @@ from starlette.testclient import TestClient
 from muster.image.image import Image
 from muster.signing.keys import PrivateKey, write_private_key
 from ota_server import http
-from ota_server.accounts import service as accounts
 from ota_server.accounts.service import Passwords
 from ota_server.app import create_app
 from ota_server.clock import Clock
+from ota_server.organizations.service import add_administrator
 from ota_server.services import Services
 from ota_server.settings import Settings
 from tests.ota_server import keys
@@ -30,6 +30,7 @@ from tests.ota_server.simulated import SimulatedDevice
 
 EMAIL = "ana@example.com"
 PASSWORD = "correct horse"
+ORGANIZATION = "Warm Rooms"
 CBOR = {"content-type": "application/cbor"}
 
 
@@ -142,7 +143,7 @@ def run_server(settings: Settings, clock: HandClock, token: str | None = None) -
         services: Services = app.state.services
         if token is None:
             now_ms = clock.now_ms()
-            token = services.database.write(lambda c: accounts.create_account(c, EMAIL, _hashed(), now_ms))[1]
+            token = services.database.write(lambda c: add_administrator(c, EMAIL, _hashed(), ORGANIZATION, now_ms))
         yield Server(settings.data_dir, clock, client, token)
 
 

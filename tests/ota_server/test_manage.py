@@ -14,7 +14,7 @@ from tests.ota_server.conftest import Server
 
 
 def test_without_a_valid_token_nothing_answers(server: Server) -> None:
-    paths = ["/v1/products", "/v1/products/1/devices", "/v1/products/1/rollouts", "/v1/audit"]
+    paths = ["/v1/products", "/v1/products/1/devices", "/v1/products/1/rollouts", "/v1/orgs/warm-rooms/audit"]
     for path in paths:
         for headers in ({}, {"authorization": "Bearer " + 40 * "0"}, {"authorization": "Basic x"}):
             response = server.client.get(path, headers=headers)
@@ -182,7 +182,7 @@ def test_routine_check_in_of_a_settled_device_is_answered_with_nothing(stocked: 
 def test_every_change_is_in_the_audit_trail(stocked: Server) -> None:
     rollout = stocked.rollout(2)
     stocked.api("POST", f"/products/{keys.PRODUCT}/rollouts/{rollout}/pause")
-    actions = [(line["action"], line["by"]) for line in stocked.api("GET", "/audit")["audit"]]
+    actions = [(line["action"], line["by"]) for line in stocked.api("GET", "/orgs/warm-rooms/audit")["audit"]]
     assert actions[:3] == [
         ("rollout.pause", "ana@example.com"),
         ("rollout.start", "ana@example.com"),

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from muster.cli.main import main
 from muster.client import ServerClient
-from ota_server.accounts import service as accounts
 from ota_server.clock import SystemClock
+from ota_server.organizations.service import add_administrator
 from tests.ota_server import keys
 from tests.ota_server.conftest import listen_app, make_settings
 
@@ -42,7 +42,7 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     with listen_app(make_settings(tmp_path / "server"), SystemClock()) as (services, url):
-        _, token = services.database.write(lambda c: accounts.create_account(c, "a@b.c", "-", 0))
+        token = services.database.write(lambda c: add_administrator(c, "a@b.c", "-", "Warm Rooms", 0))
         yield Terminal(url, token, tmp_path)
 
 

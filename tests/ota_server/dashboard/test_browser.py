@@ -11,11 +11,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ota_server.accounts import service as accounts
 from ota_server.clock import SystemClock
+from ota_server.organizations.service import add_administrator
 from ota_server.services import Services
 from tests.ota_server import keys
-from tests.ota_server.conftest import EMAIL, PASSWORD, HandClock, Server, listen_app, make_settings
+from tests.ota_server.conftest import EMAIL, ORGANIZATION, PASSWORD, HandClock, Server, listen_app, make_settings
 
 CHROMIUM = "/usr/bin/chromium"
 WAIT_MS = 60_000
@@ -44,7 +44,7 @@ def live(tmp_path: Path) -> Iterator[ListeningServer]:
     settings = make_settings(tmp_path / "server")
     with listen_app(settings, SystemClock()) as (services, url), httpx.Client(base_url=url) as client:
         hashed = services.passwords.hash(PASSWORD)
-        token = services.database.write(lambda c: accounts.create_account(c, EMAIL, hashed, 0))[1]
+        token = services.database.write(lambda c: add_administrator(c, EMAIL, hashed, ORGANIZATION, 0))
         server = ListeningServer(settings.data_dir, HandClock(), client, token)  # type: ignore[arg-type]
         server.parts = services
         server.product()

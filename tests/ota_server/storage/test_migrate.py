@@ -9,6 +9,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
+from ota_server.accounts import store as accounts
+from ota_server.organizations import store as organizations
+from ota_server.organizations.roles import Role
+from ota_server.products import store as products
 from ota_server.storage.database import make_engine
 from ota_server.storage.migrate import migrate
 from ota_server.storage.tables import metadata
@@ -31,4 +35,35 @@ def test_the_database_keeps_what_it_committed_through_power_loss(tmp_path: Path)
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    engine.dispose()
+
+
+def test_what_a_server_had_before_organizations_becomes_one_organizations(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite3"
+    migrate(path, "0001")
+    engine = make_engine(path, begin="BEGIN")
+    with engine.begin() as connection:
+        for number, email in ((1, "ana@example.com"), (2, "ben@example.com")):
+            connection.exec_driver_sql("INSERT INTO accounts VALUES (?, ?, '-', 5)", (number, email))
+        connection.exec_driver_sql(
+            "INSERT INTO products VALUES (1234, 'lamp', 'Lamp', '', 0, 300, 100, NULL, x'0102030405060708', 6)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO releases (product_id, version, title, description, created_ms, created_by)"
+            " VALUES (1234, 1, '', '', 7, 'ana@example.com')"
+        )
+        connection.exec_driver_sql("INSERT INTO audit VALUES (1, 8, 1, 'product.create', '1234', '')")
+    engine.dispose()
+    migrate(path)
+    engine = make_engine(path, begin="BEGIN")
+    with engine.connect() as connection:
+        [lamp] = products.of_organizations(connection, [1])
+        assert (lamp.slug, lamp.created_ms) == ("lamp", 6)
+        assert {one.email: one.role for one in organizations.members_of(connection, 1)} == {
+            "ana@example.com": Role.ADMINISTRATOR,
+            "ben@example.com": Role.ADMINISTRATOR,
+        }
+        assert [line.action for line in accounts.audit_lines(connection, 1)] == ["product.create"]
+        assert connection.exec_driver_sql("SELECT count(*) FROM releases").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []
     engine.dispose()

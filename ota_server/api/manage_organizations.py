@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts and organizations in the management API: who one is, teams, invitations, the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from ota_server.accounts import store as accounts_store
+from ota_server.api import views
+from ota_server.api.context import ActorDep, ServicesDep, act, product_for
+from ota_server.errors import Invalid
+from ota_server.organizations import service, store
+from ota_server.organizations.access import Actor
+from ota_server.organizations.models import Organization
+from ota_server.organizations.roles import Permission, Role
+from ota_server.services import Services
+
+router = APIRouter()
+
+
+class OrganizationFields(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    slug: str | None = None
+
+
+class OrganizationBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    organization: OrganizationFields
+
+
+class NameBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+
+
+class InvitationBody(BaseModel):
+    """Whom to invite. Particle's tools leave the role out where they mean an administrator."""
+
+    username: Annotated[str, Field(max_length=200)]
+    role: str = Role.ADMINISTRATOR.label
+
+
+class RoleBody(BaseModel):
+    role: str
+
+
+class AnswerBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    accept: bool
+
+
+# The account
+
+
+@router.get("/user")
+def get_user(actor: ActorDep) -> views.Json:
+    """Whose token it is."""
+    return {"username": actor.email, "subscription_ids": [], "account_info": {}, "mfa": {"enabled": False}}
+
+
+@router.get("/user/invitations")
+def list_invitations(services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Organizations that would like the account in their team."""
+    with services.database.read() as connection:
+        return {"invitations": [views.invitation(one) for one in store.invitations_to(connection, actor.email)]}
+
+
+@router.post("/user/invitations/{organization}")
+def answer_invitation(organization: str, body: AnswerBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Accepts or declines."""
+    now_ms = services.clock.now_ms()
+    found = services.database.write(
+        lambda connection: service.answer(connection, actor.account, organization, body.accept, now_ms)
+    )
+    return {"ok": True, "invitation": views.invitation(found)}
+
+
+# Organizations
+
+
+@router.get("/orgs")
+def list_organizations(actor: ActorDep) -> views.Json:
+    """The account's organizations."""
+    return {"organizations": [views.organization(one, actor.roles[one.id]) for one in actor.organizations.values()]}
+
+
+@router.post("/orgs", status_code=201)
+def create_organization(body: OrganizationBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Makes an organization; the account is its first administrator."""
+    fields = body.organization
+    made = act(
+        services,
+        actor,
+        "organization.create",
+        fields.name,
+        lambda connection, now_ms: service.create(connection, fields.name, actor.account.id, now_ms, fields.slug),
+        None,
+    )
+    return {"organization": views.organization(made, Role.ADMINISTRATOR)}
+
+
+@router.get("/orgs/{organization}")
+def get_organization(organization: str, actor: ActorDep) -> views.Json:
+    """One organization, by its slug."""
+    found = actor.organization(organization, Permission.VIEW)
+    return {"organization": views.organization(found, actor.roles[found.id])}
+
+
+@router.put("/orgs/{organization}")
+def rename_organization(organization: str, body: NameBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Gives it another name; its slug stays."""
+    found = actor.organization(organization, Permission.MANAGE_TEAM)
+    renamed = act(
+        services,
+        actor,
+        "organization.rename",
+        found.slug,
+        lambda connection, _now_ms: service.rename(connection, found, body.name),
+        found,
+        body.name,
+    )
+    return {"organization": views.organization(renamed, actor.roles[found.id])}
+
+
+@router.get("/orgs/{organization}/products")
+def list_products(organization: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Its products."""
+    found = actor.organization(organization, Permission.VIEW)
+    with services.database.read() as connection:
+        rows = actor.products(connection)
+    return {"products": [views.product(item, found) for item in rows if item.organization_id == found.id]}
+
+
+@router.get("/orgs/{organization}/audit")
+def list_audit(
+    organization: str, services: ServicesDep, actor: ActorDep, limit: Annotated[int, Query(ge=1, le=1000)] = 200
+) -> views.Json:
+    """Who did what, newest first."""
+    found = actor.organization(organization, Permission.AUDIT)
+    with services.database.read() as connection:
+        return {"audit": [views.audit_line(one) for one in accounts_store.audit_lines(connection, found.id, limit)]}
+
+
+# The team: an organization's, and the same by way of each of its products
+
+
+@router.get("/orgs/{organization}/team")
+def list_team(organization: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Members and open invitations."""
+    return _team(services, actor.organization(organization, Permission.VIEW))
+
+
+@router.post("/orgs/{organization}/team")
+def invite(organization: str, body: InvitationBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Invites whoever has an address; it is accepted or declined at the next sign-in."""
+    return _invite(services, actor, actor.organization(organization, Permission.MANAGE_TEAM), body)
+
+
+@router.post("/orgs/{organization}/team/{username}")
+@router.put("/orgs/{organization}/team/{username}")
+def change_role(organization: str, username: str, body: RoleBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Gives a member another role."""
+    return _change_role(services, actor, actor.organization(organization, Permission.MANAGE_TEAM), username, body)
+
+
+@router.delete("/orgs/{organization}/team/{username}")
+def remove_member(organization: str, username: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Takes a member out of the team, or withdraws an invitation; anybody may take oneself out."""
+    return _remove(services, actor, actor.organization(organization, _needed_to_remove(actor, username)), username)
+
+
+@router.get("/products/{product}/team")
+def list_product_team(product: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """The team of the product's organization."""
+    return _team(services, _owner(services, actor, product, Permission.VIEW))
+
+
+@router.post("/products/{product}/team")
+def invite_by_product(product: str, body: InvitationBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Invites into the team of the product's organization."""
+    return _invite(services, actor, _owner(services, actor, product, Permission.MANAGE_TEAM), body)
+
+
+@router.post("/products/{product}/team/{username}")
+@router.put("/products/{product}/team/{username}")
+def change_role_by_product(
+    product: str, username: str, body: RoleBody, services: ServicesDep, actor: ActorDep
+) -> views.Json:
+    """Gives a member of the product's organization another role."""
+    return _change_role(services, actor, _owner(services, actor, product, Permission.MANAGE_TEAM), username, body)
+
+
+@router.delete("/products/{product}/team/{username}")
+def remove_member_by_product(product: str, username: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Takes a member out of the team of the product's organization."""
+    return _remove(services, actor, _owner(services, actor, product, _needed_to_remove(actor, username)), username)
+
+
+def _owner(services: Services, actor: Actor, product: str, permission: Permission) -> Organization:
+    return actor.organizations[product_for(services, actor, product, permission).organization_id]
+
+
+def _needed_to_remove(actor: Actor, username: str) -> Permission:
+    return Permission.VIEW if username.strip().lower() == actor.email else Permission.MANAGE_TEAM
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text.strip().lower())
+    except ValueError as error:
+        raise Invalid(f"a role is one of {', '.join(role.label for role in Role)}", "role") from error
+
+
+def _team(services: Services, organization: Organization) -> views.Json:
+    with services.database.read() as connection:
+        return {
+            "ok": True,
+            "team": [views.member(one) for one in store.members_of(connection, organization.id)],
+            "invitations": [views.invitation(one) for one in store.invitations_of(connection, organization.id)],
+        }
+
+
+def _invite(services: Services, actor: Actor, organization: Organization, body: InvitationBody) -> views.Json:
+    role = _role(body.role)
+    act(
+        services,
+        actor,
+        "team.invite",
+        body.username,
+        lambda connection, now_ms: service.invite(connection, organization, body.username, role, actor.email, now_ms),
+        organization,
+        role.value,
+    )
+    return _team(services, organization)
+
+
+def _change_role(
+    services: Services, actor: Actor, organization: Organization, username: str, body: RoleBody
+) -> views.Json:
+    role = _role(body.role)
+    act(
+        services,
+        actor,
+        "team.role",
+        username,
+        lambda connection, _now_ms: service.set_role(connection, organization, username, role),
+        organization,
+        role.value,
+    )
+    return _team(services, organization)
+
+
+def _remove(services: Services, actor: Actor, organization: Organization, username: str) -> views.Json:
+    act(
+        services,
+        actor,
+        "team.remove",
+        username,
+        lambda connection, _now_ms: service.remove(connection, organization, username),
+        organization,
+    )
+    return {"ok": True}

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Products in the management API."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from ota_server.api import views
+from ota_server.api.context import ActorDep, ServicesDep, act, product_for
+from ota_server.organizations.roles import Permission
+from ota_server.products import service
+
+router = APIRouter(prefix="/products")
+
+
+class ProductFields(BaseModel):
+    """A product to be made. `org`: the slug of its organization; needed when the account could mean several."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int
+    name: str
+    org: str | None = None
+    slug: str | None = None
+    description: str = ""
+    auto_approve: bool = False
+    check_in_interval_s: int = 300
+    quarantine_max: int = 100
+
+
+class ProductBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    product: ProductFields
+
+
+@router.get("")
+def list_products(services: ServicesDep, actor: ActorDep) -> views.Json:
+    """All products of the account's organizations."""
+    with services.database.read() as connection:
+        found = actor.products(connection)
+    return {"products": [views.product(item, actor.organizations[item.organization_id]) for item in found]}
+
+
+@router.post("", status_code=201)
+def create_product(body: ProductBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Makes a product; its id is the one in its images."""
+    fields = service.NewProduct(**body.product.model_dump(exclude={"org"}))
+    wanted = body.product.org
+    if wanted is None:
+        owner = actor.only_organization(Permission.MANAGE_PRODUCTS)
+    else:
+        owner = actor.organization(wanted, Permission.MANAGE_PRODUCTS)
+    made = act(
+        services,
+        actor,
+        "product.create",
+        str(fields.id),
+        lambda connection, now_ms: service.create(connection, owner.id, fields, now_ms),
+        owner,
+    )
+    return {"product": views.product(made, owner)}
+
+
+@router.get("/{product}")
+def get_product(product: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """One product, by id or slug."""
+    found = product_for(services, actor, product, Permission.VIEW)
+    return {"product": views.product(found, actor.organizations[found.organization_id])}

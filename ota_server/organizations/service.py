@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for organizations and their teams. Who may call what is decided before: see `access`."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import Connection
+
+from ota_server.accounts import service as accounts
+from ota_server.accounts.models import Account
+from ota_server.accounts.service import clean_email
+from ota_server.accounts.store import add_audit
+from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.organizations import store
+from ota_server.organizations.models import Invitation, Member, Organization
+from ota_server.organizations.roles import Role
+
+INVITATIONS_MAX = 200
+"""Open ones of an organization."""
+
+
+def create(connection: Connection, name: str, account_id: int, now_ms: int, slug: str | None = None) -> Organization:
+    """Makes an organization whose first administrator is the account.
+
+    Raises:
+        Invalid: a field has no legal value.
+        Conflict: the slug is taken.
+    """
+    name = _clean_name(name)
+    slug = slug if slug is not None else _slug_of(name)
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", slug):
+        raise Invalid("a slug begins with a letter and has lower-case letters, digits and -", "slug")
+    if store.by_slug(connection, slug) is not None:
+        raise Conflict(f"there is an organization {slug} already")
+    made = store.add(connection, slug, name, now_ms)
+    store.add_member(connection, made.id, account_id, Role.ADMINISTRATOR, now_ms)
+    return made
+
+
+def add_administrator(connection: Connection, email: str, password_hash: str, organization: str, now_ms: int) -> str:
+    """Makes an account that administers an organization, which is made if there is none of this name.
+
+    For whoever runs the server: it asks nobody. Returns the account's first access token.
+
+    Raises:
+        Invalid: not an address, or not a name.
+        Conflict: the address has an account already.
+    """
+    account_id, token = accounts.create_account(connection, email, password_hash, now_ms)
+    name = _clean_name(organization)
+    existing = store.by_slug(connection, _slug_of(name))
+    if existing is None:
+        create(connection, name, account_id, now_ms)
+    else:
+        store.add_member(connection, existing.id, account_id, Role.ADMINISTRATOR, now_ms)
+    return token
+
+
+def rename(connection: Connection, organization: Organization, name: str) -> Organization:
+    """Its slug stays. Raises Invalid."""
+    name = _clean_name(name)
+    store.rename(connection, organization.id, name)
+    return Organization(organization.id, organization.slug, name, organization.created_ms)
+
+
+def invite(connection: Connection, organization: Organization, email: str, role: Role, by: str, now_ms: int) -> None:
+    """Lets whoever has the address join; a second invitation takes the place of the first.
+
+    Raises:
+        Invalid: not an address.
+        Conflict: a member already, or too many invitations are open.
+    """
+    email = clean_email(email)
+    if store.member(connection, organization.id, email) is not None:
+        raise Conflict(f"{email} is in the team already")
+    store.end_invitation(connection, organization.id, email)
+    if len(store.invitations_of(connection, organization.id)) >= INVITATIONS_MAX:
+        raise Conflict(f"{INVITATIONS_MAX} invitations are open: withdraw some first")
+    store.add_invitation(connection, organization.id, email, role, by, now_ms)
+
+
+def answer(connection: Connection, account: Account, slug: str, accepts: bool, now_ms: int) -> Invitation:
+    """Accepts or declines an invitation to the account's address, and says so in the audit log. Raises NotFound."""
+    open_ones = store.invitations_to(connection, account.email)
+    invitation = next((one for one in open_ones if one.organization.slug == slug), None)
+    if invitation is None:
+        raise NotFound(f"there is no invitation of {slug} to {account.email}")
+    organization_id = invitation.organization.id
+    store.end_invitation(connection, organization_id, account.email)
+    if accepts:
+        store.add_member(connection, organization_id, account.id, invitation.role, now_ms)
+    action = "invitation.accept" if accepts else "invitation.decline"
+    add_audit(connection, account.id, organization_id, action, account.email, invitation.role.value, now_ms)
+    return invitation
+
+
+def set_role(connection: Connection, organization: Organization, email: str, role: Role) -> None:
+    """Changes a member's role.
+
+    Raises:
+        NotFound: no such member.
+        Conflict: nobody would be administrator any more.
+    """
+    found = _member(connection, organization, email)
+    if role is not Role.ADMINISTRATOR:
+        _check_another_administrator(connection, organization, found)
+    store.set_role(connection, organization.id, found.account_id, role)
+
+
+def remove(connection: Connection, organization: Organization, email: str) -> None:
+    """Takes a member out of the team, or withdraws an invitation.
+
+    Raises:
+        NotFound: neither member nor invited.
+        Conflict: nobody would be administrator any more.
+    """
+    email = email.strip().lower()
+    if any(one.email == email for one in store.invitations_of(connection, organization.id)):
+        store.end_invitation(connection, organization.id, email)
+        return
+    found = _member(connection, organization, email)
+    _check_another_administrator(connection, organization, found)
+    store.remove_member(connection, organization.id, found.account_id)
+
+
+def _member(connection: Connection, organization: Organization, email: str) -> Member:
+    found = store.member(connection, organization.id, email.strip().lower())
+    if found is None:
+        raise NotFound(f"{email} is not in the team of {organization.name}")
+    return found
+
+
+def _check_another_administrator(connection: Connection, organization: Organization, found: Member) -> None:
+    if found.role is Role.ADMINISTRATOR and store.administrators(connection, organization.id) == 1:
+        raise Conflict(f"{found.email} is the last administrator: make another member administrator first")
+
+
+def _slug_of(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]
+
+
+def _clean_name(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise Invalid("a name has 1 to 100 characters", "name")
+    return name

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every route, tried as every kind of actor. A route that is not in the table below fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from sqlalchemy import Connection
+from starlette.routing import Mount, Route
+
+from ota_server.accounts import service as accounts
+from ota_server.accounts import store as accounts_store
+from ota_server.api.manage import ROUTERS
+from ota_server.organizations import store
+from ota_server.organizations.roles import PERMISSIONS, Permission, Role
+from ota_server.organizations.service import add_administrator
+from tests.ota_server import keys
+from tests.ota_server.conftest import EMAIL, ORGANIZATION, HandClock, Server, make_settings, run_server
+
+ORG = "warm-rooms"
+PRODUCT = f"/products/{keys.PRODUCT}"
+DEVICE = "0123456789abcdef01234567"
+STAGES = [{"percent": 100, "min_confirmed": 1, "max_failures": 0}]
+P = Permission
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that succeeds, or fails for what it asks, when an administrator makes it.
+
+    Attributes:
+        needs: None where any account may.
+        own: whether the account may do it to itself whatever its role.
+    """
+
+    needs: Permission | None
+    path: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def _json(**fields: Any) -> dict[str, Any]:
+    return {"json": fields}
+
+
+CALLS = {
+    "GET /user": Call(None, "/user"),
+    "GET /user/invitations": Call(None, "/user/invitations"),
+    "POST /user/invitations/{organization}": Call(None, "/user/invitations/none", _json(accept=True)),
+    "GET /orgs": Call(None, "/orgs"),
+    "POST /orgs": Call(None, "/orgs", _json(organization={"name": "Cold Rooms"})),
+    "GET /products": Call(None, "/products"),
+    "GET /orgs/{organization}": Call(P.VIEW, f"/orgs/{ORG}"),
+    "PUT /orgs/{organization}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}", _json(name=ORGANIZATION)),
+    "GET /orgs/{organization}/products": Call(P.VIEW, f"/orgs/{ORG}/products"),
+    "GET /orgs/{organization}/audit": Call(P.AUDIT, f"/orgs/{ORG}/audit"),
+    "GET /orgs/{organization}/team": Call(P.VIEW, f"/orgs/{ORG}/team"),
+    "POST /orgs/{organization}/team": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team", _json(username="new@example.com")),
+    "POST /orgs/{organization}/team/{username}": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support")
+    ),
+    "PUT /orgs/{organization}/team/{username}": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support")
+    ),
+    "DELETE /orgs/{organization}/team/{username}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team/new@example.com"),
+    "POST /products": Call(P.MANAGE_PRODUCTS, "/products", _json(product={"id": 7, "name": "Seven", "org": ORG})),
+    "GET /products/{product}": Call(P.VIEW, PRODUCT),
+    "GET /products/{product}/team": Call(P.VIEW, f"{PRODUCT}/team"),
+    "POST /products/{product}/team": Call(P.MANAGE_TEAM, f"{PRODUCT}/team", _json(username="new@example.com")),
+    "POST /products/{product}/team/{username}": Call(
+        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support")
+    ),
+    "PUT /products/{product}/team/{username}": Call(
+        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support")
+    ),
+    "DELETE /products/{product}/team/{username}": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/new@example.com"),
+    "GET /products/{product}/devices": Call(P.VIEW, f"{PRODUCT}/devices"),
+    "POST /products/{product}/devices": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices", _json(id=DEVICE)),
+    "GET /products/{product}/devices/{device}": Call(P.VIEW, f"{PRODUCT}/devices/{DEVICE}"),
+    "PUT /products/{product}/devices/{device}": Call(
+        P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(name="kitchen")
+    ),
+    "PUT /products/{product}/devices/{device} development": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(development=True)
+    ),
+    "PUT /products/{product}/devices/{device} lock": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(name="kitchen", desired_firmware_version=None)
+    ),
+    "DELETE /products/{product}/devices/{device}": Call(
+        P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(deny=True)
+    ),
+    "POST /products/{product}/devices/{device}/approve": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/approve"),
+    "GET /products/{product}/firmware": Call(P.VIEW, f"{PRODUCT}/firmware"),
+    "POST /products/{product}/firmware": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware", {"files": {"file": ("firmware.bin", keys.image(1).raw)}}
+    ),
+    "PUT /products/{product}/firmware/release": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/release", _json(version=1)
+    ),
+    "GET /products/{product}/firmware/{version}": Call(P.VIEW, f"{PRODUCT}/firmware/1"),
+    "GET /products/{product}/firmware/{version}/binary": Call(P.VIEW, f"{PRODUCT}/firmware/1/binary?platform_id=6"),
+    "GET /products/{product}/patches": Call(P.VIEW, f"{PRODUCT}/patches"),
+    "GET /products/{product}/rollouts": Call(P.VIEW, f"{PRODUCT}/rollouts"),
+    "POST /products/{product}/rollouts": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts", _json(version=1, stages=STAGES)
+    ),
+    "GET /products/{product}/rollouts/{rollout}": Call(P.VIEW, f"{PRODUCT}/rollouts/1"),
+    **{
+        f"POST /products/{{product}}/rollouts/{{rollout}}/{verb}": Call(
+            P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts/1/{verb}"
+        )
+        for verb in ("start", "pause", "resume", "abort")
+    },
+}
+
+PAGES = {
+    "GET /": None,
+    "POST /sign-out": None,
+    "POST /invitations/{organization}": None,
+    "GET /products/{product}": P.VIEW,
+    "GET /products/{product}/devices": P.VIEW,
+    "GET /products/{product}/devices/{device}": P.VIEW,
+    "POST /products/{product}/devices/{device}/approve": P.MANAGE_DEVICES,
+    "GET /products/{product}/releases": P.VIEW,
+    "GET /products/{product}/rollouts": P.VIEW,
+    "GET /products/{product}/rollouts/{rollout:int}": P.VIEW,
+    "POST /products/{product}/rollouts/{rollout:int}/{verb}": P.CONTROL_FIRMWARE,
+    "GET /products/{product}/live/{view}": P.VIEW,
+    "GET /products/{product}/live/{view}/{name}": P.VIEW,
+}
+PUBLIC_PAGES = {"GET /sign-in", "POST /sign-in"}
+
+
+@dataclass(frozen=True)
+class World:
+    """A server with a product of one organization, an account of each role, and a stranger who administers another."""
+
+    server: Server
+    tokens: dict[Role, str]
+    stranger: str
+
+    def call(self, name: str, token: str | None) -> int:
+        method, call = name.split()[0], CALLS[name]
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        return self.server.client.request(method, f"/v1{call.path}", headers=headers, **call.arguments).status_code
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    for server in run_server(make_settings(tmp_path_factory.mktemp("world") / "server"), HandClock()):
+        server.product()
+        server.publish(keys.image(1))
+        server.api("POST", f"{PRODUCT}/devices", json={"id": DEVICE})
+        server.rollout(1)
+        database = server.services.database
+        tokens = {Role.ADMINISTRATOR: server.token}
+        for role in (Role.DEVELOPER, Role.SUPPORT, Role.VIEW_ONLY):
+            tokens[role] = database.write(partial(_add_member, role))
+        stranger = database.write(lambda c: add_administrator(c, "stranger@example.com", "-", "Strangers", 0))
+        yield World(server, tokens, stranger)
+
+
+def _add_member(role: Role, connection: Connection) -> str:
+    account_id, token = accounts.create_account(connection, f"{role.value}@example.com", "-", 0)
+    store.add_member(connection, 1, account_id, role, 0)
+    return token
+
+
+def test_every_route_of_the_api_is_in_the_table(world: World) -> None:
+    routes = {
+        f"{method} {route.path}"
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    assert routes == {" ".join(name.split()[:2]) for name in CALLS}
+    described = world.server.client.get("/v1/openapi.json").json()["paths"]
+    assert routes == {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
+
+
+def test_every_page_is_in_the_table(world: World) -> None:
+    mounted = world.server.client.app.routes[-1]  # type: ignore[attr-defined]
+    assert isinstance(mounted, Mount)
+    pages = {
+        f"{method} {route.path}"
+        for route in mounted.routes
+        if isinstance(route, Route)
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+    assert pages == set(PAGES) | PUBLIC_PAGES
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_nobody_is_let_in_without_a_token(world: World, name: str) -> None:
+    assert world.call(name, None) == 401
+    assert world.call(name, "0" * 40) == 401
+
+
+@pytest.mark.parametrize("name", [name for name, call in CALLS.items() if call.needs is not None])
+def test_another_organization_is_not_even_there(world: World, name: str) -> None:
+    assert world.call(name, world.stranger) == 404
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("name", CALLS)
+def test_a_role_may_do_what_its_permissions_say(world: World, name: str, role: Role) -> None:
+    needs = CALLS[name].needs
+    status = world.call(name, world.tokens[role])
+    if needs is None or needs in PERMISSIONS[role]:
+        assert status not in (401, 403, 405, 422, 500)
+    else:
+        assert status == 403
+
+
+def test_lists_of_a_stranger_are_empty(world: World) -> None:
+    headers = {"authorization": f"Bearer {world.stranger}"}
+    found = world.server.client.get("/v1/products", headers=headers).json()
+    assert found == {"products": []}
+    organizations = world.server.client.get("/v1/orgs", headers=headers).json()["organizations"]
+    assert "strangers" in [one["slug"] for one in organizations]
+    assert ORG not in [one["slug"] for one in organizations]
+
+
+# The pages
+
+
+def _filled(path: str) -> str:
+    for part, value in (
+        ("{product}", "thermostat"),
+        ("{organization}", "none"),
+        ("{device}", DEVICE),
+        ("{rollout:int}", "1"),
+        ("{verb}", "pause"),
+        ("{view}", "overview"),
+        ("{name}", "x"),
+    ):
+        path = path.replace(part, value)
+    return path
+
+
+def _signed_in(world: World, email: str) -> tuple[dict[str, str], str]:
+    """The cookie of somebody, and the form token that goes with it."""
+    database, now_ms = world.server.services.database, world.server.clock.now_ms()
+    with database.read() as connection:
+        account = accounts_store.by_email(connection, email)
+    assert account is not None
+    cookie = database.write(lambda c: accounts.sign_in(c, account, now_ms))
+    with database.read() as connection:
+        session = accounts.web_session(connection, cookie, now_ms)
+    assert session is not None
+    return {"cookie": f"muster_session={cookie}"}, session.form_token
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_ask_who_is_not_signed_in(world: World, page: str) -> None:
+    method, path = page.split()
+    response = world.server.client.request(method, _filled(path), follow_redirects=False)
+    assert response.status_code == 303
+    assert response.headers["location"].startswith("/sign-in")
+
+
+@pytest.mark.parametrize("page", [page for page, needs in PAGES.items() if needs is not None])
+def test_pages_of_another_organization_are_not_there(world: World, page: str) -> None:
+    method, path = page.split()
+    headers, form_token = _signed_in(world, "stranger@example.com")
+    data = {"form_token": form_token} if method == "POST" else None
+    response = world.server.client.request(method, _filled(path), headers=headers, data=data, follow_redirects=False)
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("page", [page for page, needs in PAGES.items() if needs is not None and "live" not in page])
+def test_pages_do_what_a_role_may_do(world: World, page: str, role: Role) -> None:
+    method, path = page.split()
+    email = EMAIL if role is Role.ADMINISTRATOR else f"{role.value}@example.com"
+    headers, form_token = _signed_in(world, email)
+    data = {"form_token": form_token} if method == "POST" else None
+    response = world.server.client.request(method, _filled(path), headers=headers, data=data, follow_redirects=False)
+    if PAGES[page] in PERMISSIONS[role]:
+        assert response.status_code not in (401, 403, 500)
+    else:
+        assert response.status_code == 403
