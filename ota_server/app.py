@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from ota_server.api import device, manage
+from ota_server.api import device, manage, oauth
 from ota_server.clock import Clock
 from ota_server.dashboard.pages import Dashboard
 from ota_server.services import Services, open_services
@@ -29,6 +29,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Starlette:
     app = Starlette(
         routes=[
             Mount("/device/v1", routes=device.routes(services)),
+            *oauth.routes(services),
             Mount("/v1", app=manage.make_app(services)),
             Mount("/", app=Dashboard(services).app()),
         ],

@@ -43,6 +43,13 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     help="A key set to keep; may be given again. [default: those given before, else the development key set]",
 )
 @click.option("--secure-cookie", is_flag=True, help="The sign-in cookie is for HTTPS only (behind a TLS proxy).")
+@click.option(
+    "--password-client",
+    "password_clients",
+    multiple=True,
+    metavar="ID",
+    help="An OAuth client that may ask for people's passwords; may be given again. Particle's: CLI2, particle-api.",
+)
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
 @click.option("--email", help="With --init: the account's address.")
 @click.option(
@@ -60,6 +67,7 @@ def serve(
     online_key: Path | None,
     keysets: tuple[Path, ...],
     secure_cookie: bool,
+    password_clients: tuple[str, ...],
     init: bool,
     email: str | None,
     organization: str,
@@ -67,7 +75,9 @@ def serve(
     as_json: bool,
 ) -> None:
     """Run the update server with its dashboard."""
-    settings = Settings(data or data_folder() / "server", online_key, keysets, secure_cookie)
+    settings = Settings(
+        data or data_folder() / "server", online_key, keysets, secure_cookie, password_clients=password_clients
+    )
     if init:
         _init(settings, email, organization, password_stdin, as_json)
     else:

@@ -27,6 +27,7 @@ class Settings:
         is_secure_cookie: whether the sign-in cookie is for HTTPS only.
         request_timeout_s: how long a device's request may take to arrive.
         keep_telemetry_days: how long logs and events are kept.
+        password_clients: OAuth clients that may ask for people's passwords (the password grant).
     """
 
     data_dir: Path
@@ -35,6 +36,7 @@ class Settings:
     is_secure_cookie: bool = False
     request_timeout_s: float = 10.0
     keep_telemetry_days: int = 90
+    password_clients: tuple[str, ...] = ()
 
     @property
     def database_path(self) -> Path:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts, tokens, sign-in sessions and the audit trail."""
+"""Accounts, tokens, sign-in sessions and the audit log."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts of people, their tokens and sign-in sessions, and the audit trail."""
+"""Accounts of people, their tokens and sign-in sessions, and the audit log."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ tokens = Table(
     Column("id", Integer, primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
     Column("token_hash", LargeBinary(32), nullable=False, unique=True),
+    Column("prefix", String(8), nullable=False),
     Column("label", String(100), nullable=False),
+    Column("client", String(64), nullable=False),
     Column("created_ms", Integer, nullable=False),
+    Column("expires_ms", Integer, nullable=True),
+    Index("ix_tokens_account_id", "account_id"),
 )
 
 web_sessions = Table(
@@ -60,6 +64,26 @@ class Account:
     email: str
     password_hash: str
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token as it is kept: nobody can tell it again.
+
+    Attributes:
+        prefix: its first characters, to know it by.
+        label: what it is for, in its owner's words.
+        client: the OAuth client that asked for it; empty for Muster's own commands.
+        expires_ms: None for never.
+    """
+
+    id: int
+    account_id: int
+    prefix: str
+    label: str
+    client: str
+    created_ms: int
+    expires_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

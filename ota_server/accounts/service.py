@@ -13,12 +13,16 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection
 
 from ota_server.accounts import store
-from ota_server.accounts.models import Account, WebSession
-from ota_server.errors import Conflict, Invalid, TooMany, Unauthorized
+from ota_server.accounts.models import Account, Token, WebSession
+from ota_server.errors import Conflict, Invalid, NotFound, TooMany, Unauthorized
 
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1000
 SIGN_IN_HOURS = 12
+TOKENS_MAX = 200
+TOKEN_LASTS_MAX_S = 10 * 365 * 24 * 3600
+HASHES_AT_ONCE = 2
+"""Each takes 64 MiB and a tenth of a second: many at once would be an attack."""
 SIGN_IN_FAILURES_MAX = 10
 SIGN_IN_WINDOW_MS = 5 * 60 * 1000
 
@@ -32,13 +36,15 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4, type=Type.ID)
         self._decoy = ""
         self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(HASHES_AT_ONCE)
         self._failures: dict[str, list[int]] = {}
 
     def hash(self, password: str) -> str:
         """Raises Invalid for a password that is too short or too long."""
         if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
             raise Invalid(f"a password has {PASSWORD_MIN} to {PASSWORD_MAX} characters", "password")
-        return self._hasher.hash(password)
+        with self._turns:
+            return self._hasher.hash(password)
 
     def check(self, account: Account | None, email: str, password: str, now_ms: int) -> Account:
         """The account, if the password is its own.
@@ -54,7 +60,7 @@ class Passwords:
             # An unknown address costs as much time as a wrong password, so it tells nothing.
             self._decoy = self._decoy or self._hasher.hash(secrets.token_hex(16))
         try:
-            self._hasher.verify(self._decoy if account is None else account.password_hash, password[:PASSWORD_MAX])
+            self._verify(self._decoy if account is None else account.password_hash, password[:PASSWORD_MAX])
         except (VerificationError, InvalidHashError):
             account = None
         if account is None:
@@ -64,6 +70,10 @@ class Passwords:
                 self._failures[email] = [*recent, now_ms]
             raise Unauthorized("wrong address or password")
         return account
+
+    def _verify(self, password_hash: str, password: str) -> None:
+        with self._turns:
+            self._hasher.verify(password_hash, password)
 
 
 def create_account(connection: Connection, email: str, password_hash: str, now_ms: int) -> tuple[int, str]:
@@ -80,19 +90,55 @@ def create_account(connection: Connection, email: str, password_hash: str, now_m
     return account_id, add_token(connection, account_id, "first", now_ms)
 
 
-def add_token(connection: Connection, account_id: int, label: str, now_ms: int) -> str:
-    """Makes an access token: 40 random hexadecimal digits, of which only the SHA-256 is kept."""
+def add_token(
+    connection: Connection, account_id: int, label: str, now_ms: int, lasts_s: int | None = None, client: str = ""
+) -> str:
+    """Makes an access token: 40 random hexadecimal digits, of which only the SHA-256 is kept.
+
+    `lasts_s`: None for a token that does not expire.
+
+    Raises:
+        Invalid: no such label, or it would last longer than TOKEN_LASTS_MAX_S.
+        Conflict: the account has TOKENS_MAX tokens.
+    """
+    label = label.strip()
+    if not 1 <= len(label) <= 100 or not label.isprintable():
+        raise Invalid("a token's name has 1 to 100 characters", "label")
+    if lasts_s is not None and not 1 <= lasts_s <= TOKEN_LASTS_MAX_S:
+        raise Invalid(f"a token lasts 1 to {TOKEN_LASTS_MAX_S} seconds", "expires_in")
+    if len(store.tokens_of(connection, account_id, now_ms)) >= TOKENS_MAX:
+        raise Conflict(f"this account has {TOKENS_MAX} access tokens: revoke some first")
     token = secrets.token_hex(20)
-    store.add_token(connection, account_id, _hash(token), label, now_ms)
+    expires_ms = None if lasts_s is None else now_ms + 1000 * lasts_s
+    store.add_token(connection, Token(0, account_id, token[:6], label, client, now_ms, expires_ms), _hash(token))
     return token
 
 
-def account_of_token(connection: Connection, token: str) -> Account:
-    """Raises Unauthorized."""
-    account = store.by_token(connection, _hash(token)) if _TOKEN.fullmatch(token) else None
-    if account is None:
+def holder_of_token(connection: Connection, token: str, now_ms: int) -> tuple[Account, Token]:
+    """Whose token it is. Raises Unauthorized."""
+    found = store.by_token(connection, _hash(token), now_ms) if _TOKEN.fullmatch(token) else None
+    if found is None:
         raise Unauthorized("this access token is not valid")
-    return account
+    return found
+
+
+def revoke(connection: Connection, token: str, now_ms: int) -> None:
+    """Ends a token; whoever knows it may. Raises NotFound."""
+    try:
+        _, found = holder_of_token(connection, token, now_ms)
+    except Unauthorized as error:
+        raise NotFound("there is no such access token") from error
+    store.end_token(connection, found.id)
+
+
+def revoke_own(connection: Connection, account: Account, token_id: int, now_ms: int) -> Token:
+    """Ends a token of the account by its number. Raises NotFound."""
+    own = store.tokens_of(connection, account.id, now_ms)
+    found = next((one for one in own if one.id == token_id), None)
+    if found is None:
+        raise NotFound("there is no such access token")
+    store.end_token(connection, found.id)
+    return found
 
 
 def sign_in(connection: Connection, account: Account, now_ms: int) -> str:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from dataclasses import fields
 
-from ota_server.accounts.models import Account, AuditLine, WebSession, accounts, audit, tokens, web_sessions
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
 
+from ota_server.accounts.models import Account, AuditLine, Token, WebSession, accounts, audit, tokens, web_sessions
+
+_TOKEN = tuple(tokens.c[field.name] for field in fields(Token))
 _ACCOUNT = (accounts.c.id, accounts.c.email, accounts.c.password_hash, accounts.c.created_ms)
 
 
@@ -15,11 +18,18 @@ def by_email(connection: Connection, email: str) -> Account | None:
     return None if row is None else Account(*row)
 
 
-def by_token(connection: Connection, token_hash: bytes) -> Account | None:
+def by_token(connection: Connection, token_hash: bytes, now_ms: int) -> tuple[Account, Token] | None:
+    """A token that has not expired, and whose it is."""
     row = connection.execute(
-        select(*_ACCOUNT).join(tokens, tokens.c.account_id == accounts.c.id).where(tokens.c.token_hash == token_hash)
+        select(*_ACCOUNT, *_TOKEN)
+        .join(tokens, tokens.c.account_id == accounts.c.id)
+        .where(tokens.c.token_hash == token_hash, _lasts(now_ms))
     ).first()
-    return None if row is None else Account(*row)
+    return None if row is None else (Account(*row[:4]), Token(*row[4:]))
+
+
+def _lasts(now_ms: int) -> ColumnElement[bool]:
+    return or_(tokens.c.expires_ms.is_(None), tokens.c.expires_ms > now_ms)
 
 
 def add_account(connection: Connection, email: str, password_hash: str, now_ms: int) -> int:
@@ -30,10 +40,28 @@ def add_account(connection: Connection, email: str, password_hash: str, now_ms: 
     return int(key[0])
 
 
-def add_token(connection: Connection, account_id: int, token_hash: bytes, label: str, now_ms: int) -> None:
-    connection.execute(
-        insert(tokens).values(account_id=account_id, token_hash=token_hash, label=label, created_ms=now_ms)
+def add_token(connection: Connection, token: Token, token_hash: bytes) -> int:
+    """Its `id` is not looked at; returns the real one."""
+    values = {field.name: getattr(token, field.name) for field in fields(Token) if field.name != "id"}
+    key = connection.execute(insert(tokens).values(token_hash=token_hash, **values)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def tokens_of(connection: Connection, account_id: int, now_ms: int) -> list[Token]:
+    """Those that have not expired, newest first."""
+    rows = connection.execute(
+        select(*_TOKEN).where(tokens.c.account_id == account_id, _lasts(now_ms)).order_by(tokens.c.id.desc())
     )
+    return [Token(*row) for row in rows]
+
+
+def end_token(connection: Connection, token_id: int) -> None:
+    connection.execute(delete(tokens).where(tokens.c.id == token_id))
+
+
+def end_tokens(connection: Connection, account_id: int) -> None:
+    connection.execute(delete(tokens).where(tokens.c.account_id == account_id))
 
 
 def add_web_session(
@@ -60,7 +88,9 @@ def end_web_session(connection: Connection, cookie_hash: bytes) -> None:
 
 
 def end_expired(connection: Connection, now_ms: int) -> None:
+    """Forgets sign-ins and tokens that have expired."""
     connection.execute(delete(web_sessions).where(web_sessions.c.expires_ms <= now_ms))
+    connection.execute(delete(tokens).where(tokens.c.expires_ms <= now_ms))
 
 
 def add_audit(

@@ -37,7 +37,8 @@ def actor_of_request(request: Request, services: ServicesDep) -> Actor:
     if scheme.lower() != "bearer":
         raise Unauthorized("send an access token: Authorization: Bearer TOKEN")
     with services.database.read() as connection:
-        return actor_of(connection, accounts.account_of_token(connection, token.strip()))
+        account, held = accounts.holder_of_token(connection, token.strip(), services.clock.now_ms())
+        return actor_of(connection, account, held)
 
 
 ActorDep = Annotated[Actor, Depends(actor_of_request)]

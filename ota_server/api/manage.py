@@ -8,7 +8,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ota_server.api import manage_devices, manage_organizations, manage_products, manage_releases, manage_rollouts
+from ota_server.api import (
+    manage_accounts,
+    manage_devices,
+    manage_organizations,
+    manage_products,
+    manage_releases,
+    manage_rollouts,
+)
 from ota_server.api.body import BodyLimit
 from ota_server.errors import ServerError, TooMany
 from ota_server.releases.service import ELF_SIZE_MAX, IMAGE_SIZE_MAX
@@ -18,9 +25,8 @@ from ota_server.storage.database import Overloaded
 UPLOAD_SIZE_MAX = ELF_SIZE_MAX + 2 * IMAGE_SIZE_MAX
 
 
-ROUTERS = tuple(
-    part.router for part in (manage_organizations, manage_products, manage_devices, manage_releases, manage_rollouts)
-)
+PARTS = (manage_accounts, manage_organizations, manage_products, manage_devices, manage_releases, manage_rollouts)
+ROUTERS = tuple(part.router for part in PARTS)
 
 
 def make_app(services: Services) -> FastAPI:

@@ -37,13 +37,17 @@ class ImportBody(BaseModel):
 
 
 class DeviceChanges(BaseModel):
-    """What is left out stays as it is; a desired version of null unlocks."""
+    """What is left out stays as it is; a desired version of null unlocks.
+
+    Particle's tools send `flash` with it: at once, or at the next handshake? Here it is always the next check-in.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str | None = None
     development: bool | None = None
     desired_firmware_version: Annotated[int | None, Field(ge=1, le=65_534)] = None
+    flash: bool | None = None
 
 
 class Approval(BaseModel):

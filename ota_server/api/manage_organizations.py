@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts and organizations in the management API: who one is, teams, invitations, the audit log."""
+"""Organizations in the management API: teams and the audit log."""
 
 from __future__ import annotations
 
@@ -41,46 +41,14 @@ class NameBody(BaseModel):
 
 
 class InvitationBody(BaseModel):
-    """Whom to invite. Particle's tools leave the role out where they mean an administrator."""
+    """Whom to invite. Particle's SDK cannot say a role: then it is one that does the work and leaves the team alone."""
 
     username: Annotated[str, Field(max_length=200)]
-    role: str = Role.ADMINISTRATOR.label
+    role: str = Role.DEVELOPER.label
 
 
 class RoleBody(BaseModel):
     role: str
-
-
-class AnswerBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    accept: bool
-
-
-# The account
-
-
-@router.get("/user")
-def get_user(actor: ActorDep) -> views.Json:
-    """Whose token it is."""
-    return {"username": actor.email, "subscription_ids": [], "account_info": {}, "mfa": {"enabled": False}}
-
-
-@router.get("/user/invitations")
-def list_invitations(services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Organizations that would like the account in their team."""
-    with services.database.read() as connection:
-        return {"invitations": [views.invitation(one) for one in store.invitations_to(connection, actor.email)]}
-
-
-@router.post("/user/invitations/{organization}")
-def answer_invitation(organization: str, body: AnswerBody, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Accepts or declines."""
-    now_ms = services.clock.now_ms()
-    found = services.database.write(
-        lambda connection: service.answer(connection, actor.account, organization, body.accept, now_ms)
-    )
-    return {"ok": True, "invitation": views.invitation(found)}
 
 
 # Organizations

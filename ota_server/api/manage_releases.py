@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.devices import store as devices
-from ota_server.errors import NotFound, TooLarge
+from ota_server.errors import Invalid, NotFound, TooLarge
 from ota_server.organizations.roles import Permission
 from ota_server.products import store as products_store
 from ota_server.products.models import Product
@@ -105,18 +105,24 @@ def get_release(product: str, version: int, services: ServicesDep, actor: ActorD
 
 @router.get("/firmware/{version}/binary")
 def get_binary(
-    product: str, version: int, services: ServicesDep, actor: ActorDep, platform_id: Annotated[int, Query()]
+    product: str,
+    version: int,
+    services: ServicesDep,
+    actor: ActorDep,
+    platform_id: Annotated[int | None, Query()] = None,
 ) -> Response:
-    """The image of one platform."""
+    """The image of one platform; which one need be said only where there are several."""
     with services.database.read() as connection:
         found = actor.product(connection, product, Permission.VIEW)
-        images = store.images_of_product(connection, found.id)
-    for image in images:
-        if (image.version, image.platform_id) == (version, platform_id):
-            raw = services.kept.get(image.blob)
-            if raw is not None:
-                return Response(raw, media_type="application/octet-stream")
-    raise NotFound(f"release {version} has no image for platform {platform_id}")
+        images = [one for one in store.images_of_product(connection, found.id) if one.version == version]
+    if platform_id is not None:
+        images = [one for one in images if one.platform_id == platform_id]
+    if len(images) > 1:
+        raise Invalid(f"say which: {', '.join(str(one.platform_id) for one in images)}", "platform_id")
+    raw = services.kept.get(images[0].blob) if images else None
+    if raw is None:
+        raise NotFound(f"release {version} has no such image")
+    return Response(raw, media_type="application/octet-stream")
 
 
 @router.get("/patches")

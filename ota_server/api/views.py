@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from muster.layout import platform_name
-from ota_server.accounts.models import AuditLine
+from ota_server.accounts.models import AuditLine, Token
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.service import fingerprint
 from ota_server.organizations.models import Invitation, Member, Organization
@@ -30,6 +30,17 @@ def time(at_ms: int | None) -> str | None:
     if at_ms is None:
         return None
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def token(item: Token) -> Json:
+    return {
+        "id": item.id,
+        "token": f"{item.prefix}...",
+        "label": item.label,
+        "client": item.client,
+        "created_at": time(item.created_ms),
+        "expires_at": time(item.expires_ms),
+    }
 
 
 def organization(item: Organization, role: Role) -> Json:

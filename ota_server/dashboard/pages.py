@@ -302,7 +302,7 @@ class Dashboard:
     async def _act(
         self, session: Visitor, product: Product, action: str, subject: str, work: Callable[[Connection], None]
     ) -> None:
-        """Writes something with its line in the audit trail, and tells who watches."""
+        """Writes something with its line in the audit log, and tells who watches."""
         now_ms = self._now_ms()
 
         def write(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ota_server.accounts.models import Account
+from ota_server.accounts.models import Account, Token
 from ota_server.errors import Forbidden, Invalid, NotFound
 from ota_server.organizations import store
 from ota_server.organizations.models import Organization
@@ -29,11 +29,13 @@ class Actor:
         account: whose token or sign-in came with the request.
         organizations: the account's organizations, by id.
         roles: its role in each.
+        token: the access token that came with the request; None for a sign-in.
     """
 
     account: Account
     organizations: Mapping[int, Organization]
     roles: Mapping[int, Role]
+    token: Token | None = None
 
     @property
     def email(self) -> str:
@@ -95,7 +97,7 @@ class Actor:
             raise Forbidden(f"your role is {role}; this needs {' or '.join(needed)}")
 
 
-def actor_of(connection: Connection, account: Account) -> Actor:
+def actor_of(connection: Connection, account: Account, token: Token | None = None) -> Actor:
     """The account with its organizations as they are now."""
     found = store.of_account(connection, account.id)
-    return Actor(account, {one.id: one for one, _ in found}, {one.id: role for one, role in found})
+    return Actor(account, {one.id: one for one, _ in found}, {one.id: role for one, role in found}, token)

@@ -179,7 +179,7 @@ def test_routine_check_in_of_a_settled_device_is_answered_with_nothing(stocked: 
     assert answer.to_bytes() == b"\xa0"
 
 
-def test_every_change_is_in_the_audit_trail(stocked: Server) -> None:
+def test_every_change_is_in_the_audit_log(stocked: Server) -> None:
     rollout = stocked.rollout(2)
     stocked.api("POST", f"/products/{keys.PRODUCT}/rollouts/{rollout}/pause")
     actions = [(line["action"], line["by"]) for line in stocked.api("GET", "/orgs/warm-rooms/audit")["audit"]]

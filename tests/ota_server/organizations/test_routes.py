@@ -35,12 +35,13 @@ class Call:
 
     Attributes:
         needs: None where any account may.
-        own: whether the account may do it to itself whatever its role.
+        ends_token: whether the token of the request is none afterwards.
     """
 
     needs: Permission | None
     path: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    ends_token: bool = False
 
 
 def _json(**fields: Any) -> dict[str, Any]:
@@ -48,6 +49,12 @@ def _json(**fields: Any) -> dict[str, Any]:
 
 
 CALLS = {
+    "GET /access_tokens": Call(None, "/access_tokens"),
+    "POST /access_tokens": Call(None, "/access_tokens", _json(label="ci")),
+    "GET /access_tokens/current": Call(None, "/access_tokens/current"),
+    "DELETE /access_tokens/current": Call(None, "/access_tokens/current", ends_token=True),
+    "DELETE /access_tokens": Call(None, "/access_tokens", ends_token=True),
+    "DELETE /access_tokens/id/{number}": Call(None, "/access_tokens/id/0"),
     "GET /user": Call(None, "/user"),
     "GET /user/invitations": Call(None, "/user/invitations"),
     "POST /user/invitations/{organization}": Call(None, "/user/invitations/none", _json(accept=True)),
@@ -117,6 +124,9 @@ CALLS = {
     },
 }
 
+PUBLIC_CALLS = {"DELETE /access_tokens/{token}"}
+"""Whoever knows the token may end it."""
+
 PAGES = {
     "GET /": None,
     "POST /sign-out": None,
@@ -178,7 +188,7 @@ def test_every_route_of_the_api_is_in_the_table(world: World) -> None:
         if isinstance(route, APIRoute)
         for method in route.methods or ()
     }
-    assert routes == {" ".join(name.split()[:2]) for name in CALLS}
+    assert routes == {" ".join(name.split()[:2]) for name in CALLS} | PUBLIC_CALLS
     described = world.server.client.get("/v1/openapi.json").json()["paths"]
     assert routes == {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
 
@@ -210,8 +220,11 @@ def test_another_organization_is_not_even_there(world: World, name: str) -> None
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("name", CALLS)
 def test_a_role_may_do_what_its_permissions_say(world: World, name: str, role: Role) -> None:
-    needs = CALLS[name].needs
-    status = world.call(name, world.tokens[role])
+    needs, token = CALLS[name].needs, world.tokens[role]
+    if CALLS[name].ends_token:
+        email = f"{role.value}-{len(name)}@example.com"
+        token = world.server.services.database.write(lambda c: accounts.create_account(c, email, "-", 0))[1]
+    status = world.call(name, token)
     if needs is None or needs in PERMISSIONS[role]:
         assert status not in (401, 403, 405, 422, 500)
     else:

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts in the management API: who one is, access tokens, invitations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+
+from ota_server.accounts import service as accounts
+from ota_server.accounts import store as accounts_store
+from ota_server.api import views
+from ota_server.api.context import ActorDep, ServicesDep, act
+from ota_server.organizations import service, store
+
+router = APIRouter()
+
+
+class TokenBody(BaseModel):
+    """A token to be made. `expires_in`: seconds; without it the token lasts until it is revoked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str
+    expires_in: Annotated[int | None, Field(ge=1)] = None
+
+
+class AnswerBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    accept: bool
+
+
+@router.get("/user")
+def get_user(actor: ActorDep) -> views.Json:
+    """Whose token it is."""
+    return {"username": actor.email, "subscription_ids": [], "account_info": {}, "mfa": {"enabled": False}}
+
+
+@router.get("/user/invitations")
+def list_invitations(services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Organizations that would like the account in their team."""
+    with services.database.read() as connection:
+        return {"invitations": [views.invitation(one) for one in store.invitations_to(connection, actor.email)]}
+
+
+@router.post("/user/invitations/{organization}")
+def answer_invitation(organization: str, body: AnswerBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Accepts or declines."""
+    now_ms = services.clock.now_ms()
+    found = services.database.write(
+        lambda connection: service.answer(connection, actor.account, organization, body.accept, now_ms)
+    )
+    return {"ok": True, "invitation": views.invitation(found)}
+
+
+# Access tokens
+
+
+@router.get("/access_tokens")
+def list_tokens(services: ServicesDep, actor: ActorDep) -> list[views.Json]:
+    """The account's tokens, by name and first characters: the server itself does not know the rest."""
+    with services.database.read() as connection:
+        found = accounts_store.tokens_of(connection, actor.account.id, services.clock.now_ms())
+    return [views.token(one) for one in found]
+
+
+@router.post("/access_tokens", status_code=201)
+def create_token(body: TokenBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Makes a token, which is told only here."""
+    made = act(
+        services,
+        actor,
+        "token.create",
+        body.label,
+        lambda connection, now_ms: accounts.add_token(
+            connection, actor.account.id, body.label, now_ms, body.expires_in
+        ),
+        None,
+    )
+    return {"ok": True, "token": made}
+
+
+@router.get("/access_tokens/current")
+def show_token(actor: ActorDep) -> views.Json:
+    """The token that comes with the request."""
+    assert actor.token is not None
+    return {
+        **views.token(actor.token),
+        "client_id": actor.token.client,
+        "scopes": [],
+        "orgs": [{"id": str(one.id), "slug": one.slug, "name": one.name} for one in actor.organizations.values()],
+    }
+
+
+@router.delete("/access_tokens/current")
+def revoke_current_token(services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Signs the caller out."""
+    token = actor.token
+    assert token is not None
+
+    def write(connection: Connection, _now_ms: int) -> None:
+        accounts_store.end_token(connection, token.id)
+
+    act(services, actor, "token.revoke", token.prefix, write, None)
+    return {"ok": True}
+
+
+@router.delete("/access_tokens")
+def revoke_all_tokens(services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Ends all tokens of the account, the one of the request too."""
+
+    def write(connection: Connection, _now_ms: int) -> None:
+        accounts_store.end_tokens(connection, actor.account.id)
+
+    act(services, actor, "token.revoke", "all", write, None)
+    return {"ok": True}
+
+
+@router.delete("/access_tokens/id/{number}")
+def revoke_own_token(number: int, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Ends one of the account's tokens by the id that the list gives."""
+    act(
+        services,
+        actor,
+        "token.revoke",
+        str(number),
+        lambda connection, now_ms: accounts.revoke_own(connection, actor.account, number, now_ms),
+        None,
+    )
+    return {"ok": True}
+
+
+@router.delete("/access_tokens/{token}")
+def revoke_token(token: str, services: ServicesDep) -> views.Json:
+    """Ends a token. Whoever can name it may: Particle's tools send nothing else."""
+    now_ms = services.clock.now_ms()
+    services.database.write(lambda connection: accounts.revoke(connection, token, now_ms))
+    return {"ok": True}

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OAuth 2 (RFC 6749), by Authlib: access tokens for people's tools.
+
+One grant so far: a client that the operator allowed trades an address and a password for a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AuthorizationServer, ClientMixin, OAuth2Error, OAuth2Request
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
+from authlib.oauth2.rfc6749.grants import ResourceOwnerPasswordCredentialsGrant
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+from sqlalchemy import Connection
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ota_server.accounts import service as accounts
+from ota_server.accounts import store as accounts_store
+from ota_server.accounts.models import Account
+from ota_server.api.body import BodyLimit
+from ota_server.errors import Invalid, ServerError, TooMany, Unauthorized
+from ota_server.services import Services
+
+LASTS_S = 90 * 24 * 3600
+"""A token that nobody asked to last longer or shorter, as Particle's do."""
+BODY_MAX = 16 * 1024
+
+# At DEBUG, Authlib writes the tokens that it hands out.
+logging.getLogger("authlib").setLevel(logging.INFO)
+
+
+class PasswordClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
+    """A tool that the operator trusts with passwords. Its secret is in every copy of it, so it is not looked at."""
+
+    def __init__(self, client_id: str) -> None:
+        self.client_id = client_id
+
+    def check_client_secret(self, _client_secret: str) -> bool:
+        return True
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return endpoint == "token"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return bool(grant_type == "password")
+
+    def get_allowed_scope(self, scope: str) -> str:
+        return ""
+
+
+class TooManyTries(OAuth2Error):  # type: ignore[misc]
+    """Too many wrong passwords."""
+
+    error = "too_many_requests"
+    status_code = 429
+
+
+class PasswordGrant(ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
+    """RFC 6749 section 4.3."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+
+    def authenticate_user(self, username: str, password: str) -> Account:
+        return self.server.check_password(username, password)  # type: ignore[no-any-return]
+
+    def generate_token(self, **named: Any) -> dict[str, Any]:
+        named["expires_in"] = _lasts_s(self.request.form)
+        return super().generate_token(**named)  # type: ignore[no-any-return]
+
+
+class TokenRequest(OAuth2Request):  # type: ignore[misc]
+    """A request's fields, from a form or from JSON."""
+
+    def __init__(self, headers: Headers, fields: Mapping[str, str]) -> None:
+        # Whether the way here was safe is for the proxy before us to say: the path is all that Authlib needs.
+        super().__init__(
+            "POST", "https://server/oauth/token", headers={"Authorization": headers.get("authorization", "")}
+        )
+        self.payload = BasicOAuth2Payload(fields)
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        return self.payload.data  # type: ignore[no-any-return]
+
+
+class TokenServer(AuthorizationServer):  # type: ignore[misc]
+    """Authlib's server over this server's accounts."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+        self.register_grant(PasswordGrant)
+        self.register_token_generator("default", self._new_token)
+
+    def query_client(self, client_id: str) -> PasswordClient | None:
+        return PasswordClient(client_id) if client_id in self._services.settings.password_clients else None
+
+    def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:
+        return request
+
+    def handle_response(self, status: int, body: dict[str, Any], headers: Any) -> Response:
+        if body.get("error") == "unsupported_grant_type":
+            body = {**body, "error_description": "grant_type is one of: password"}
+        return JSONResponse(body, status, dict(headers))
+
+    def send_signal(self, *_arguments: object, **_named: object) -> None:
+        """Nobody listens."""
+
+    def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
+        """It has been kept when it was made: the database is asked once."""
+
+    def check_password(self, username: str, password: str) -> Account:
+        """Raises InvalidGrantError, TooManyTries."""
+        email, now_ms = username.strip().lower()[:200], self._services.clock.now_ms()
+        with self._services.database.read() as connection:
+            known = accounts_store.by_email(connection, email)
+        try:
+            return self._services.passwords.check(known, email, password, now_ms)
+        except TooMany as error:
+            raise TooManyTries(str(error)) from error
+        except Unauthorized as error:
+            raise InvalidGrantError("User credentials are invalid") from error
+
+    def token_response(self, request: TokenRequest) -> Response:
+        """Raises ServerError."""
+        response = self.create_token_response(request)
+        assert isinstance(response, Response)
+        return response
+
+    def _new_token(
+        self, client: PasswordClient, user: Account, expires_in: int | None = None, **_rest: object
+    ) -> dict[str, Any]:
+        now_ms, lasts_s = self._services.clock.now_ms(), expires_in
+        name = client.client_id
+
+        def write(connection: Connection) -> str:
+            token = accounts.add_token(connection, user.id, name, now_ms, lasts_s, name)
+            accounts_store.add_audit(connection, user.id, None, "token.create", name, "by password", now_ms)
+            return token
+
+        token = self._services.database.write(write)
+        return {"token_type": "bearer", "access_token": token, "expires_in": lasts_s or 0}
+
+
+def routes(services: Services) -> list[Route]:
+    """The routes at the root: Particle has them there."""
+    server = TokenServer(services)
+
+    async def token(request: Request) -> Response:
+        try:
+            fields = await _fields(request)
+            return await asyncio.to_thread(server.token_response, TokenRequest(request.headers, fields))
+        except ServerError as error:
+            return JSONResponse(error.to_json(), error.status)
+        except HTTPException as error:
+            return JSONResponse({"error": "invalid_request", "error_description": error.detail}, error.status_code)
+
+    return [Route("/oauth/token", token, methods=["POST"], middleware=[Middleware(BodyLimit, size_max=BODY_MAX)])]
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """The body's fields: a form's or a JSON object's. Raises Invalid, HTTPException."""
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            found = json.loads(await request.body())
+        except ValueError as error:
+            raise Invalid("the body is no JSON") from error
+        if not isinstance(found, dict):
+            raise Invalid("send an object with grant_type and its fields")
+        return {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
+    async with request.form(max_files=0, max_fields=20) as form:
+        return {key: value for key, value in form.items() if isinstance(value, str)}
+
+
+def _lasts_s(fields: Mapping[str, str]) -> int | None:
+    """For how long a token is asked; 0 asks for one that does not expire. Raises InvalidRequestError."""
+    text = fields.get("expires_in", "")
+    if text == "":
+        return LASTS_S
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise InvalidRequestError("expires_in is a number of seconds; 0 means for ever")
+    return int(text) or None

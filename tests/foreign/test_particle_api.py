@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Particle's own SDK works against the server: signing in, products, teams, devices, firmware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ota_server.clock import SystemClock
+from ota_server.organizations.service import add_administrator
+from tests.foreign.packages import installed
+from tests.foreign.sdk import CLIENT, SOURCES, ParticleSdk
+from tests.ota_server import keys
+from tests.ota_server.conftest import EMAIL, ORGANIZATION, PASSWORD, listen_app, make_settings
+
+LOGIN = ("login", {"username": EMAIL, "password": PASSWORD})
+DEVICE = "0123456789abcdef01234567"
+OTHER = "76543210fedcba9876543210"
+PRODUCT = "thermostat"
+
+
+@dataclass(frozen=True)
+class Client:
+    """The SDK, signed in anew for each test."""
+
+    sdk: ParticleSdk
+
+    def calls(self, *calls: tuple[str, dict[str, Any]], expect: tuple[int, ...] = ()) -> list[Any]:
+        answers = self.sdk.run(LOGIN, *calls)[1:]
+        wanted = list(expect) or [200] * len(calls)
+        assert [one["status"] for one in answers] == wanted, answers
+        return [one["body"] for one in answers]
+
+
+@pytest.fixture(scope="module")
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A server with one product, and the SDK that talks to it."""
+    cache = request.config.cache
+    assert cache is not None
+    folder = installed(SOURCES, cache.mkdir("node"), tmp_path_factory.mktemp("particle_api"))
+    settings = replace(make_settings(tmp_path_factory.mktemp("server") / "server"), password_clients=(CLIENT,))
+    with listen_app(settings, SystemClock()) as (services, url):
+        hashed = services.passwords.hash(PASSWORD)
+        services.database.write(lambda c: add_administrator(c, EMAIL, hashed, ORGANIZATION, 0))
+        made = Client(ParticleSdk(folder, url))
+        token = made.sdk.run(LOGIN)[0]["body"]["access_token"]
+        created = made.sdk.run(
+            ("post", {"uri": "/v1/products", "data": {"product": {"id": keys.PRODUCT, "name": "Thermostat"}}}),
+            token=token,
+        )
+        assert created[0]["status"] == 201
+        yield made
+
+
+def test_wrong_password_is_told_in_particles_words(client: Client) -> None:
+    [answer] = client.sdk.run(("login", {"username": EMAIL, "password": "wrong"}))
+    assert answer["status"] == 400
+    assert answer["body"]["error"] == "invalid_grant"
+    assert answer["body"]["error_description"] == "User credentials are invalid"
+
+
+def test_user_logs_in_and_out(client: Client) -> None:
+    user, out, after = client.calls(
+        ("getUserInfo", {}), ("deleteCurrentAccessToken", {}), ("getUserInfo", {}), expect=(200, 200, 401)
+    )
+    assert user["username"] == EMAIL
+    assert out == {"ok": True}
+    assert after["error"] == "invalid_token"
+
+
+def test_token_is_revoked_by_its_name(client: Client) -> None:
+    client.calls(("deleteAccessToken", {"token": "$TOKEN"}), ("getUserInfo", {}), expect=(200, 401))
+
+
+def test_products_are_listed(client: Client) -> None:
+    listed, one = client.calls(("listProducts", {}), ("getProduct", {"product": PRODUCT}))
+    assert [(product["id"], product["slug"], product["org"]) for product in listed["products"]] == [
+        (keys.PRODUCT, PRODUCT, "warm-rooms")
+    ]
+    assert one["product"] == listed["products"][0]
+
+
+def test_team_is_listed_invited_and_removed(client: Client) -> None:
+    ben = {"product": PRODUCT, "username": "ben@example.com"}
+    invited, listed, removed, after = client.calls(
+        ("inviteTeamMember", ben),
+        ("listTeamMembers", {"product": PRODUCT}),
+        ("removeTeamMember", ben),
+        ("listTeamMembers", {"product": PRODUCT}),
+    )
+    assert invited["ok"] is True
+    assert listed["team"][0]["username"] == EMAIL
+    assert listed["team"][0]["role"] == {"id": "administrator", "name": "Administrator"}
+    assert [(one["username"], one["role"]["name"]) for one in listed["invitations"]] == [
+        ("ben@example.com", "Developer")
+    ]
+    assert removed == {"ok": True}
+    assert after["invitations"] == []
+
+
+def test_devices_are_imported_found_and_named(client: Client) -> None:
+    mine = {"product": PRODUCT, "deviceId": DEVICE}
+    added, again, listed, found, named = client.calls(
+        ("addDeviceToProduct", mine),
+        ("addDeviceToProduct", {**mine, "deviceId": "nonsense"}),
+        ("listDevices", {"product": PRODUCT, "deviceId": DEVICE, "page": 1, "perPage": 5}),
+        ("getDevice", mine),
+        ("renameDevice", {**mine, "name": "kitchen"}),
+    )
+    assert (added["updated"], added["updatedDeviceIds"]) == (1, [DEVICE])
+    assert again["invalidDeviceIds"] == ["nonsense"]
+    assert [device["id"] for device in listed["devices"]] == [DEVICE]
+    assert listed["meta"]["total_pages"] == 1
+    assert found["id"] == DEVICE
+    assert named["name"] == "kitchen"
+
+
+def test_firmware_is_uploaded_released_and_downloaded(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "firmware.bin"
+    file.write_bytes(keys.image(1).raw)
+    of = {"product": PRODUCT, "version": 1}
+    sent, listed, one, released = client.calls(
+        ("uploadProductFirmware", {**of, "file": str(file), "title": "First"}),
+        ("listProductFirmware", {"product": PRODUCT}),
+        ("getProductFirmware", of),
+        ("releaseProductFirmware", {**of, "product_default": True}),
+        expect=(201, 200, 200, 200),
+    )
+    assert (sent["version"], sent["title"]) == (1, "First")
+    assert [release["version"] for release in listed] == [1]
+    assert one["uploaded_by"] == {"username": EMAIL}
+    assert released["product_default"] is True
+    [raw] = client.calls(("downloadProductFirmware", of))
+    assert bytes.fromhex(raw) == keys.image(1).raw
+
+
+def test_device_is_marked_for_development_and_locked(client: Client) -> None:
+    device = {"product": PRODUCT, "deviceId": OTHER}
+    _, marked, unmarked, denied = client.calls(
+        ("addDeviceToProduct", device),
+        ("markAsDevelopmentDevice", device),
+        ("markAsDevelopmentDevice", {**device, "development": False}),
+        ("removeDevice", {**device, "deny": True}),
+        expect=(200, 200, 200, 204),
+    )
+    assert marked["development"] is True
+    assert unmarked["development"] is False
+    assert denied in (None, "", {})
