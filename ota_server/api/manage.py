@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from ota_server.api import (
     manage_accounts,
     manage_devices,
+    manage_groups,
     manage_organizations,
     manage_products,
     manage_releases,
@@ -25,7 +26,15 @@ from ota_server.storage.database import Overloaded
 UPLOAD_SIZE_MAX = ELF_SIZE_MAX + 2 * IMAGE_SIZE_MAX
 
 
-PARTS = (manage_accounts, manage_organizations, manage_products, manage_devices, manage_releases, manage_rollouts)
+PARTS = (
+    manage_accounts,
+    manage_organizations,
+    manage_products,
+    manage_groups,
+    manage_devices,
+    manage_releases,
+    manage_rollouts,
+)
 ROUTERS = tuple(part.router for part in PARTS)
 
 

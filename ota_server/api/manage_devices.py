@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from ota_server.api import views
 from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
-from ota_server.devices import service, store
-from ota_server.devices.models import Device
+from ota_server.devices import groups, search, service
+from ota_server.devices.models import Device, DeviceStatus
+from ota_server.devices.search import Order, Search
 from ota_server.errors import Invalid
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
@@ -45,9 +47,26 @@ class DeviceChanges(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str | None = None
+    notes: str | None = None
+    groups: list[str] | None = None
     development: bool | None = None
     desired_firmware_version: Annotated[int | None, Field(ge=1, le=65_534)] = None
     flash: bool | None = None
+
+
+class GroupsToChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    add: list[str] = Field(default_factory=list)
+    remove: list[str] = Field(default_factory=list)
+
+
+class GroupsOfMany(BaseModel):
+    """Devices, and the groups that they all shall be in or not."""
+
+    action: Literal["groups"]
+    devices: Annotated[list[str], Field(max_length=1000)]
+    metadata: GroupsToChange
 
 
 class Approval(BaseModel):
@@ -70,14 +89,32 @@ def list_devices(
     page: Page = 1,
     per_page: PerPage = 25,
     device_id: Annotated[str, Query(alias="deviceId", max_length=24)] = "",
+    name: Annotated[str, Query(alias="deviceName", max_length=100)] = "",
+    group_names: Annotated[str, Query(alias="groups", max_length=1000)] = "",
+    status: DeviceStatus | None = None,
+    version: Annotated[int | None, Query(ge=0, le=65_535)] = None,
+    order: Annotated[Order, Query(alias="sortAttr")] = Order.ID,
+    direction: Annotated[Literal["asc", "desc"], Query(alias="sortDir")] = "asc",
 ) -> views.Json:
-    """A page of a product's devices."""
+    """A page of a product's devices: by part of id or name, by groups (with commas between), status or version."""
+    wanted = Search(
+        device_id=device_id,
+        name=name,
+        groups=[one for one in group_names.split(",") if one],
+        status=status,
+        version=version,
+        order=order,
+        descending=direction == "desc",
+        page=page,
+        per_page=per_page,
+    )
     with services.database.read() as connection:
         found = actor.product(connection, product, Permission.VIEW)
-        rows, total = store.of_product(connection, found.id, page, per_page, device_id)
+        rows, total = search.of_product(connection, found.id, wanted)
+        in_groups = groups.of_devices(connection, [row.id for row in rows])
     now_ms = services.clock.now_ms()
     return {
-        "devices": [views.device(row, now_ms) for row in rows],
+        "devices": [views.device(row, now_ms, in_groups.get(row.id, [])) for row in rows],
         "customers": [],
         "meta": {"total_pages": max(1, -(-total // per_page)), "total_records": total},
     }
@@ -100,6 +137,7 @@ def get_device(product: str, device: str, services: ServicesDep, actor: ActorDep
         return views.device_details(
             row,
             now_ms,
+            groups.of_devices(connection, [row.id]).get(row.id, []),
             explain(connection, found, row, services.chain.version),
             rollouts.attempts_of_device(connection, row.id),
             telemetry.history_of(connection, row.id),
@@ -109,33 +147,45 @@ def get_device(product: str, device: str, services: ServicesDep, actor: ActorDep
         )
 
 
-@router.put("/{device}")
-def change_device(product: str, device: str, body: DeviceChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Sets name, development flag or locked version."""
-    changes: dict[str, object] = {}
-    for name, column in (
-        ("name", "name"),
-        ("development", "development"),
-        ("desired_firmware_version", "locked_version"),
-    ):
-        if name in body.model_fields_set:
-            value = getattr(body, name)
-            if value is None and name != "desired_firmware_version":
-                raise Invalid(f"{name} is not null", name)
-            changes[column] = value
-    decides_firmware = bool({"development", "locked_version"} & changes.keys())
-    permission = Permission.CONTROL_FIRMWARE if decides_firmware else Permission.MANAGE_DEVICES
-    found = product_for(services, actor, product, permission)
-    row = act(
+@router.put("")
+def change_groups(product: str, body: GroupsOfMany, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Puts many devices into groups, and takes them out of others."""
+    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
+    to = body.metadata
+    act(
         services,
         actor,
-        "device.change",
-        device,
-        lambda connection, now_ms: service.set_facts(connection, found, device, changes, actor.email, now_ms),
+        "device.groups",
+        f"{len(body.devices)} devices",
+        lambda connection, now_ms: groups.change_groups(
+            connection, found, body.devices, to.add, to.remove, actor.email, now_ms
+        ),
         found,
-        ", ".join(f"{key}={value}" for key, value in changes.items()),
+        ", ".join([*(f"+{name}" for name in to.add), *(f"-{name}" for name in to.remove)]),
     )
-    return views.device(row, services.clock.now_ms())
+    return {"ok": True}
+
+
+@router.put("/{device}")
+def change_device(product: str, device: str, body: DeviceChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Sets name, notes, groups, development flag or locked version."""
+    given = body.model_dump(exclude_unset=True, exclude={"flash"})
+    for name, value in given.items():
+        if value is None and name != "desired_firmware_version":
+            raise Invalid(f"{name} is not null", name)
+    permission = Permission.MANAGE_DEVICES if given.keys() <= {"name", "notes"} else Permission.CONTROL_FIRMWARE
+    found = product_for(services, actor, product, permission)
+    detail = ", ".join(key if key == "notes" else f"{key}={value}" for key, value in given.items())
+    names = given.pop("groups", None)
+    if "desired_firmware_version" in given:
+        given["locked_version"] = given.pop("desired_firmware_version")
+
+    def write(connection: Connection, now_ms: int) -> Device:
+        if names is not None:
+            groups.set_groups(connection, found, device, names, actor.email, now_ms)
+        return service.set_facts(connection, found, device, given, actor.email, now_ms)
+
+    return _shown(services, act(services, actor, "device.change", device, write, found, detail))
 
 
 @router.delete("/{device}", status_code=204)
@@ -173,7 +223,13 @@ def approve_device(
         found,
         digits or "",
     )
-    return views.device(row, services.clock.now_ms())
+    return _shown(services, row)
+
+
+def _shown(services: Services, row: Device) -> views.Json:
+    with services.database.read() as connection:
+        names = groups.of_devices(connection, [row.id]).get(row.id, [])
+    return views.device(row, services.clock.now_ms(), names)
 
 
 def _import(services: Services, actor: Actor, product: str, lines: list[str]) -> views.Json:

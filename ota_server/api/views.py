@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from muster.layout import platform_name
 from ota_server.accounts.models import AuditLine, Token
-from ota_server.devices.models import Device, DeviceStatus
+from ota_server.devices.models import Device, DeviceStatus, Group
 from ota_server.devices.service import fingerprint
 from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
@@ -96,10 +96,21 @@ def product(item: Product, owner: Organization) -> Json:
     }
 
 
-def device(item: Device, now_ms: int) -> Json:
+def group(item: Group, device_count: int) -> Json:
+    return {
+        "name": item.name,
+        "description": item.description,
+        "color": item.color,
+        "device_count": device_count,
+    }
+
+
+def device(item: Device, now_ms: int, groups: Sequence[str]) -> Json:
     return {
         "id": item.device_id,
         "name": item.name,
+        "notes": item.notes,
+        "groups": list(groups),
         "product_id": item.product_id,
         "platform_id": item.platform_id,
         "platform": None if item.platform_id is None else platform_name(item.platform_id),
@@ -132,6 +143,7 @@ def device(item: Device, now_ms: int) -> Json:
 def device_details(
     item: Device,
     now_ms: int,
+    groups: Sequence[str],
     decision: Decision,
     attempts: Sequence[Attempt],
     history: Sequence[HistoryLine],
@@ -140,7 +152,7 @@ def device_details(
     claims: Sequence[Device],
 ) -> Json:
     return {
-        **device(item, now_ms),
+        **device(item, now_ms, groups),
         "explanation": decision.explanation,
         "trace": list(decision.trace),
         "attempts": [attempt(one) for one in attempts],

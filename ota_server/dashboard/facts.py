@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from muster.layout import platform_name
+from ota_server.devices import search as devices_search
 from ota_server.devices import service as devices_service
 from ota_server.devices import store as devices
 from ota_server.devices.models import Device, DeviceStatus
+from ota_server.devices.search import Search
 from ota_server.products.models import Product
 from ota_server.rollouts import service as rollouts_service
 from ota_server.rollouts import store as rollouts
@@ -24,6 +26,7 @@ from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
 BAR_WIDTH = 1000
 
 SHOWN_STATUSES = (RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.DRAFT)
+WAITING_SHOWN = 20
 FINISHED_SHOWN = 3
 
 _BAR = (
@@ -126,7 +129,7 @@ def overview(connection: Connection, product: Product, now_ms: int) -> Overview:
     open_ones = [item for item in every if item.status in SHOWN_STATUSES]
     closed = [item for item in every if item.status not in SHOWN_STATUSES][:FINISHED_SHOWN]
     shown = [rollout_facts(connection, item, now_ms) for item in (*open_ones, *closed)]
-    listed, _ = devices.of_product(connection, product.id, 1, 500)
+    waiting = Search(status=DeviceStatus.QUARANTINED, per_page=WAITING_SHOWN)
     return Overview(
         online=devices.count_online(connection, product.id, now_ms),
         total=total,
@@ -144,7 +147,7 @@ def overview(connection: Connection, product: Product, now_ms: int) -> Overview:
             for version, platform, count in counted
         ],
         rollouts=shown,
-        waiting_devices=[item for item in listed if item.status is DeviceStatus.QUARANTINED][:20],
+        waiting_devices=devices_search.of_product(connection, product.id, waiting)[0],
     )
 
 

@@ -26,8 +26,9 @@ from ota_server.dashboard import facts, security
 from ota_server.dashboard.live import stream
 from ota_server.dashboard.render import FOLDER, make_environment
 from ota_server.dashboard.security import Visitor
+from ota_server.devices import search as devices_search
 from ota_server.devices import service as devices_service
-from ota_server.devices import store as devices
+from ota_server.devices.search import Search
 from ota_server.errors import Invalid, NotFound, ServerError
 from ota_server.organizations import service as organizations
 from ota_server.organizations import store as organizations_store
@@ -129,7 +130,9 @@ class Dashboard:
         search = request.query_params.get("search", "")[:24]
         page = _positive(request.query_params.get("page", "1"))
         rows, total = await self._read(
-            lambda connection: devices.of_product(connection, product.id, page, DEVICES_PER_PAGE, search)
+            lambda connection: devices_search.of_product(
+                connection, product.id, Search(device_id=search, page=page, per_page=DEVICES_PER_PAGE)
+            )
         )
         context: Context = {
             "devices": rows,

@@ -54,6 +54,7 @@ devices = Table(
     Column("product_id", ForeignKey("products.id"), nullable=False),
     Column("platform_id", Integer, nullable=True),
     Column("name", String(100), nullable=False, default=""),
+    Column("notes", Text, nullable=False, default=""),
     Column("status", status_type(DeviceStatus, "device_status"), nullable=False),
     Column("quarantine_reason", Text, nullable=False, default=""),
     Column("development", Boolean(create_constraint=True, name="development"), nullable=False, default=False),
@@ -93,6 +94,29 @@ devices = Table(
     Index("ix_devices_product_status", "product_id", "status"),
     Index("ix_devices_product_online", "product_id", "online_until_ms"),
     Index("ix_devices_product_version", "product_id", "product_version"),
+    Index("ix_devices_product_device", "product_id", "device_id", "id"),
+    Index("ix_devices_product_name", "product_id", "name", "id"),
+    Index("ix_devices_product_seen", "product_id", "last_seen_ms", "id"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("color", String(7), nullable=False),
+    UniqueConstraint("product_id", "name"),
+)
+
+group_devices = Table(
+    "group_devices",
+    metadata,
+    Column("group_id", ForeignKey("groups.id"), primary_key=True),
+    Column("device_row", ForeignKey("devices.id"), primary_key=True),
+    Index("ix_group_devices_device_row", "device_row"),
+    sqlite_with_rowid=False,
 )
 
 
@@ -105,6 +129,17 @@ openings = Table(
     Column("number", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A name for some devices of a product. `color`: `#` and six hexadecimal digits, or nothing."""
+
+    id: int
+    product_id: int
+    name: str
+    description: str
+    color: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +160,7 @@ class Device:
     product_id: int
     platform_id: int | None
     name: str
+    notes: str
     status: DeviceStatus
     quarantine_reason: str
     development: bool

@@ -21,6 +21,7 @@ from ota_server.telemetry.models import HistoryKind
 DEVICE_ID = re.compile(r"[0-9a-f]{24}")
 FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
 IMPORT_MAX = 10_000
+NOTES_MAX = 4000
 
 _TRUSTED = (DeviceStatus.EXPECTED, DeviceStatus.ACTIVE)
 
@@ -142,14 +143,18 @@ def deny(connection: Connection, product: Product, device_id: str, by: str, now_
 def set_facts(
     connection: Connection, product: Product, device_id: str, changes: dict[str, object], by: str, now_ms: int
 ) -> Device:
-    """Sets name, development or locked version of a device. Raises NotFound, Invalid."""
+    """Sets name, notes, development or locked version of a device. Raises NotFound, Invalid."""
     device = find(connection, product, device_id)
-    name = changes.get("name", device.name)
-    if not isinstance(name, str) or len(name) > 100:
-        raise Invalid("a name has at most 100 characters", "name")
+    for field, longest in (("name", 100), ("notes", NOTES_MAX)):
+        value = changes.get(field, "")
+        if not isinstance(value, str) or len(value) > longest:
+            raise Invalid(f"{field} has at most {longest} characters", field)
     if changes:
         store.change(connection, device.id, changes)
-        words = ", ".join(f"{key.replace('_', ' ')} = {value}" for key, value in sorted(changes.items()))
+        words = ", ".join(
+            "notes" if key == "notes" else f"{key.replace('_', ' ')} = {value}"
+            for key, value in sorted(changes.items())
+        )
         telemetry.add_history(connection, device.id, now_ms, HistoryKind.CHANGED, f"{by} set {words}.")
     return find(connection, product, device_id)
 

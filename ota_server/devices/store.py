@@ -38,24 +38,6 @@ def with_key(connection: Connection, public_key: bytes) -> list[Device]:
     return [Device(*row) for row in rows]
 
 
-def of_product(
-    connection: Connection, product_id: int, page: int, per_page: int, search: str = ""
-) -> tuple[list[Device], int]:
-    """One page of a product's devices by id, and how many there are on all pages."""
-    where = [devices.c.product_id == product_id]
-    if search:
-        where.append(devices.c.device_id.contains(search.lower(), autoescape=True))
-    total = connection.execute(select(func.count()).select_from(devices).where(*where)).scalar_one()
-    rows = connection.execute(
-        select(*_COLUMNS)
-        .where(*where)
-        .order_by(devices.c.device_id, devices.c.id)
-        .limit(per_page)
-        .offset((page - 1) * per_page)
-    )
-    return [Device(*row) for row in rows], total
-
-
 def add(connection: Connection, values: Mapping[str, object]) -> int:
     """Adds a row and returns its number."""
     result = connection.execute(insert(devices).values(**values))

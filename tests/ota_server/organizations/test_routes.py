@@ -87,6 +87,19 @@ CALLS = {
     "DELETE /products/{product}/team/{username}": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/new@example.com"),
     "GET /products/{product}/devices": Call(P.VIEW, f"{PRODUCT}/devices"),
     "POST /products/{product}/devices": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices", _json(id=DEVICE)),
+    "PUT /products/{product}/devices": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices", _json(action="groups", devices=[DEVICE], metadata={"add": ["beta"]})
+    ),
+    "PUT /products/{product}/devices/{device} groups": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(groups=["beta"])
+    ),
+    "GET /products/{product}/groups": Call(P.VIEW, f"{PRODUCT}/groups"),
+    "POST /products/{product}/groups": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/groups", _json(name="beta")),
+    "GET /products/{product}/groups/{group}": Call(P.VIEW, f"{PRODUCT}/groups/beta"),
+    "PUT /products/{product}/groups/{group}": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/groups/beta", _json(color="#00ff00")
+    ),
+    "DELETE /products/{product}/groups/{group}": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/groups/none"),
     "GET /products/{product}/devices/{device}": Call(P.VIEW, f"{PRODUCT}/devices/{DEVICE}"),
     "PUT /products/{product}/devices/{device}": Call(
         P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(name="kitchen")
