@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """OAuth 2 (RFC 6749), by Authlib: access tokens for people's tools.
 
-One grant so far: a client that the operator allowed trades an address and a password for a token.
+One grant so far: Muster's own commands, and clients that the operator allowed, trade an address and a password for a
+token.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from muster.client import CLIENT
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
@@ -103,7 +105,8 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
         self.register_token_generator("default", self._new_token)
 
     def query_client(self, client_id: str) -> PasswordClient | None:
-        return PasswordClient(client_id) if client_id in self._services.settings.password_clients else None
+        allowed = (CLIENT, *self._services.settings.password_clients)
+        return PasswordClient(client_id) if client_id in allowed else None
 
     def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:
         return request

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -15,6 +16,8 @@ from muster.errors import EnvironmentFault, RefusedError
 JsonObject = dict[str, object]
 
 TIMEOUT_S = 30.0
+CLIENT = "muster"
+"""The OAuth client that our own commands are; every server knows it."""
 
 
 class ServerUnreachable(EnvironmentFault):
@@ -44,6 +47,18 @@ class Stage:
     max_failures: int
 
 
+def sign_in(url: str, email: str, password: str, transport: httpx.BaseTransport | None = None) -> str:
+    """Trades an address and a password for an access token (OAuth 2, RFC 6749 section 4.3).
+
+    Raises:
+        ServerUnreachable, ServerRefused: as the methods of ServerClient.
+    """
+    form = {"grant_type": "password", "client_id": CLIENT, "username": email, "password": password}
+    with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_S, transport=transport) as http:
+        answer = _answer(http, url, "POST", "/oauth/token", data=form)
+    return str(_as_object(answer).get("access_token", ""))
+
+
 class ServerClient:
     """The management API of one server. Every method raises ServerUnreachable or ServerRefused. Close it after use.
 
@@ -70,6 +85,70 @@ class ServerClient:
 
     def close(self) -> None:
         self._http.close()
+
+    def user(self) -> JsonObject:
+        """Whose token it is."""
+        return _as_object(self._call("GET", "/user"))
+
+    def tokens(self) -> list[JsonObject]:
+        """The account's access tokens, by name and first characters."""
+        answer = self._call("GET", "/access_tokens")
+        return [_as_object(item) for item in answer] if isinstance(answer, list) else []
+
+    def create_token(self, label: str, lasts_s: int | None = None) -> str:
+        """Makes a token and returns it; it cannot be asked for again. Without `lasts_s` it does not expire."""
+        body: JsonObject = {"label": label}
+        if lasts_s is not None:
+            body["expires_in"] = lasts_s
+        return str(_as_object(self._call("POST", "/access_tokens", json=body)).get("token", ""))
+
+    def revoke_token(self, number: int | None = None) -> None:
+        """Ends a token by the id that `tokens` gives; without one, the client's own."""
+        self._call("DELETE", "/access_tokens/current" if number is None else f"/access_tokens/id/{number}")
+
+    def organizations(self) -> list[JsonObject]:
+        """The account's organizations."""
+        return _objects(self._call("GET", "/orgs"), "organizations")
+
+    def create_organization(self, name: str) -> JsonObject:
+        """Makes an organization that the account administers."""
+        return _object(self._call("POST", "/orgs", json={"organization": {"name": name}}), "organization")
+
+    def rename_organization(self, organization: str, name: str) -> JsonObject:
+        """Gives it another name; its slug stays."""
+        return _object(self._call("PUT", f"/orgs/{quote(organization)}", json={"name": name}), "organization")
+
+    def audit(self, organization: str, limit: int = 200) -> list[JsonObject]:
+        """Who did what, newest first."""
+        path = f"/orgs/{quote(organization)}/audit"
+        return _objects(self._call("GET", path, params={"limit": str(limit)}), "audit")
+
+    def team(self, organization: str) -> JsonObject:
+        """`team` and `invitations`."""
+        return _as_object(self._call("GET", f"/orgs/{quote(organization)}/team"))
+
+    def invite(self, organization: str, email: str, role: str) -> JsonObject:
+        """Invites an address; returns what `team` does."""
+        body = {"username": email, "role": role}
+        return _as_object(self._call("POST", f"/orgs/{quote(organization)}/team", json=body))
+
+    def set_role(self, organization: str, email: str, role: str) -> JsonObject:
+        """Gives a member another role; returns what `team` does."""
+        path = f"/orgs/{quote(organization)}/team/{quote(email)}"
+        return _as_object(self._call("PUT", path, json={"role": role}))
+
+    def remove_member(self, organization: str, email: str) -> None:
+        """Takes a member out of the team, or withdraws an invitation."""
+        self._call("DELETE", f"/orgs/{quote(organization)}/team/{quote(email)}")
+
+    def invitations(self) -> list[JsonObject]:
+        """Invitations to the account's address."""
+        return _objects(self._call("GET", "/user/invitations"), "invitations")
+
+    def answer_invitation(self, organization: str, accept: bool) -> JsonObject:
+        """Joins an organization, or declines to."""
+        path = f"/user/invitations/{quote(organization)}"
+        return _object(self._call("POST", path, json={"accept": accept}), "invitation")
 
     def products(self) -> list[JsonObject]:
         """All products."""
@@ -128,12 +207,12 @@ class ServerClient:
         """One rollout: `rollout`, `reasons` and `troubles`."""
         return _as_object(self._call("GET", f"/products/{product}/rollouts/{rollout}"))
 
-    def devices(self, product: int) -> list[JsonObject]:
-        """All devices of a product."""
+    def devices(self, product: int, filters: Mapping[str, str] | None = None) -> list[JsonObject]:
+        """All devices of a product, or those that filters leave: deviceId, deviceName, groups, status, version."""
         found: list[JsonObject] = []
         page, pages = 1, 1
         while page <= pages:
-            query = {"page": str(page), "per_page": "500"}
+            query = {**(filters or {}), "page": str(page), "per_page": "500"}
             answer = _as_object(self._call("GET", f"/products/{product}/devices", params=query))
             found += _objects(answer, "devices")
             total = _object(answer, "meta").get("total_pages")
@@ -151,7 +230,7 @@ class ServerClient:
         return _as_object(self._call("POST", f"/products/{product}/devices/{device_id}/approve", json=body))
 
     def change_device(self, product: int, device_id: str, **changes: object) -> JsonObject:
-        """Sets name, development or desired_firmware_version (None unlocks)."""
+        """Sets name, notes, groups, development or desired_firmware_version (None unlocks)."""
         return _as_object(self._call("PUT", f"/products/{product}/devices/{device_id}", json=changes))
 
     def import_devices(self, product: int, devices: Mapping[str, str | None]) -> JsonObject:
@@ -169,19 +248,23 @@ class ServerClient:
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
         data: Mapping[str, str] | None = None,
     ) -> object:
-        try:
-            response = self._http.request(method, path, json=json, params=params, files=files, data=data)
-        except httpx.HTTPError as error:
-            raise ServerUnreachable(f"no answer from {self._url}: {error} (is `muster serve` running?)") from error
-        try:
-            answer: object = response.json()
-        except ValueError as error:
-            raise ServerUnreachable(f"{self._url} does not answer as a Muster server does") from error
-        if response.is_success:
-            return answer
-        facts = answer if isinstance(answer, dict) else {}
-        text = str(facts.get("error_description", f"status {response.status_code}"))
-        raise ServerRefused(text, response.status_code, str(facts.get("error", "")))
+        return _answer(self._http, self._url, method, path, json=json, params=params, files=files, data=data)
+
+
+def _answer(http: httpx.Client, url: str, method: str, path: str, **arguments: Any) -> object:
+    try:
+        response = http.request(method, path, **arguments)
+    except httpx.HTTPError as error:
+        raise ServerUnreachable(f"no answer from {url}: {error} (is `muster serve` running?)") from error
+    try:
+        answer: object = response.json()
+    except ValueError as error:
+        raise ServerUnreachable(f"{url} does not answer as a Muster server does") from error
+    if response.is_success:
+        return answer
+    facts = answer if isinstance(answer, dict) else {}
+    text = str(facts.get("error_description", f"status {response.status_code}"))
+    raise ServerRefused(text, response.status_code, str(facts.get("error", "")))
 
 
 def _as_object(value: object) -> JsonObject:

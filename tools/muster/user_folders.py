@@ -18,6 +18,11 @@ def data_folder() -> Path:
     return _base("XDG_DATA_HOME", ".local/share") / "muster"
 
 
+def config_folder() -> Path:
+    """What says how the user works: $XDG_CONFIG_HOME/muster, by default under ~/.config."""
+    return _base("XDG_CONFIG_HOME", ".config") / "muster"
+
+
 def cache_folder(purpose: str) -> Path:
     """What can be made or fetched again: $XDG_CACHE_HOME/muster/<purpose>, by default under ~/.cache."""
     return _base("XDG_CACHE_HOME", ".cache") / "muster" / purpose

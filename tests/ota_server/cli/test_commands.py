@@ -96,7 +96,7 @@ def test_errors_are_one_line(terminal: Terminal, arguments: tuple[str, ...], tex
 
 def test_without_a_token_it_says_how_to_get_one(terminal: Terminal) -> None:
     terminal.environment["MUSTER_TOKEN"] = ""
-    assert "muster serve --init prints one" in terminal.run("device", "list").output
+    assert "sign in with `muster login`, or set MUSTER_TOKEN" in terminal.run("device", "list").output
     path = terminal.file("token", b"0" * 40 + b"\n")
     assert "access token is not valid" in terminal.run("device", "list", "--token-file", path).output
 

@@ -17,6 +17,8 @@ from muster.inspection import JsonValue
 _SHOWN = (
     "id",
     "name",
+    "notes",
+    "groups",
     "status",
     "quarantine_reason",
     "fingerprint",
@@ -40,24 +42,41 @@ def device() -> None:
 
 
 @device.command("list", epilog="Example: muster device list --json")
+@click.option("--name", help="Only those with this in their name.")
+@click.option("--group", "group_names", multiple=True, help="Only those in this group; may be given again.")
+@click.option("--status", type=click.Choice(("expected", "quarantined", "active", "denied")), help="Only these.")
+@click.option("--version", type=click.IntRange(0, 65_535), help="Only those that run this version.")
 @product_option
 @server_options
 @json_option
-def list_devices(product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
-    """List a product's devices."""
+def list_devices(
+    name: str | None,
+    group_names: tuple[str, ...],
+    status: str | None,
+    version: int | None,
+    product: int | None,
+    url: str,
+    token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """List a product's devices, or some of them."""
+    wanted = {"deviceName": name, "groups": ",".join(group_names), "status": status, "version": version}
+    filters = {key: str(value) for key, value in wanted.items() if value not in (None, "")}
     with open_client(url, token_file) as client:
-        devices = client.devices(product_id(client, product))
+        devices = client.devices(product_id(client, product), filters)
     if as_json:
         click.echo(json.dumps({"devices": devices}, indent=2))
         return
     for item in devices:
         online = "online" if item.get("online") else "offline"
-        version = item.get("firmware_version")
+        running = item.get("firmware_version")
         click.echo(
             f"{item.get('id')}  {item.get('platform') or '-':<10} {online:<8} {item.get('status'):<12} "
-            f"{'-' if version is None else version:>6}"
+            f"{'-' if running is None else running:>6}  {item.get('name')}".rstrip()
         )
-    if not devices:
+    if not devices and filters:
+        click.echo("no such devices")
+    elif not devices:
         click.echo("no devices yet: one that reports in appears here")
 
 
@@ -100,6 +119,9 @@ def approve(
 @click.option("--unlock", is_flag=True, help="Unlock it.")
 @click.option("--development/--no-development", default=None, help="A development device gets nothing automatically.")
 @click.option("--name", help="What to call it.")
+@click.option("--notes", help="What to know about it.")
+@click.option("--group", "group_names", multiple=True, help="Its groups, and no others; may be given again.")
+@click.option("--no-groups", is_flag=True, help="Take it out of all groups.")
 @product_option
 @server_options
 @json_option
@@ -109,6 +131,9 @@ def set_device(
     unlock: bool,
     development: bool | None,
     name: str | None,
+    notes: str | None,
+    group_names: tuple[str, ...],
+    no_groups: bool,
     product: int | None,
     url: str,
     token_file: Path | None,
@@ -122,8 +147,12 @@ def set_device(
         changes["development"] = development
     if name is not None:
         changes["name"] = name
+    if notes is not None:
+        changes["notes"] = notes
+    if group_names or no_groups:
+        changes["groups"] = list(group_names)
     if not changes:
-        raise ValueOutOfRange("nothing to change: give --lock, --unlock, --development or --name")
+        raise ValueOutOfRange("nothing to change: give --lock, --unlock, --development, --name, --notes or --group")
     with open_client(url, token_file) as client:
         facts = client.change_device(product_id(client, product), device_id, **changes)
     _print_or_json(facts, as_json)
@@ -142,5 +171,7 @@ def _print(facts: JsonObject) -> None:
         value = facts.get(name)
         if isinstance(value, (str, int)) or (value is None and name in facts):
             shown[name] = value
+        elif isinstance(value, list):
+            shown[name] = [str(item) for item in value]
     for line in fact_lines(shown):
         click.echo(line)

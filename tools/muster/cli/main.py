@@ -38,13 +38,20 @@ COMMANDS: dict[str, LazyCommand] = {
     "inspect": LazyCommand("muster.cli.inspect:inspect", "Show what a file holds."),
     "keys": LazyCommand("muster.cli.keys:keys", "List, show and make keys and key sets."),
     "device": LazyCommand("muster.cli.device:device", "List, show, approve and change devices of a server."),
+    "login": LazyCommand("muster.cli.login:login", "Sign in to a server; the access token is kept for this user."),
+    "logout": LazyCommand("muster.cli.login:logout", "Sign out of a server: ends the access token and forgets it."),
     "monitor": LazyCommand(
         "muster.cli.monitor:command", "Show what the device at PORT says of itself, then its log lines."
     ),
+    "org": LazyCommand("muster.cli.org:org", "List, make and rename organizations of a server; read their audit log."),
     "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
     "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
     "serve": LazyCommand("ota_server.cli:serve", "Run the update server with its dashboard."),
     "sign": LazyCommand("muster.cli.sign:sign", "Add signatures to an image."),
+    "team": LazyCommand(
+        "muster.cli.team:team", "List, invite and remove members of an organization; answer invitations."
+    ),
+    "token": LazyCommand("muster.cli.token:token", "List, make and revoke access tokens of your account."),
     "test": LazyCommand("muster.cli.test:test", "Check style, types and borders, then run the tests."),
     "verify": LazyCommand("muster.cli.verify:verify", "Check an image as a device does."),
     "demo": LazyCommand(

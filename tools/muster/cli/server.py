@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from muster import token_store
 from muster.client import ServerClient
 from muster.errors import FileFault, ValueOutOfRange
 
@@ -21,7 +22,7 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     token_file = click.option(
         "--token-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="File with the access token. [default: $MUSTER_TOKEN]",
+        help="File with the access token. [default: $MUSTER_TOKEN, else that of `muster login`]",
     )
     url = click.option(
         "--server", "url", envvar="MUSTER_SERVER", default=DEFAULT_URL, show_default=True, help="The server's address."
@@ -46,11 +47,32 @@ def open_client(url: str, token_file: Path | None) -> ServerClient:
     except OSError as error:
         raise FileFault(f"cannot read {token_file}: {error.strerror}") from error
     token = token.strip()
+    if not token and token_file is None:
+        token = token_store.load(url) or ""
     if not token:
-        raise ValueOutOfRange("no access token: set MUSTER_TOKEN or give --token-file (muster serve --init prints one)")
+        raise ValueOutOfRange("no access token: sign in with `muster login`, or set MUSTER_TOKEN")
     if not token.isascii():
         raise ValueOutOfRange("an access token has 40 hexadecimal digits")
     return ServerClient(url, token)
+
+
+def organization_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --org."""
+    return click.option("--org", help="The organization's slug. [default: the account's only one]")(command)
+
+
+def organization_slug(client: ServerClient, org: str | None) -> str:
+    """The organization that was named, or the account's only one.
+
+    Raises:
+        ValueOutOfRange: there are several, or none.
+    """
+    if org is not None:
+        return org
+    found = [str(item.get("slug")) for item in client.organizations()]
+    if len(found) == 1:
+        return found[0]
+    raise ValueOutOfRange(f"name an organization with --org (yours: {', '.join(found) or 'none'})")
 
 
 def product_id(client: ServerClient, product: int | None) -> int:

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muster org`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from muster.cli.output import json_option
+from muster.cli.server import open_client, organization_option, organization_slug, server_options
+from muster.client import JsonObject
+
+
+@click.group(epilog="Example: muster org list")
+def org() -> None:
+    """List, make and rename organizations of a server; read their audit log."""
+
+
+@org.command("list", epilog="Example: muster org list --json")
+@server_options
+@json_option
+def list_organizations(url: str, token_file: Path | None, as_json: bool) -> None:
+    """List the account's organizations and its role in each."""
+    with open_client(url, token_file) as client:
+        found = client.organizations()
+    if as_json:
+        click.echo(json.dumps({"organizations": found}, indent=2))
+        return
+    for item in found:
+        click.echo(_line(item))
+    if not found:
+        click.echo("none: make one with `muster org create`, or be invited into one")
+
+
+@org.command(epilog='Example: muster org create "Warm Rooms"')
+@click.argument("name")
+@server_options
+@json_option
+def create(name: str, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Make an organization; you are its first administrator."""
+    with open_client(url, token_file) as client:
+        made = client.create_organization(name)
+    click.echo(json.dumps(made, indent=2) if as_json else _line(made))
+
+
+@org.command(epilog='Example: muster org rename "Cosy Rooms"')
+@click.argument("name")
+@organization_option
+@server_options
+@json_option
+def rename(name: str, org: str | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Give an organization another name; its slug stays."""
+    with open_client(url, token_file) as client:
+        renamed = client.rename_organization(organization_slug(client, org), name)
+    click.echo(json.dumps(renamed, indent=2) if as_json else _line(renamed))
+
+
+@org.command(epilog="Example: muster org audit --limit 20")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most lines.")
+@organization_option
+@server_options
+@json_option
+def audit(limit: int, org: str | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Show who did what, newest first."""
+    with open_client(url, token_file) as client:
+        lines = client.audit(organization_slug(client, org), limit)
+    if as_json:
+        click.echo(json.dumps({"audit": lines}, indent=2))
+        return
+    for line in lines:
+        words = f"{line.get('at')}  {line.get('by')}  {line.get('action')}  {line.get('subject')}"
+        click.echo(f"{words}  {line.get('detail')}".rstrip())
+
+
+def _line(item: JsonObject) -> str:
+    role = item.get("role")
+    name = role.get("name") if isinstance(role, dict) else "-"
+    return f"{item.get('slug')!s:<24} {name!s:<14} {item.get('name')}"
