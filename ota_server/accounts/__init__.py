@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts, tokens, sign-in sessions and the audit log."""
+"""Accounts, tokens and sign-in sessions."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts of people, their tokens and sign-in sessions, and the audit log."""
+"""Accounts of people, their tokens and sign-in sessions."""
 
 from __future__ import annotations
 
@@ -42,19 +42,6 @@ web_sessions = Table(
     Column("expires_ms", Integer, nullable=False),
 )
 
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("at_ms", Integer, nullable=False),
-    Column("account_id", ForeignKey("accounts.id"), nullable=True),
-    Column("organization_id", ForeignKey("organizations.id"), nullable=True),
-    Column("action", String(60), nullable=False),
-    Column("subject", String(200), nullable=False),
-    Column("detail", Text, nullable=False),
-    Index("ix_audit_organization_id", "organization_id", "id"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -92,14 +79,3 @@ class WebSession:
 
     account: Account
     form_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditLine:
-    """Who did what to what."""
-
-    at_ms: int
-    email: str
-    action: str
-    subject: str
-    detail: str

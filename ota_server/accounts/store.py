@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
 
-from ota_server.accounts.models import Account, AuditLine, Token, WebSession, accounts, audit, tokens, web_sessions
+from ota_server.accounts.models import Account, Token, WebSession, accounts, tokens, web_sessions
 
 _TOKEN = tuple(tokens.c[field.name] for field in fields(Token))
 _ACCOUNT = (accounts.c.id, accounts.c.email, accounts.c.password_hash, accounts.c.created_ms)
@@ -91,36 +91,3 @@ def end_expired(connection: Connection, now_ms: int) -> None:
     """Forgets sign-ins and tokens that have expired."""
     connection.execute(delete(web_sessions).where(web_sessions.c.expires_ms <= now_ms))
     connection.execute(delete(tokens).where(tokens.c.expires_ms <= now_ms))
-
-
-def add_audit(
-    connection: Connection,
-    account_id: int | None,
-    organization_id: int | None,
-    action: str,
-    subject: str,
-    detail: str,
-    now_ms: int,
-) -> None:
-    connection.execute(
-        insert(audit).values(
-            at_ms=now_ms,
-            account_id=account_id,
-            organization_id=organization_id,
-            action=action,
-            subject=subject,
-            detail=detail,
-        )
-    )
-
-
-def audit_lines(connection: Connection, organization_id: int, limit: int = 200) -> list[AuditLine]:
-    """An organization's, newest first."""
-    rows = connection.execute(
-        select(audit.c.at_ms, accounts.c.email, audit.c.action, audit.c.subject, audit.c.detail)
-        .outerjoin(accounts, accounts.c.id == audit.c.account_id)
-        .where(audit.c.organization_id == organization_id)
-        .order_by(audit.c.id.desc())
-        .limit(limit)
-    )
-    return [AuditLine(at_ms, email or "", action, subject, detail) for at_ms, email, action, subject, detail in rows]

@@ -10,7 +10,8 @@ from fastapi import Depends, Query, Request
 from sqlalchemy import Connection
 
 from ota_server.accounts import service as accounts
-from ota_server.accounts import store as accounts_store
+from ota_server.audit import store as audit
+from ota_server.audit.models import Entry
 from ota_server.errors import Unauthorized
 from ota_server.organizations.access import Actor, actor_of
 from ota_server.organizations.models import Organization
@@ -38,7 +39,12 @@ def actor_of_request(request: Request, services: ServicesDep) -> Actor:
         raise Unauthorized("send an access token: Authorization: Bearer TOKEN")
     with services.database.read() as connection:
         account, held = accounts.holder_of_token(connection, token.strip(), services.clock.now_ms())
-        return actor_of(connection, account, held)
+        return actor_of(connection, account, address_of(request), held)
+
+
+def address_of(request: Request) -> str:
+    """Where a request came from; behind a proxy on this machine, what that says (uvicorn's proxy headers)."""
+    return "" if request.client is None else request.client.host[:64]
 
 
 ActorDep = Annotated[Actor, Depends(actor_of_request)]
@@ -70,7 +76,8 @@ def act(
 
     def write(connection: Connection) -> T:
         result = work(connection, now_ms)
-        accounts_store.add_audit(connection, actor.account.id, organization_id, action, subject, detail, now_ms)
+        who = actor.account.id
+        audit.add(connection, Entry(now_ms, who, organization_id, actor.address, action, subject[:200], detail))
         return result
 
     result = services.database.write(write)

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from ota_server.api import (
     manage_accounts,
+    manage_audit,
     manage_devices,
     manage_groups,
     manage_organizations,
@@ -29,6 +30,7 @@ UPLOAD_SIZE_MAX = ELF_SIZE_MAX + 2 * IMAGE_SIZE_MAX
 PARTS = (
     manage_accounts,
     manage_organizations,
+    manage_audit,
     manage_products,
     manage_groups,
     manage_devices,

@@ -51,7 +51,7 @@ def answer_invitation(organization: str, body: AnswerBody, services: ServicesDep
     """Accepts or declines."""
     now_ms = services.clock.now_ms()
     found = services.database.write(
-        lambda connection: service.answer(connection, actor.account, organization, body.accept, now_ms)
+        lambda connection: service.answer(connection, actor.account, organization, body.accept, actor.address, now_ms)
     )
     return {"ok": True, "invitation": views.invitation(found)}
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Organizations in the management API: teams and the audit log."""
+"""Organizations and their teams in the management API."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from ota_server.accounts import store as accounts_store
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.errors import Invalid
@@ -105,16 +104,6 @@ def list_products(organization: str, services: ServicesDep, actor: ActorDep) -> 
     with services.database.read() as connection:
         rows = actor.products(connection)
     return {"products": [views.product(item, found) for item in rows if item.organization_id == found.id]}
-
-
-@router.get("/orgs/{organization}/audit")
-def list_audit(
-    organization: str, services: ServicesDep, actor: ActorDep, limit: Annotated[int, Query(ge=1, le=1000)] = 200
-) -> views.Json:
-    """Who did what, newest first."""
-    found = actor.organization(organization, Permission.AUDIT)
-    with services.database.read() as connection:
-        return {"audit": [views.audit_line(one) for one in accounts_store.audit_lines(connection, found.id, limit)]}
 
 
 # The team: an organization's, and the same by way of each of its products

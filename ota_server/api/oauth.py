@@ -18,7 +18,6 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import ResourceOwnerPasswordCredentialsGrant
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from sqlalchemy import Connection
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -30,6 +29,9 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
 from ota_server.api.body import BodyLimit
+from ota_server.api.context import address_of
+from ota_server.audit import store as audit
+from ota_server.audit.models import Entry
 from ota_server.errors import Invalid, ServerError, TooMany, Unauthorized
 from ota_server.services import Services
 
@@ -46,6 +48,8 @@ class PasswordClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
 
     def __init__(self, client_id: str) -> None:
         self.client_id = client_id
+        self.address = ""
+        """Where its request came from: set by the grant, since Authlib hands no request to who makes the token."""
 
     def check_client_secret(self, _client_secret: str) -> bool:
         return True
@@ -77,18 +81,20 @@ class PasswordGrant(ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc
 
     def generate_token(self, **named: Any) -> dict[str, Any]:
         named["expires_in"] = _lasts_s(self.request.form)
+        self.request.client.address = self.request.address
         return super().generate_token(**named)  # type: ignore[no-any-return]
 
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
     """A request's fields, from a form or from JSON."""
 
-    def __init__(self, headers: Headers, fields: Mapping[str, str]) -> None:
+    def __init__(self, request: Request, fields: Mapping[str, str]) -> None:
         # Whether the way here was safe is for the proxy before us to say: the path is all that Authlib needs.
         super().__init__(
-            "POST", "https://server/oauth/token", headers={"Authorization": headers.get("authorization", "")}
+            "POST", "https://server/oauth/token", headers={"Authorization": request.headers.get("authorization", "")}
         )
         self.payload = BasicOAuth2Payload(fields)
+        self.address = address_of(request)
 
     @property
     def form(self) -> Mapping[str, str]:
@@ -148,7 +154,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
 
         def write(connection: Connection) -> str:
             token = accounts.add_token(connection, user.id, name, now_ms, lasts_s, name)
-            accounts_store.add_audit(connection, user.id, None, "token.create", name, "by password", now_ms)
+            audit.add(connection, Entry(now_ms, user.id, None, client.address, "token.create", name, "by password"))
             return token
 
         token = self._services.database.write(write)
@@ -162,7 +168,7 @@ def routes(services: Services) -> list[Route]:
     async def token(request: Request) -> Response:
         try:
             fields = await _fields(request)
-            return await asyncio.to_thread(server.token_response, TokenRequest(request.headers, fields))
+            return await asyncio.to_thread(server.token_response, TokenRequest(request, fields))
         except ServerError as error:
             return JSONResponse(error.to_json(), error.status)
         except HTTPException as error:

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from muster.layout import platform_name
-from ota_server.accounts.models import AuditLine, Token
+from ota_server.accounts.models import Token
+from ota_server.audit.models import Line
 from ota_server.devices.models import Device, DeviceStatus, Group
 from ota_server.devices.service import fingerprint
 from ota_server.organizations.models import Invitation, Member, Organization
@@ -71,10 +72,12 @@ def invitation(item: Invitation) -> Json:
     }
 
 
-def audit_line(item: AuditLine) -> Json:
+def audit_line(item: Line) -> Json:
     return {
+        "id": item.id,
         "at": time(item.at_ms),
         "by": item.email,
+        "from": item.address,
         "action": item.action,
         "subject": item.subject,
         "detail": item.detail,

@@ -22,6 +22,8 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
 from ota_server.api.body import BodyLimit
+from ota_server.audit import store as audit
+from ota_server.audit.models import Entry
 from ota_server.dashboard import facts, security
 from ota_server.dashboard.live import stream
 from ota_server.dashboard.render import FOLDER, make_environment
@@ -226,7 +228,7 @@ class Dashboard:
         slug, accepts, now_ms = request.path_params["organization"], form.get("answer") == "accept", self._now_ms()
 
         def write(connection: Connection) -> None:
-            organizations.answer(connection, session.account, slug, accepts, now_ms)
+            organizations.answer(connection, session.account, slug, accepts, session.actor.address, now_ms)
 
         await asyncio.to_thread(self._services.database.write, write)
         return RedirectResponse("/", 303, security.HEADERS)
@@ -310,9 +312,8 @@ class Dashboard:
 
         def write(connection: Connection) -> None:
             work(connection)
-            accounts_store.add_audit(
-                connection, session.account.id, product.organization_id, action, subject, "dashboard", now_ms
-            )
+            who, address = session.account.id, session.actor.address
+            audit.add(connection, Entry(now_ms, who, product.organization_id, address, action, subject, "dashboard"))
 
         await asyncio.to_thread(self._services.database.write, write)
         self._services.feed.publish(product.id)

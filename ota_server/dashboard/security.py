@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from ota_server.accounts import service as accounts
 from ota_server.accounts.models import Account, WebSession
+from ota_server.api.context import address_of
 from ota_server.errors import Forbidden
 from ota_server.organizations.access import Actor, actor_of
 from ota_server.organizations.roles import Permission
@@ -77,7 +78,7 @@ def find_session(request: Request, services: Services) -> Visitor | None:
         return None
     with services.database.read() as connection:
         session = accounts.web_session(connection, cookie, services.clock.now_ms())
-        return None if session is None else Visitor(session, actor_of(connection, session.account))
+        return None if session is None else Visitor(session, actor_of(connection, session.account, address_of(request)))
 
 
 def check_form(request: Request, session: Visitor, form: FormData) -> None:

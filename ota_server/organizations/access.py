@@ -30,12 +30,14 @@ class Actor:
         organizations: the account's organizations, by id.
         roles: its role in each.
         token: the access token that came with the request; None for a sign-in.
+        address: where the request came from.
     """
 
     account: Account
     organizations: Mapping[int, Organization]
     roles: Mapping[int, Role]
     token: Token | None = None
+    address: str = ""
 
     @property
     def email(self) -> str:
@@ -97,7 +99,7 @@ class Actor:
             raise Forbidden(f"your role is {role}; this needs {' or '.join(needed)}")
 
 
-def actor_of(connection: Connection, account: Account, token: Token | None = None) -> Actor:
+def actor_of(connection: Connection, account: Account, address: str, token: Token | None = None) -> Actor:
     """The account with its organizations as they are now."""
     found = store.of_account(connection, account.id)
-    return Actor(account, {one.id: one for one, _ in found}, {one.id: role for one, role in found}, token)
+    return Actor(account, {one.id: one for one, _ in found}, {one.id: role for one, role in found}, token, address)

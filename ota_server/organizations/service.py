@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from ota_server.accounts import service as accounts
 from ota_server.accounts.models import Account
 from ota_server.accounts.service import clean_email
-from ota_server.accounts.store import add_audit
+from ota_server.audit import store as audit
+from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Invalid, NotFound
 from ota_server.organizations import store
 from ota_server.organizations.models import Invitation, Member, Organization
@@ -80,7 +81,7 @@ def invite(connection: Connection, organization: Organization, email: str, role:
     store.add_invitation(connection, organization.id, email, role, by, now_ms)
 
 
-def answer(connection: Connection, account: Account, slug: str, accepts: bool, now_ms: int) -> Invitation:
+def answer(connection: Connection, account: Account, slug: str, accepts: bool, address: str, now_ms: int) -> Invitation:
     """Accepts or declines an invitation to the account's address, and says so in the audit log. Raises NotFound."""
     open_ones = store.invitations_to(connection, account.email)
     invitation = next((one for one in open_ones if one.organization.slug == slug), None)
@@ -91,7 +92,8 @@ def answer(connection: Connection, account: Account, slug: str, accepts: bool, n
     if accepts:
         store.add_member(connection, organization_id, account.id, invitation.role, now_ms)
     action = "invitation.accept" if accepts else "invitation.decline"
-    add_audit(connection, account.id, organization_id, action, account.email, invitation.role.value, now_ms)
+    entry = Entry(now_ms, account.id, organization_id, address, action, account.email, invitation.role.value)
+    audit.add(connection, entry)
     return invitation
 
 

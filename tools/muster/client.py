@@ -118,10 +118,10 @@ class ServerClient:
         """Gives it another name; its slug stays."""
         return _object(self._call("PUT", f"/orgs/{quote(organization)}", json={"name": name}), "organization")
 
-    def audit(self, organization: str, limit: int = 200) -> list[JsonObject]:
-        """Who did what, newest first."""
-        path = f"/orgs/{quote(organization)}/audit"
-        return _objects(self._call("GET", path, params={"limit": str(limit)}), "audit")
+    def audit(self, organization: str, limit: int = 200, filters: Mapping[str, str] | None = None) -> list[JsonObject]:
+        """Who did what, newest first; filters are by, action, subject, since, until."""
+        query = {**(filters or {}), "limit": str(limit)}
+        return _objects(self._call("GET", f"/orgs/{quote(organization)}/audit", params=query), "audit")
 
     def team(self, organization: str) -> JsonObject:
         """`team` and `invitations`."""

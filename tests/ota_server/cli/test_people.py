@@ -110,7 +110,7 @@ def test_team_is_built_from_the_command_line(ana: Terminal, ben: Terminal) -> No
     assert "last administrator" in ana.run("team", "remove", ANA, code=1).output
     assert ana.run("team", "remove", BEN).output == f"{BEN} is not in the team of warm-rooms any more\n"
     assert "none: make one" in ben.run("org", "list").output
-    actions = [line.split()[2] for line in ana.run("org", "audit").output.splitlines()]
+    actions = [line.split()[3] for line in ana.run("org", "audit").output.splitlines()]
     assert actions == ["team.remove", "team.role", "invitation.accept", "team.invite"]
 
 

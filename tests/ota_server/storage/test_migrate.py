@@ -9,7 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
-from ota_server.accounts import store as accounts
+from ota_server.audit import store as audit
+from ota_server.audit.models import Filter
 from ota_server.organizations import store as organizations
 from ota_server.organizations.roles import Role
 from ota_server.products import store as products
@@ -63,7 +64,7 @@ def test_what_a_server_had_before_organizations_becomes_one_organizations(tmp_pa
             "ana@example.com": Role.ADMINISTRATOR,
             "ben@example.com": Role.ADMINISTRATOR,
         }
-        assert [line.action for line in accounts.audit_lines(connection, 1)] == ["product.create"]
+        assert [line.action for line in audit.lines(connection, 1, Filter(), 10)] == ["product.create"]
         assert connection.exec_driver_sql("SELECT count(*) FROM releases").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []
     engine.dispose()
