@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
 
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
@@ -35,6 +36,24 @@ class ProductBody(BaseModel):
     product: ProductFields
 
 
+class SettingsFields(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = None
+    description: str | None = None
+    auto_approve: bool | None = None
+    check_in_interval_s: int | None = None
+    quarantine_max: int | None = None
+
+
+class ProductChanges(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    product: SettingsFields
+
+
 @router.get("")
 def list_products(services: ServicesDep, actor: ActorDep) -> views.Json:
     """All products of the account's organizations."""
@@ -61,6 +80,38 @@ def create_product(body: ProductBody, services: ServicesDep, actor: ActorDep) ->
         owner,
     )
     return {"product": views.product(made, owner)}
+
+
+@router.put("/{product}")
+def change_product(product: str, body: ProductChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Sets what is given; id and slug stay."""
+    found = product_for(services, actor, product, Permission.MANAGE_PRODUCTS)
+    changes = body.product.model_dump(exclude_none=True)
+    changed = act(
+        services,
+        actor,
+        "product.change",
+        str(found.id),
+        lambda connection, _now_ms: service.change(connection, found, changes),
+        found,
+        ", ".join(f"{key}={value}" for key, value in changes.items() if key != "description"),
+    )
+    return {"product": views.product(changed, actor.organizations[found.organization_id])}
+
+
+@router.delete("/{product}", status_code=204)
+def remove_product(product: str, services: ServicesDep, actor: ActorDep) -> Response:
+    """Removes a product that has neither devices nor releases."""
+    found = product_for(services, actor, product, Permission.MANAGE_PRODUCTS)
+    act(
+        services,
+        actor,
+        "product.remove",
+        str(found.id),
+        lambda connection, _now_ms: service.remove(connection, found),
+        found,
+    )
+    return Response(status_code=204)
 
 
 @router.get("/{product}")

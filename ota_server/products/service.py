@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,6 +15,8 @@ from muster.layout import ID_MAX
 from ota_server.errors import Conflict, Invalid
 from ota_server.products import store
 from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Product
+
+DESCRIPTION_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +41,9 @@ def create(connection: Connection, organization_id: int, new: NewProduct, now_ms
     """
     if not 1 <= new.id <= ID_MAX:
         raise Invalid(f"a product id is from 1 to {ID_MAX}", "id")
-    if not 1 <= len(new.name.strip()) <= 100:
-        raise Invalid("a name has 1 to 100 characters", "name")
     slug = new.slug if new.slug is not None else re.sub(r"[^a-z0-9]+", "-", new.name.lower()).strip("-")
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", slug):
         raise Invalid("a slug begins with a letter and has lower-case letters, digits and -", "slug")
-    if not 1 <= new.check_in_interval_s <= 86_400:
-        raise Invalid("the interval is from 1 to 86400 seconds", "check_in_interval_s")
-    if not 0 <= new.quarantine_max <= 100_000:
-        raise Invalid("the quarantine holds 0 to 100000 devices", "quarantine_max")
     if store.is_taken(connection, new.id, slug):
         raise Conflict(f"there is a product {new.id} or {slug} already")
     product = Product(
@@ -61,5 +59,34 @@ def create(connection: Connection, organization_id: int, new: NewProduct, now_ms
         plan_token=os.urandom(8),
         created_ms=now_ms,
     )
+    _check(product)
     store.add(connection, product)
     return product
+
+
+def change(connection: Connection, product: Product, changes: Mapping[str, Any]) -> Product:
+    """Sets name, description, auto_approve, check_in_interval_s or quarantine_max; id and slug stay. Raises Invalid."""
+    changed = replace(product, **changes)
+    changed = replace(changed, name=changed.name.strip())
+    _check(changed)
+    store.change(connection, changed)
+    return changed
+
+
+def remove(connection: Connection, product: Product) -> None:
+    """Removes a product that has neither devices nor releases. Raises Conflict."""
+    left = store.what_it_has(connection, product.id)
+    if left:
+        raise Conflict(f"product {product.slug} has {left}: what devices may run is not forgotten")
+    store.remove(connection, product.id)
+
+
+def _check(product: Product) -> None:
+    if not 1 <= len(product.name) <= 100:
+        raise Invalid("a name has 1 to 100 characters", "name")
+    if len(product.description) > DESCRIPTION_MAX:
+        raise Invalid(f"a description has at most {DESCRIPTION_MAX} characters", "description")
+    if not 1 <= product.check_in_interval_s <= 86_400:
+        raise Invalid("the interval is from 1 to 86400 seconds", "check_in_interval_s")
+    if not 0 <= product.quarantine_max <= 100_000:
+        raise Invalid("the quarantine holds 0 to 100000 devices", "quarantine_max")

@@ -7,9 +7,10 @@ import os
 from collections.abc import Collection
 from dataclasses import fields
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from ota_server.products.models import Product, products
+from ota_server.storage.schema import metadata
 
 _BY_ID = select(*(products.c[field.name] for field in fields(Product))).where(products.c.id == bindparam("number"))
 
@@ -48,6 +49,31 @@ def of_organizations(connection: Connection, organization_ids: Collection[int]) 
 
 def add(connection: Connection, product: Product) -> None:
     connection.execute(insert(products).values({name: getattr(product, name) for name in Product.__dataclass_fields__}))
+
+
+def change(connection: Connection, product: Product) -> None:
+    """Writes what a product's team may set."""
+    settings = ("name", "description", "auto_approve", "check_in_interval_s", "quarantine_max")
+    values = {name: getattr(product, name) for name in settings}
+    connection.execute(update(products).where(products.c.id == product.id).values(**values))
+    plan_changed(connection, product.id)
+
+
+def what_it_has(connection: Connection, product_id: int) -> str:
+    """Names what keeps a product from being removed; empty when nothing does."""
+    found = []
+    for name in ("devices", "releases"):
+        table = metadata.tables[name]
+        if connection.execute(select(table.c.id).where(table.c.product_id == product_id).limit(1)).first():
+            found.append(name)
+    return " and ".join(found)
+
+
+def remove(connection: Connection, product_id: int) -> None:
+    """With its groups. Nothing else may refer to it."""
+    groups = metadata.tables["groups"]
+    connection.execute(delete(groups).where(groups.c.product_id == product_id))
+    connection.execute(delete(products).where(products.c.id == product_id))
 
 
 def set_default_version(connection: Connection, product_id: int, version: int | None) -> None:

@@ -76,6 +76,8 @@ CALLS = {
     "DELETE /orgs/{organization}/team/{username}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team/new@example.com"),
     "POST /products": Call(P.MANAGE_PRODUCTS, "/products", _json(product={"id": 7, "name": "Seven", "org": ORG})),
     "GET /products/{product}": Call(P.VIEW, PRODUCT),
+    "PUT /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT, _json(product={"description": "warm"})),
+    "DELETE /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT),
     "GET /products/{product}/team": Call(P.VIEW, f"{PRODUCT}/team"),
     "POST /products/{product}/team": Call(P.MANAGE_TEAM, f"{PRODUCT}/team", _json(username="new@example.com")),
     "POST /products/{product}/team/{username}": Call(
