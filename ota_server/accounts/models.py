@@ -16,6 +16,30 @@ accounts = Table(
     Column("email", String(200), nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
     Column("created_ms", Integer, nullable=False),
+    # Second factor (RFC 6238): the shared secret, base32, once it is on; and the time step that was used last.
+    Column("totp_secret", String(64), nullable=True),
+    Column("totp_step", Integer, nullable=False, default=0),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("code_hash", LargeBinary(32), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# A password was right, or a second factor is being set up: what is missing is a code.
+mfa_challenges = Table(
+    "mfa_challenges",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("new_secret", String(64), nullable=True),
+    Column("client", String(64), nullable=False),
+    Column("lasts_s", Integer, nullable=True),
+    Column("failures", Integer, nullable=False),
+    Column("expires_ms", Integer, nullable=False),
 )
 
 tokens = Table(

@@ -110,13 +110,13 @@ def add_token(
         raise Conflict(f"this account has {TOKENS_MAX} access tokens: revoke some first")
     token = secrets.token_hex(20)
     expires_ms = None if lasts_s is None else now_ms + 1000 * lasts_s
-    store.add_token(connection, Token(0, account_id, token[:6], label, client, now_ms, expires_ms), _hash(token))
+    store.add_token(connection, Token(0, account_id, token[:6], label, client, now_ms, expires_ms), hash_of(token))
     return token
 
 
 def holder_of_token(connection: Connection, token: str, now_ms: int) -> tuple[Account, Token]:
     """Whose token it is. Raises Unauthorized."""
-    found = store.by_token(connection, _hash(token), now_ms) if _TOKEN.fullmatch(token) else None
+    found = store.by_token(connection, hash_of(token), now_ms) if _TOKEN.fullmatch(token) else None
     if found is None:
         raise Unauthorized("this access token is not valid")
     return found
@@ -146,17 +146,17 @@ def sign_in(connection: Connection, account: Account, now_ms: int) -> str:
     cookie = secrets.token_hex(32)
     store.end_expired(connection, now_ms)
     expires_ms = now_ms + SIGN_IN_HOURS * 3600 * 1000
-    store.add_web_session(connection, account.id, _hash(cookie), secrets.token_hex(16), expires_ms)
+    store.add_web_session(connection, account.id, hash_of(cookie), secrets.token_hex(16), expires_ms)
     return cookie
 
 
 def web_session(connection: Connection, cookie: str, now_ms: int) -> WebSession | None:
     """The session of a cookie, while it lasts."""
-    return store.web_session(connection, _hash(cookie), now_ms)
+    return store.web_session(connection, hash_of(cookie), now_ms)
 
 
 def sign_out(connection: Connection, cookie: str) -> None:
-    store.end_web_session(connection, _hash(cookie))
+    store.end_web_session(connection, hash_of(cookie))
 
 
 def clean_email(email: str) -> str:
@@ -167,5 +167,6 @@ def clean_email(email: str) -> str:
     return email
 
 
-def _hash(secret: str) -> bytes:
+def hash_of(secret: str) -> bytes:
+    """What is kept of a token, a cookie or a code: all of them are random, so that one SHA-256 is enough."""
     return hashlib.sha256(secret.encode()).digest()

@@ -18,6 +18,11 @@ def by_email(connection: Connection, email: str) -> Account | None:
     return None if row is None else Account(*row)
 
 
+def by_id(connection: Connection, account_id: int) -> Account | None:
+    row = connection.execute(select(*_ACCOUNT).where(accounts.c.id == account_id)).first()
+    return None if row is None else Account(*row)
+
+
 def by_token(connection: Connection, token_hash: bytes, now_ms: int) -> tuple[Account, Token] | None:
     """A token that has not expired, and whose it is."""
     row = connection.execute(

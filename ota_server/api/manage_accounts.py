@@ -9,10 +9,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
+from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act
+from ota_server.audit import store as audit
+from ota_server.audit.models import Entry
+from ota_server.errors import Conflict, Invalid, Unauthorized
 from ota_server.organizations import service, store
 
 router = APIRouter()
@@ -27,6 +31,18 @@ class TokenBody(BaseModel):
     expires_in: Annotated[int | None, Field(ge=1)] = None
 
 
+class CodeBody(BaseModel):
+    """A code of the authenticator app, and the token that asked for it."""
+
+    mfa_token: Annotated[str, Field(max_length=100)]
+    otp: Annotated[str, Field(max_length=40)]
+    invalidate_tokens: bool = False
+
+
+class PasswordBody(BaseModel):
+    current_password: Annotated[str, Field(max_length=accounts.PASSWORD_MAX)]
+
+
 class AnswerBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -34,9 +50,70 @@ class AnswerBody(BaseModel):
 
 
 @router.get("/user")
-def get_user(actor: ActorDep) -> views.Json:
+def get_user(services: ServicesDep, actor: ActorDep) -> views.Json:
     """Whose token it is."""
-    return {"username": actor.email, "subscription_ids": [], "account_info": {}, "mfa": {"enabled": False}}
+    with services.database.read() as connection:
+        enabled = mfa.is_on(connection, actor.account.id)
+    return {"username": actor.email, "subscription_ids": [], "account_info": {}, "mfa": {"enabled": enabled}}
+
+
+# The second factor
+
+
+@router.get("/user/mfa-enable")
+def begin_mfa(services: ServicesDep, actor: ActorDep) -> views.Json:
+    """A secret for an authenticator app; nothing changes before a code of it comes back."""
+    secret = mfa.new_secret()
+
+    def write(connection: Connection, now_ms: int) -> str:
+        if mfa.is_on(connection, actor.account.id):
+            raise Conflict("the second factor is on already: turn it off first")
+        return mfa.challenge(connection, actor.account.id, now_ms, new_secret=secret)
+
+    token = services.database.write(lambda connection: write(connection, services.clock.now_ms()))
+    return {"ok": True, "mfa_token": token, "secret": secret, "otpauth_url": mfa.uri_of(secret, actor.email)}
+
+
+@router.post("/user/mfa-enable")
+def confirm_mfa(body: CodeBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Turns it on by a code of the secret; returns recovery codes, which are told only here."""
+
+    def write(connection: Connection, now_ms: int) -> list[str] | None:
+        found = mfa.answer(connection, body.mfa_token, body.otp, now_ms)
+        if found is None or found.new_secret is None or found.account_id != actor.account.id:
+            return None
+        codes = mfa.turn_on(connection, actor.account.id, found.new_secret)
+        if body.invalidate_tokens:
+            accounts_store.end_tokens(connection, actor.account.id)
+        audit.add(connection, Entry(now_ms, actor.account.id, None, actor.address, "mfa.on", actor.email))
+        return codes
+
+    # A wrong code is counted, so that it must be committed: it is no exception inside the write.
+    codes = services.database.write(lambda connection: write(connection, services.clock.now_ms()))
+    if codes is None:
+        raise Invalid("this code is not right, or came too late: begin again", "otp")
+    return {"ok": True, "recovery_codes": codes}
+
+
+@router.put("/user/mfa-disable")
+def disable_mfa(body: PasswordBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Turns it off by the password."""
+    try:
+        services.passwords.check(actor.account, actor.email, body.current_password, services.clock.now_ms())
+    except Unauthorized as error:
+        raise Invalid("this is not your password", "current_password") from error
+    act(
+        services,
+        actor,
+        "mfa.off",
+        actor.email,
+        lambda connection, _now_ms: mfa.turn_off(connection, actor.account.id),
+        None,
+    )
+    return {"ok": True}
+
+
+# Invitations
 
 
 @router.get("/user/invitations")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """OAuth 2 (RFC 6749), by Authlib: access tokens for people's tools.
 
-One grant so far: Muster's own commands, and clients that the operator allowed, trade an address and a password for a
-token.
+Muster's own commands, and clients that the operator allowed, trade an address and a password for a token, and a code
+where the account has a second factor.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, ClientMixin, OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidRequestError
-from authlib.oauth2.rfc6749.grants import ResourceOwnerPasswordCredentialsGrant
+from authlib.oauth2.rfc6749.grants import BaseGrant, ResourceOwnerPasswordCredentialsGrant, TokenEndpointMixin
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from muster.client import CLIENT
+from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
@@ -58,10 +59,24 @@ class PasswordClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return endpoint == "token"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return bool(grant_type == "password")
+        return grant_type in ("password", CodeGrant.GRANT_TYPE)
 
     def get_allowed_scope(self, scope: str) -> str:
         return ""
+
+
+class MfaRequired(OAuth2Error):  # type: ignore[misc]
+    """The password is right; a code is missing. Particle's word for it."""
+
+    error = "mfa_required"
+    status_code = 403
+
+    def __init__(self, mfa_token: str) -> None:
+        super().__init__("send a code of your authenticator app: grant_type urn:custom:mfa-otp")
+        self.mfa_token = mfa_token
+
+    def get_body(self) -> list[tuple[str, str]]:
+        return [*super().get_body(), ("mfa_token", self.mfa_token)]
 
 
 class TooManyTries(OAuth2Error):  # type: ignore[misc]
@@ -81,8 +96,30 @@ class PasswordGrant(ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc
 
     def generate_token(self, **named: Any) -> dict[str, Any]:
         named["expires_in"] = _lasts_s(self.request.form)
+        self.server.ask_for_code(named["user"], self.request.client.client_id, named["expires_in"])
         self.request.client.address = self.request.address
         return super().generate_token(**named)  # type: ignore[no-any-return]
+
+
+class CodeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
+    """Particle's way to answer `mfa_required`."""
+
+    GRANT_TYPE = "urn:custom:mfa-otp"
+    TOKEN_ENDPOINT_AUTH_METHODS = PasswordGrant.TOKEN_ENDPOINT_AUTH_METHODS
+
+    def validate_token_request(self) -> None:
+        self.request.client = self.authenticate_token_endpoint_client()
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        form = self.request.form
+        account, lasts_s = self.server.take_code(
+            self.request.client.client_id, form.get("mfa_token", ""), form.get("otp", "")
+        )
+        self.request.client.address = self.request.address
+        token = self.server.generate_token(
+            grant_type=self.GRANT_TYPE, client=self.request.client, user=account, expires_in=lasts_s
+        )
+        return 200, token, self.TOKEN_RESPONSE_HEADER
 
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
@@ -108,6 +145,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
         super().__init__()
         self._services = services
         self.register_grant(PasswordGrant)
+        self.register_grant(CodeGrant)
         self.register_token_generator("default", self._new_token)
 
     def query_client(self, client_id: str) -> PasswordClient | None:
@@ -119,7 +157,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
 
     def handle_response(self, status: int, body: dict[str, Any], headers: Any) -> Response:
         if body.get("error") == "unsupported_grant_type":
-            body = {**body, "error_description": "grant_type is one of: password"}
+            body = {**body, "error_description": "grant_type is one of: password, urn:custom:mfa-otp"}
         return JSONResponse(body, status, dict(headers))
 
     def send_signal(self, *_arguments: object, **_named: object) -> None:
@@ -139,6 +177,33 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
             raise TooManyTries(str(error)) from error
         except Unauthorized as error:
             raise InvalidGrantError("User credentials are invalid") from error
+
+    def ask_for_code(self, account: Account, client: str, lasts_s: int | None) -> None:
+        """Raises MfaRequired for an account whose second factor is on."""
+        with self._services.database.read() as connection:
+            if not mfa.is_on(connection, account.id):
+                return
+        now_ms = self._services.clock.now_ms()
+        raise MfaRequired(
+            self._services.database.write(lambda c: mfa.challenge(c, account.id, now_ms, client, lasts_s))
+        )
+
+    def take_code(self, client: str, mfa_token: str, otp: str) -> tuple[Account, int | None]:
+        """Whose challenge it was, and for how long a token was asked. Raises InvalidGrantError."""
+        now_ms = self._services.clock.now_ms()
+
+        def write(connection: Connection) -> tuple[Account, int | None] | None:
+            found = mfa.answer(connection, mfa_token, otp, now_ms)
+            if found is None or found.new_secret is not None or found.client != client:
+                return None
+            account = accounts_store.by_id(connection, found.account_id)
+            return None if account is None else (account, found.lasts_s)
+
+        # A wrong code is counted, so that it must be committed: it is no exception inside the write.
+        taken = self._services.database.write(write)
+        if taken is None:
+            raise InvalidGrantError("this code is not right, or came too late")
+        return taken
 
     def token_response(self, request: TokenRequest) -> Response:
         """Raises ServerError."""

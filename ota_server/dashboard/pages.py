@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
@@ -44,6 +45,7 @@ from ota_server.services import Services
 
 FORM_SIZE_MAX = 64 * 1024
 DEVICES_PER_PAGE = 50
+WRONG_CODE = "This code is not right. After five wrong ones, or five minutes, sign in again."
 
 T = TypeVar("T")
 
@@ -66,6 +68,7 @@ class Dashboard:
                 Route("/", self._page(self._home)),
                 Route("/sign-in", self._show_sign_in, methods=["GET"]),
                 Route("/sign-in", self._sign_in, methods=["POST"]),
+                Route("/sign-in/code", self._take_code, methods=["POST"]),
                 Route("/sign-out", self._page(self._sign_out), methods=["POST"]),
                 Route("/invitations/{organization}", self._page(self._answer), methods=["POST"]),
                 Route(product, self._page(self._overview)),
@@ -206,10 +209,38 @@ class Dashboard:
         email = _text(form.get("email"), "").strip().lower()[:200]
         try:
             security.check_origin(request)
-            cookie = await asyncio.to_thread(self._check_password, email, _text(form.get("password"), ""))
+            account = await asyncio.to_thread(self._check_password, email, _text(form.get("password"), ""))
         except ServerError as error:
             context: Context = {"next": path, "error": str(error), "email": email}
             return self._render("sign_in.html", None, None, context, error.status)
+        challenge = await asyncio.to_thread(self._challenge, account)
+        if challenge is not None:
+            return self._render("code.html", None, None, {"next": path, "error": "", "challenge": challenge})
+        return await self._signed_in(account, path)
+
+    async def _take_code(self, request: Request) -> Response:
+        security.check_origin(request)
+        form = await request.form(max_files=0, max_fields=10)
+        path, challenge = security.local_path(_text(form.get("next"), "/")), _text(form.get("challenge"), "")[:100]
+        code, now_ms = _text(form.get("code"), "")[:40], self._now_ms()
+
+        def write(connection: Connection) -> Account | None:
+            found = mfa.answer(connection, challenge, code, now_ms)
+            is_mine = found is not None and found.new_secret is None and not found.client
+            return accounts_store.by_id(connection, found.account_id) if found is not None and is_mine else None
+
+        account = await asyncio.to_thread(self._services.database.write, write)
+        if account is None:
+            context: Context = {"next": path, "challenge": challenge, "error": WRONG_CODE}
+            return self._render("code.html", None, None, context, 401)
+        return await self._signed_in(account, path)
+
+    async def _signed_in(self, account: Account, path: str) -> Response:
+        """Goes on to a page, with the cookie of a new sign-in."""
+        now_ms = self._now_ms()
+        cookie = await asyncio.to_thread(
+            self._services.database.write, lambda connection: accounts.sign_in(connection, account, now_ms)
+        )
         response = RedirectResponse(path, 303, security.HEADERS)
         security.set_cookie(response, cookie, self._services)
         return response
@@ -319,13 +350,19 @@ class Dashboard:
         self._services.feed.publish(product.id)
         self._services.patcher.wake()
 
-    def _check_password(self, email: str, password: str) -> str:
-        """The cookie of a new sign-in. Raises Unauthorized, TooMany."""
-        now_ms = self._now_ms()
+    def _check_password(self, email: str, password: str) -> Account:
+        """Raises Unauthorized, TooMany."""
         with self._services.database.read() as connection:
             known: Account | None = accounts_store.by_email(connection, email)
-        account = self._services.passwords.check(known, email, password, now_ms)
-        return self._services.database.write(lambda connection: accounts.sign_in(connection, account, now_ms))
+        return self._services.passwords.check(known, email, password, self._now_ms())
+
+    def _challenge(self, account: Account) -> str | None:
+        """Asks for a code, if the account has a second factor."""
+        with self._services.database.read() as connection:
+            if not mfa.is_on(connection, account.id):
+                return None
+        now_ms = self._now_ms()
+        return self._services.database.write(lambda connection: mfa.challenge(connection, account.id, now_ms))
 
     async def _on_server_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, ServerError)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 
 from ota_server.clock import SystemClock
@@ -150,3 +151,17 @@ def test_device_is_marked_for_development_and_locked(client: Client) -> None:
     assert marked["development"] is True
     assert unmarked["development"] is False
     assert denied in (None, "", {})
+
+
+def test_second_factor_is_set_up_by_the_sdk_and_asked_for(client: Client) -> None:
+    [begun] = client.calls(("enableMfa", {}))
+    app = pyotp.TOTP(begun["secret"])
+    [confirmed] = client.calls(("confirmMfa", {"mfaToken": begun["mfa_token"], "otp": app.now()}))
+    [refused] = client.sdk.run(LOGIN)
+    assert (refused["status"], refused["body"]["error"]) == (403, "mfa_required")
+    code, mfa_token = confirmed["recovery_codes"][0], refused["body"]["mfa_token"]
+    [signed_in] = client.sdk.run(("sendOtp", {"mfaToken": mfa_token, "otp": code}))
+    assert signed_in["status"] == 200
+    [off] = client.sdk.run(("disableMfa", {"currentPassword": PASSWORD}), token=signed_in["body"]["access_token"])
+    assert off["body"] == {"ok": True}
+    client.calls(("getUserInfo", {}))

@@ -30,12 +30,14 @@ class ServerRefused(RefusedError):
     Attributes:
         http_status: 400 to 599.
         code: the API's name of the error, such as `not_found`.
+        facts: the whole answer.
     """
 
-    def __init__(self, message: str, http_status: int, code: str) -> None:
+    def __init__(self, message: str, http_status: int, code: str, facts: JsonObject | None = None) -> None:
         super().__init__(message)
         self.http_status = http_status
         self.code = code
+        self.facts: JsonObject = facts or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,37 @@ class Stage:
     max_failures: int
 
 
+class CodeNeeded(ServerRefused):
+    """The password is right, and the account has a second factor: a code is missing."""
+
+    def __init__(self, refusal: ServerRefused, mfa_token: str) -> None:
+        super().__init__(str(refusal), refusal.http_status, refusal.code)
+        self.mfa_token = mfa_token
+
+
 def sign_in(url: str, email: str, password: str, transport: httpx.BaseTransport | None = None) -> str:
     """Trades an address and a password for an access token (OAuth 2, RFC 6749 section 4.3).
 
     Raises:
+        CodeNeeded: `send_code` must follow.
         ServerUnreachable, ServerRefused: as the methods of ServerClient.
     """
-    form = {"grant_type": "password", "client_id": CLIENT, "username": email, "password": password}
+    return _token(url, {"grant_type": "password", "username": email, "password": password}, transport)
+
+
+def send_code(url: str, mfa_token: str, code: str, transport: httpx.BaseTransport | None = None) -> str:
+    """The second half of a sign-in, by a code of the authenticator app or a recovery code. Raises as `sign_in`."""
+    return _token(url, {"grant_type": "urn:custom:mfa-otp", "mfa_token": mfa_token, "otp": code}, transport)
+
+
+def _token(url: str, form: Mapping[str, str], transport: httpx.BaseTransport | None) -> str:
     with httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_S, transport=transport) as http:
-        answer = _answer(http, url, "POST", "/oauth/token", data=form)
+        try:
+            answer = _answer(http, url, "POST", "/oauth/token", data={"client_id": CLIENT, **form})
+        except ServerRefused as error:
+            if error.code == "mfa_required":
+                raise CodeNeeded(error, str(error.facts.get("mfa_token", ""))) from error
+            raise
     return str(_as_object(answer).get("access_token", ""))
 
 
@@ -89,6 +113,20 @@ class ServerClient:
     def user(self) -> JsonObject:
         """Whose token it is."""
         return _as_object(self._call("GET", "/user"))
+
+    def begin_mfa(self) -> JsonObject:
+        """A new second factor: `secret`, `otpauth_url`, and the `mfa_token` for `confirm_mfa`."""
+        return _as_object(self._call("GET", "/user/mfa-enable"))
+
+    def confirm_mfa(self, mfa_token: str, code: str) -> list[str]:
+        """Turns it on by a code of the secret; returns the recovery codes."""
+        answer = _as_object(self._call("POST", "/user/mfa-enable", json={"mfa_token": mfa_token, "otp": code}))
+        codes = answer.get("recovery_codes")
+        return [str(one) for one in codes] if isinstance(codes, list) else []
+
+    def disable_mfa(self, password: str) -> None:
+        """Turns the second factor off."""
+        self._call("PUT", "/user/mfa-disable", json={"current_password": password})
 
     def tokens(self) -> list[JsonObject]:
         """The account's access tokens, by name and first characters."""
@@ -264,7 +302,7 @@ def _answer(http: httpx.Client, url: str, method: str, path: str, **arguments: A
         return answer
     facts = answer if isinstance(answer, dict) else {}
     text = str(facts.get("error_description", f"status {response.status_code}"))
-    raise ServerRefused(text, response.status_code, str(facts.get("error", "")))
+    raise ServerRefused(text, response.status_code, str(facts.get("error", "")), facts)
 
 
 def _as_object(value: object) -> JsonObject:

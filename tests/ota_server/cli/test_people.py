@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keyring
+import pyotp
 import pytest
 from click.testing import CliRunner, Result
 from keyring.backends import fail
@@ -158,3 +159,21 @@ def _file(terminal: Terminal, token: str) -> str:
     path = terminal.home / "token"
     path.write_text(token)
     return str(path)
+
+
+def test_second_factor_is_set_up_asked_for_and_turned_off(ana: Terminal) -> None:
+    wrong = ana.run("mfa", "on", typed="000000\n", code=1).output
+    assert "this code is not right" in wrong
+    token = json.loads((ana.home / "muster" / "tokens.json").read_text())[ana.url]
+    with ServerClient(ana.url, token) as client:
+        begun = client.begin_mfa()
+        app = pyotp.TOTP(str(begun["secret"]))
+        codes = client.confirm_mfa(str(begun["mfa_token"]), app.now())
+    ana.run("logout")
+    said = ana.run("login", "--email", ANA, typed=f"{PASSWORD}\n{codes[0]}\n").output
+    assert "Code of your authenticator app, or a recovery code" in said
+    assert "signed in" in said
+    ana.run("mfa", "off", typed="wrong one\n", code=1)
+    assert ana.run("mfa", "off", typed=f"{PASSWORD}\n").output.endswith("the second factor is off\n")
+    ana.run("logout")
+    ana.run("login", "--email", ANA, "--password-stdin", typed=f"{PASSWORD}\n")

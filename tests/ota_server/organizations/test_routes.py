@@ -56,6 +56,9 @@ CALLS = {
     "DELETE /access_tokens": Call(None, "/access_tokens", ends_token=True),
     "DELETE /access_tokens/id/{number}": Call(None, "/access_tokens/id/0"),
     "GET /user": Call(None, "/user"),
+    "GET /user/mfa-enable": Call(None, "/user/mfa-enable"),
+    "POST /user/mfa-enable": Call(None, "/user/mfa-enable", _json(mfa_token="0", otp="0")),
+    "PUT /user/mfa-disable": Call(None, "/user/mfa-disable", _json(current_password="guessed")),
     "GET /user/invitations": Call(None, "/user/invitations"),
     "POST /user/invitations/{organization}": Call(None, "/user/invitations/none", _json(accept=True)),
     "GET /orgs": Call(None, "/orgs"),
@@ -157,7 +160,7 @@ PAGES = {
     "GET /products/{product}/live/{view}": P.VIEW,
     "GET /products/{product}/live/{view}/{name}": P.VIEW,
 }
-PUBLIC_PAGES = {"GET /sign-in", "POST /sign-in"}
+PUBLIC_PAGES = {"GET /sign-in", "POST /sign-in", "POST /sign-in/code"}
 
 
 @dataclass(frozen=True)

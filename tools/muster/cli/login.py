@@ -9,7 +9,7 @@ import click
 
 from muster import token_store
 from muster.cli.server import DEFAULT_URL
-from muster.client import ServerClient, ServerRefused, sign_in
+from muster.client import CodeNeeded, ServerClient, ServerRefused, send_code, sign_in
 
 _server = click.option(
     "--server", "url", envvar="MUSTER_SERVER", default=DEFAULT_URL, show_default=True, help="The server's address."
@@ -23,7 +23,11 @@ _server = click.option(
 def login(email: str, password_stdin: bool, url: str) -> None:
     """Sign in to a server; the access token is kept for this user."""
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else click.prompt("Password", hide_input=True)
-    place = token_store.save(url, sign_in(url, email, password))
+    try:
+        token = sign_in(url, email, password)
+    except CodeNeeded as needed:
+        token = send_code(url, needed.mfa_token, click.prompt("Code of your authenticator app, or a recovery code"))
+    place = token_store.save(url, token)
     click.echo(f"signed in to {url} as {email}; the token is in {place}")
 
 

@@ -40,6 +40,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "device": LazyCommand("muster.cli.device:device", "List, show, approve and change devices of a server."),
     "login": LazyCommand("muster.cli.login:login", "Sign in to a server; the access token is kept for this user."),
     "logout": LazyCommand("muster.cli.login:logout", "Sign out of a server: ends the access token and forgets it."),
+    "mfa": LazyCommand("muster.cli.mfa:mfa", "Turn the second factor of your account on or off."),
     "monitor": LazyCommand(
         "muster.cli.monitor:command", "Show what the device at PORT says of itself, then its log lines."
     ),
