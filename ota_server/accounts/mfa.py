@@ -12,13 +12,16 @@ import secrets
 from dataclasses import dataclass
 
 import pyotp
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ota_server.accounts.models import accounts, mfa_challenges, recovery_codes
 from ota_server.accounts.service import hash_of
 
 RECOVERY_CODES = 10
 TRIES = 5
+"""Of one challenge."""
+ACCOUNT_TRIES = 10
+"""Of all challenges of an account in the time that one lasts: whoever knows the password can ask for many."""
 LASTS_MS = 5 * 60 * 1000
 STEP_S = 30
 ISSUER = "Muster"
@@ -98,7 +101,7 @@ def answer(connection: Connection, token: str, code: str, now_ms: int) -> Challe
             mfa_challenges.c.failures < TRIES,
         )
     ).first()
-    if row is None:
+    if row is None or _failures(connection, row.account_id, now_ms) >= ACCOUNT_TRIES:
         return None
     found = Challenge(row.account_id, row.new_secret, row.client, row.lasts_s)
     mine = mfa_challenges.c.token_hash == row.token_hash
@@ -132,6 +135,13 @@ def _secret(connection: Connection, account_id: int) -> tuple[str | None, int]:
         select(accounts.c.totp_secret, accounts.c.totp_step).where(accounts.c.id == account_id)
     ).one()
     return row.totp_secret, row.totp_step
+
+
+def _failures(connection: Connection, account_id: int, now_ms: int) -> int:
+    """Wrong codes for the account's challenges that have not expired."""
+    query = select(func.coalesce(func.sum(mfa_challenges.c.failures), 0))
+    own = (mfa_challenges.c.account_id == account_id, mfa_challenges.c.expires_ms > now_ms)
+    return int(connection.execute(query.where(*own)).scalar_one())
 
 
 def _is_right(connection: Connection, asked: Challenge, code: str, now_ms: int) -> bool:

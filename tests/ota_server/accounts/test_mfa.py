@@ -108,6 +108,16 @@ def test_challenge_takes_five_tries_and_five_minutes(server: Server, app: App) -
     send(server, challenge(server), app.code())
 
 
+def test_many_challenges_give_no_more_tries(server: Server, app: App) -> None:
+    for _ in range(2):
+        token = challenge(server)
+        for _ in range(5):
+            send(server, token, "000000", 400)
+    send(server, challenge(server), app.code(), 400)
+    server.clock.advance_s(300)
+    send(server, challenge(server), app.code())
+
+
 def test_challenge_is_for_the_client_that_got_it(server: Server, app: App) -> None:
     send(server, challenge(server), app.code(), 400, client="muster")
     send(server, 40 * "0", app.code(), 400)
