@@ -17,8 +17,8 @@ from tests.fuzz.seeds import HEAD_SIZE, bases, inputs, samples
 _MISTAKES = {
     "a read behind the base": (
         "delta_source.c",
-        "uint32_t end = view->is_base ? base_len : kept->position;",
-        "uint32_t end = view->is_base ? base_len + 1 : kept->position;",
+        "end = base_len, place = source;",
+        "end = base_len + 1, place = source;",
     ),
     "a copy of what is not written yet": (
         "delta_copy.c",
@@ -27,18 +27,18 @@ _MISTAKES = {
     ),
     "a copy that runs into the next segment": (
         "delta_copy.c",
-        "if (len > end - kept->position) return OTA_ERR_PATCH_RANGE;",
-        "if (len > kept->target_body_len) return OTA_ERR_PATCH_RANGE;",
+        "if (len > end - kept->position) ota_delta_fail(",
+        "if (len > kept->target_body_len) ota_delta_fail(",
     ),
     "a table that is longer than announced": (
         "delta_table.c",
-        "if (table->len >= ota_delta_table_len(header, &header->target)) return OTA_ERR_PATCH_RANGE;",
-        "if (table->len == UINT32_MAX) return OTA_ERR_PATCH_RANGE;",
+        "if (table->len >= ota_delta_table_len(header, &header->target)) {",
+        "if (table->len >= ota_delta_table_len(header, &header->target) + 4096) {",
     ),
     "a target that is not compared": (
         "delta_output.c",
-        "OTA_DELTA_TARGET_CHECK_LEN) ? OTA_OK : OTA_ERR_IDENTITY;",
-        "1) ? OTA_OK : OTA_ERR_IDENTITY;",
+        "target_check, OTA_DELTA_TARGET_CHECK_LEN);",
+        "target_check, 1);",
     ),
     "a look-ahead filled by one byte too many": (
         "delta_input.c",
@@ -47,18 +47,18 @@ _MISTAKES = {
     ),
     "a window filled by one byte too many": (
         "delta_source.c",
-        "ota_min_u32(OTA_DELTA_WINDOW_SIZE, end - first);",
-        "ota_min_u32(OTA_DELTA_WINDOW_SIZE + 1, end - first);",
+        "ota_min_u32(OTA_DELTA_WINDOW_SIZE, end - delta->window_first);",
+        "ota_min_u32(OTA_DELTA_WINDOW_SIZE + 1, end - delta->window_first);",
     ),
     "a look-ahead that never has enough": (
         "delta.c",
-        "ota_delta_input_available(input) >= OTA_DELTA_STEP_INPUT_MAX;",
-        "ota_delta_input_available(input) > OTA_DELTA_LOOKAHEAD_SIZE;",
+        "available < OTA_DELTA_STEP_INPUT_MAX) return;",
+        "available <= OTA_DELTA_LOOKAHEAD_SIZE) return;",
     ),
     "a step that begins too early": (
         "delta.c",
-        "ota_delta_input_available(input) >= OTA_DELTA_STEP_INPUT_MAX;",
-        "ota_delta_input_available(input) >= 8;",
+        "available < OTA_DELTA_STEP_INPUT_MAX) return;",
+        "available < 8) return;",
     ),
     "a profile that does not fit the memory": (
         "delta.c",
@@ -72,8 +72,8 @@ _MISTAKES = {
     ),
     "a damaged checkpoint that is believed": (
         "delta_save.c",
-        "if (ota_crc32(0, saved, len - CRC_LEN) != ota_load32_le(saved + len - CRC_LEN)) return OTA_ERR_STATE;",
-        "",
+        "if (ota_crc32(0, saved, len - OTA_DELTA_SAVED_CRC_LEN) != ",
+        "if (len == 0 && ota_crc32(0, saved, len - OTA_DELTA_SAVED_CRC_LEN) != ",
     ),
 }
 
@@ -106,6 +106,13 @@ def test_mutated_patches_find_nothing_in_what_devices_have(device_fuzzer: Fuzzer
 @pytest.mark.full
 def test_a_million_mutated_patches_find_nothing(fuzzer: Fuzzer, tmp_path: Path) -> None:
     assert fuzz(fuzzer, tmp_path, 1_000_000) >= 1_000_000
+
+
+@pytest.mark.parametrize("mistake", _MISTAKES)
+def test_mistakes_can_still_be_made(mistake: str) -> None:
+    name, right, wrong = _MISTAKES[mistake]
+    assert (ROOT / "firmware" / "core" / "src" / name).read_text().count(right) == 1
+    assert wrong != right
 
 
 @pytest.mark.full
