@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from muster.protocol import SealedMessage
 from muster.signing.signer import KeySigner, Signer
 from ota_server.accounts.service import Passwords
+from ota_server.accounts.sign_in import SignIns
 from ota_server.clock import Clock, SystemClock
 from ota_server.devices import sessions
 from ota_server.devices import store as devices
@@ -44,6 +45,7 @@ class Services:
     chain: KeySetChain
     signer: Signer
     passwords: Passwords
+    sign_ins: SignIns
     check_ins: CheckIns
     limit: NewDeviceLimit
 
@@ -109,6 +111,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
     database = Database(settings.database_path)
     kept = BlobStore(settings.kept_dir)
     feed = Feed()
+    passwords = Passwords()
     return Services(
         settings=settings,
         clock=clock,
@@ -119,7 +122,8 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         patcher=Patcher(database, kept, served, feed, clock),
         chain=chain,
         signer=signer,
-        passwords=Passwords(),
+        passwords=passwords,
+        sign_ins=SignIns(database, passwords),
         check_ins=CheckIns(chain),
         limit=NewDeviceLimit(),
     )

@@ -16,6 +16,7 @@ from ota_server.accounts import store
 from ota_server.accounts.models import Account, Token, WebSession
 from ota_server.errors import Conflict, Invalid, NotFound, TooMany, Unauthorized
 
+EMAIL_MAX = 200
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1000
 SIGN_IN_HOURS = 12
@@ -60,7 +61,9 @@ class Passwords:
             # An unknown address costs as much time as a wrong password, so it tells nothing.
             self._decoy = self._decoy or self._hasher.hash(secrets.token_hex(16))
         try:
-            self._verify(self._decoy if account is None else account.password_hash, password[:PASSWORD_MAX])
+            with self._turns:
+                kept = self._decoy if account is None else account.password_hash
+                self._hasher.verify(kept, password[:PASSWORD_MAX])
         except (VerificationError, InvalidHashError):
             account = None
         if account is None:
@@ -70,10 +73,6 @@ class Passwords:
                 self._failures[email] = [*recent, now_ms]
             raise Unauthorized("wrong address or password")
         return account
-
-    def _verify(self, password_hash: str, password: str) -> None:
-        with self._turns:
-            self._hasher.verify(password_hash, password)
 
 
 def create_account(connection: Connection, email: str, password_hash: str, now_ms: int) -> tuple[int, str]:
@@ -90,10 +89,28 @@ def create_account(connection: Connection, email: str, password_hash: str, now_m
     return account_id, add_token(connection, account_id, "first", now_ms)
 
 
-def add_token(
-    connection: Connection, account_id: int, label: str, now_ms: int, lasts_s: int | None = None, client: str = ""
-) -> str:
-    """Makes an access token: 40 random hexadecimal digits, of which only the SHA-256 is kept.
+def new_token() -> str:
+    """An access token: 40 random hexadecimal digits."""
+    return secrets.token_hex(20)
+
+
+def add_token(connection: Connection, account_id: int, label: str, now_ms: int, lasts_s: int | None = None) -> str:
+    """Makes an access token; see `keep_token`."""
+    token = new_token()
+    keep_token(connection, account_id, token, label, now_ms, lasts_s)
+    return token
+
+
+def keep_token(
+    connection: Connection,
+    account_id: int,
+    token: str,
+    label: str,
+    now_ms: int,
+    lasts_s: int | None = None,
+    client: str = "",
+) -> None:
+    """Lets a token in from now on; only its SHA-256 and its first characters are kept.
 
     `lasts_s`: None for a token that does not expire.
 
@@ -108,10 +125,16 @@ def add_token(
         raise Invalid(f"a token lasts 1 to {TOKEN_LASTS_MAX_S} seconds", "expires_in")
     if len(store.tokens_of(connection, account_id, now_ms)) >= TOKENS_MAX:
         raise Conflict(f"this account has {TOKENS_MAX} access tokens: revoke some first")
-    token = secrets.token_hex(20)
-    expires_ms = None if lasts_s is None else now_ms + 1000 * lasts_s
-    store.add_token(connection, Token(0, account_id, token[:6], label, client, now_ms, expires_ms), hash_of(token))
-    return token
+    store.add_token(
+        connection,
+        account_id=account_id,
+        token_hash=hash_of(token),
+        prefix=token[:6],
+        label=label,
+        client=client,
+        created_ms=now_ms,
+        expires_ms=None if lasts_s is None else now_ms + 1000 * lasts_s,
+    )
 
 
 def holder_of_token(connection: Connection, token: str, now_ms: int) -> tuple[Account, Token]:
@@ -131,14 +154,11 @@ def revoke(connection: Connection, token: str, now_ms: int) -> None:
     store.end_token(connection, found.id)
 
 
-def revoke_own(connection: Connection, account: Account, token_id: int, now_ms: int) -> Token:
+def revoke_own(connection: Connection, account: Account, token_id: int, now_ms: int) -> None:
     """Ends a token of the account by its number. Raises NotFound."""
-    own = store.tokens_of(connection, account.id, now_ms)
-    found = next((one for one in own if one.id == token_id), None)
-    if found is None:
+    if token_id not in {one.id for one in store.tokens_of(connection, account.id, now_ms)}:
         raise NotFound("there is no such access token")
-    store.end_token(connection, found.id)
-    return found
+    store.end_token(connection, token_id)
 
 
 def sign_in(connection: Connection, account: Account, now_ms: int) -> str:
@@ -159,9 +179,14 @@ def sign_out(connection: Connection, cookie: str) -> None:
     store.end_web_session(connection, hash_of(cookie))
 
 
-def clean_email(email: str) -> str:
-    """Raises Invalid for what cannot be an address."""
-    email = email.strip().lower()
+def normal_email(text: str) -> str:
+    """An address as it is kept and compared."""
+    return text.strip().lower()
+
+
+def clean_email(text: str) -> str:
+    """An address as it is kept. Raises Invalid for what cannot be one."""
+    email = normal_email(text)
     if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,130}", email):
         raise Invalid("not an e-mail address", "email")
     return email

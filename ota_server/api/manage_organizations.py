@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from ota_server.accounts.service import normal_email
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.errors import Invalid
@@ -166,7 +167,7 @@ def _owner(services: Services, actor: Actor, product: str, permission: Permissio
 
 
 def _needed_to_remove(actor: Actor, username: str) -> Permission:
-    return Permission.VIEW if username.strip().lower() == actor.email else Permission.MANAGE_TEAM
+    return Permission.VIEW if normal_email(username) == actor.email else Permission.MANAGE_TEAM
 
 
 def _role(text: str) -> Role:

@@ -25,9 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from muster.client import CLIENT
-from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
-from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
 from ota_server.api.body import BodyLimit
 from ota_server.api.context import address_of
@@ -49,8 +47,6 @@ class PasswordClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
 
     def __init__(self, client_id: str) -> None:
         self.client_id = client_id
-        self.address = ""
-        """Where its request came from: set by the grant, since Authlib hands no request to who makes the token."""
 
     def check_client_secret(self, _client_secret: str) -> bool:
         return True
@@ -97,7 +93,6 @@ class PasswordGrant(ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc
     def generate_token(self, **named: Any) -> dict[str, Any]:
         named["expires_in"] = _lasts_s(self.request.form)
         self.server.ask_for_code(named["user"], self.request.client.client_id, named["expires_in"])
-        self.request.client.address = self.request.address
         return super().generate_token(**named)  # type: ignore[no-any-return]
 
 
@@ -112,13 +107,11 @@ class CodeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         form = self.request.form
-        account, lasts_s = self.server.take_code(
+        self.request.user, lasts_s = self.server.take_code(
             self.request.client.client_id, form.get("mfa_token", ""), form.get("otp", "")
         )
-        self.request.client.address = self.request.address
-        token = self.server.generate_token(
-            grant_type=self.GRANT_TYPE, client=self.request.client, user=account, expires_in=lasts_s
-        )
+        token = self.generate_token(user=self.request.user, expires_in=lasts_s)
+        self.save_token(token)
         return 200, token, self.TOKEN_RESPONSE_HEADER
 
 
@@ -146,7 +139,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
         self._services = services
         self.register_grant(PasswordGrant)
         self.register_grant(CodeGrant)
-        self.register_token_generator("default", self._new_token)
+        self.register_token_generator("default", _new_token)
 
     def query_client(self, client_id: str) -> PasswordClient | None:
         allowed = (CLIENT, *self._services.settings.password_clients)
@@ -164,15 +157,20 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
         """Nobody listens."""
 
     def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
-        """It has been kept when it was made: the database is asked once."""
+        """Raises Invalid, Conflict; then nobody gets the token."""
+        now_ms, client, user = self._now_ms(), request.client.client_id, request.user
+
+        def write(connection: Connection) -> None:
+            lasts_s = token["expires_in"] or None
+            accounts.keep_token(connection, user.id, token["access_token"], client, now_ms, lasts_s, client)
+            audit.add(connection, Entry(now_ms, user.id, None, request.address, "token.create", client, "by password"))
+
+        self._services.database.write(write)
 
     def check_password(self, username: str, password: str) -> Account:
         """Raises InvalidGrantError, TooManyTries."""
-        email, now_ms = username.strip().lower()[:200], self._services.clock.now_ms()
-        with self._services.database.read() as connection:
-            known = accounts_store.by_email(connection, email)
         try:
-            return self._services.passwords.check(known, email, password, now_ms)
+            return self._services.sign_ins.check_password(username, password, self._now_ms())
         except TooMany as error:
             raise TooManyTries(str(error)) from error
         except Unauthorized as error:
@@ -180,27 +178,13 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
 
     def ask_for_code(self, account: Account, client: str, lasts_s: int | None) -> None:
         """Raises MfaRequired for an account whose second factor is on."""
-        with self._services.database.read() as connection:
-            if not mfa.is_on(connection, account.id):
-                return
-        now_ms = self._services.clock.now_ms()
-        raise MfaRequired(
-            self._services.database.write(lambda c: mfa.challenge(c, account.id, now_ms, client, lasts_s))
-        )
+        token = self._services.sign_ins.ask_for_code(account, self._now_ms(), client, lasts_s)
+        if token is not None:
+            raise MfaRequired(token)
 
     def take_code(self, client: str, mfa_token: str, otp: str) -> tuple[Account, int | None]:
         """Whose challenge it was, and for how long a token was asked. Raises InvalidGrantError."""
-        now_ms = self._services.clock.now_ms()
-
-        def write(connection: Connection) -> tuple[Account, int | None] | None:
-            found = mfa.answer(connection, mfa_token, otp, now_ms)
-            if found is None or found.new_secret is not None or found.client != client:
-                return None
-            account = accounts_store.by_id(connection, found.account_id)
-            return None if account is None else (account, found.lasts_s)
-
-        # A wrong code is counted, so that it must be committed: it is no exception inside the write.
-        taken = self._services.database.write(write)
+        taken = self._services.sign_ins.take_code(mfa_token, otp, self._now_ms(), client)
         if taken is None:
             raise InvalidGrantError("this code is not right, or came too late")
         return taken
@@ -211,19 +195,13 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]
         assert isinstance(response, Response)
         return response
 
-    def _new_token(
-        self, client: PasswordClient, user: Account, expires_in: int | None = None, **_rest: object
-    ) -> dict[str, Any]:
-        now_ms, lasts_s = self._services.clock.now_ms(), expires_in
-        name = client.client_id
+    def _now_ms(self) -> int:
+        return self._services.clock.now_ms()
 
-        def write(connection: Connection) -> str:
-            token = accounts.add_token(connection, user.id, name, now_ms, lasts_s, name)
-            audit.add(connection, Entry(now_ms, user.id, None, client.address, "token.create", name, "by password"))
-            return token
 
-        token = self._services.database.write(write)
-        return {"token_type": "bearer", "access_token": token, "expires_in": lasts_s or 0}
+def _new_token(expires_in: int | None = None, **_rest: object) -> dict[str, Any]:
+    """The answer of the token endpoint; 0 seconds, in Particle's words, are for ever."""
+    return {"token_type": "bearer", "access_token": accounts.new_token(), "expires_in": expires_in or 0}
 
 
 def routes(services: Services) -> list[Route]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from sqlalchemy import ColumnElement, Connection, insert, select
 
 from ota_server.accounts.models import accounts
+from ota_server.accounts.service import normal_email
 from ota_server.audit.models import Entry, Filter, Line, audit
 
 
@@ -31,7 +32,7 @@ def lines(connection: Connection, organization_id: int, wanted: Filter, limit: i
 def _where(wanted: Filter) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     if wanted.by:
-        where.append(accounts.c.email == wanted.by.strip().lower())
+        where.append(accounts.c.email == normal_email(wanted.by))
     if wanted.action:
         where.append(audit.c.action.startswith(wanted.action, autoescape=True))
     if wanted.subject:

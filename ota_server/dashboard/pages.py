@@ -18,13 +18,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
-from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
+from ota_server.accounts.service import EMAIL_MAX
 from ota_server.api.body import BodyLimit
-from ota_server.audit import store as audit
-from ota_server.audit.models import Entry
+from ota_server.api.context import act
 from ota_server.dashboard import facts, security
 from ota_server.dashboard.live import stream
 from ota_server.dashboard.render import FOLDER, make_environment
@@ -45,6 +43,8 @@ from ota_server.services import Services
 
 FORM_SIZE_MAX = 64 * 1024
 DEVICES_PER_PAGE = 50
+DETAIL = "dashboard"
+"""What the audit log says of a change that was made here."""
 WRONG_CODE = "This code is not right. After five wrong ones, or five minutes, sign in again."
 
 T = TypeVar("T")
@@ -206,14 +206,15 @@ class Dashboard:
     async def _sign_in(self, request: Request) -> Response:
         form = await request.form(max_files=0, max_fields=10)
         path = security.local_path(_text(form.get("next"), "/"))
-        email = _text(form.get("email"), "").strip().lower()[:200]
+        email, password = _text(form.get("email"), "")[:EMAIL_MAX], _text(form.get("password"), "")
+        sign_ins = self._services.sign_ins
         try:
             security.check_origin(request)
-            account = await asyncio.to_thread(self._check_password, email, _text(form.get("password"), ""))
+            account = await asyncio.to_thread(sign_ins.check_password, email, password, self._now_ms())
         except ServerError as error:
             context: Context = {"next": path, "error": str(error), "email": email}
             return self._render("sign_in.html", None, None, context, error.status)
-        challenge = await asyncio.to_thread(self._challenge, account)
+        challenge = await asyncio.to_thread(sign_ins.ask_for_code, account, self._now_ms())
         if challenge is not None:
             return self._render("code.html", None, None, {"next": path, "error": "", "challenge": challenge})
         return await self._signed_in(account, path)
@@ -222,18 +223,12 @@ class Dashboard:
         security.check_origin(request)
         form = await request.form(max_files=0, max_fields=10)
         path, challenge = security.local_path(_text(form.get("next"), "/")), _text(form.get("challenge"), "")[:100]
-        code, now_ms = _text(form.get("code"), "")[:40], self._now_ms()
-
-        def write(connection: Connection) -> Account | None:
-            found = mfa.answer(connection, challenge, code, now_ms)
-            is_mine = found is not None and found.new_secret is None and not found.client
-            return accounts_store.by_id(connection, found.account_id) if found is not None and is_mine else None
-
-        account = await asyncio.to_thread(self._services.database.write, write)
-        if account is None:
+        code = _text(form.get("code"), "")[:40]
+        taken = await asyncio.to_thread(self._services.sign_ins.take_code, challenge, code, self._now_ms())
+        if taken is None:
             context: Context = {"next": path, "challenge": challenge, "error": WRONG_CODE}
             return self._render("code.html", None, None, context, 401)
-        return await self._signed_in(account, path)
+        return await self._signed_in(taken[0], path)
 
     async def _signed_in(self, account: Account, path: str) -> Response:
         """Goes on to a page, with the cookie of a new sign-in."""
@@ -268,9 +263,9 @@ class Dashboard:
         security.check_form(request, session, await request.form(max_files=0, max_fields=10))
         product = await self._product(request, session, Permission.CONTROL_FIRMWARE)
         number, verb = request.path_params["rollout"], request.path_params["verb"]
-        by, now_ms = session.account.email, self._now_ms()
+        by = session.account.email
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection, now_ms: int) -> None:
             if verb == "pause":
                 rollouts_service.pause(connection, product, number, f"Paused by {by}.")
             elif verb == "resume":
@@ -280,7 +275,8 @@ class Dashboard:
             else:
                 raise NotFound("there is no such action")
 
-        await self._act(session, product, f"rollout.{verb}", f"{product.id} rollout {number}", work)
+        subject = f"{product.id} rollout {number}"
+        await asyncio.to_thread(act, self._services, session.actor, f"rollout.{verb}", subject, work, product, DETAIL)
         return RedirectResponse(_back(request, f"/products/{product.slug}/rollouts/{number}"), 303, security.HEADERS)
 
     async def _approve(self, request: Request, session: Visitor) -> Response:
@@ -288,12 +284,12 @@ class Dashboard:
         security.check_form(request, session, form)
         product = await self._product(request, session, Permission.MANAGE_DEVICES)
         name, digits = request.path_params["device"], _text(form.get("fingerprint"), "")
-        by, now_ms = session.account.email, self._now_ms()
+        by = session.account.email
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection, now_ms: int) -> None:
             devices_service.approve(connection, product, name, digits or None, by, now_ms)
 
-        await self._act(session, product, "device.approve", name, work)
+        await asyncio.to_thread(act, self._services, session.actor, "device.approve", name, work, product, DETAIL)
         return RedirectResponse(f"/products/{product.slug}/devices/{quote(name)}", 303, security.HEADERS)
 
     # Parts
@@ -334,35 +330,6 @@ class Dashboard:
                 return work(connection)
 
         return await asyncio.to_thread(read)
-
-    async def _act(
-        self, session: Visitor, product: Product, action: str, subject: str, work: Callable[[Connection], None]
-    ) -> None:
-        """Writes something with its line in the audit log, and tells who watches."""
-        now_ms = self._now_ms()
-
-        def write(connection: Connection) -> None:
-            work(connection)
-            who, address = session.account.id, session.actor.address
-            audit.add(connection, Entry(now_ms, who, product.organization_id, address, action, subject, "dashboard"))
-
-        await asyncio.to_thread(self._services.database.write, write)
-        self._services.feed.publish(product.id)
-        self._services.patcher.wake()
-
-    def _check_password(self, email: str, password: str) -> Account:
-        """Raises Unauthorized, TooMany."""
-        with self._services.database.read() as connection:
-            known: Account | None = accounts_store.by_email(connection, email)
-        return self._services.passwords.check(known, email, password, self._now_ms())
-
-    def _challenge(self, account: Account) -> str | None:
-        """Asks for a code, if the account has a second factor."""
-        with self._services.database.read() as connection:
-            if not mfa.is_on(connection, account.id):
-                return None
-        now_ms = self._now_ms()
-        return self._services.database.write(lambda connection: mfa.challenge(connection, account.id, now_ms))
 
     async def _on_server_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, ServerError)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ota_server.accounts import service as accounts
 from ota_server.accounts.models import Account
-from ota_server.accounts.service import clean_email
+from ota_server.accounts.service import clean_email, normal_email
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Invalid, NotFound
@@ -117,7 +117,7 @@ def remove(connection: Connection, organization: Organization, email: str) -> No
         NotFound: neither member nor invited.
         Conflict: nobody would be administrator any more.
     """
-    email = email.strip().lower()
+    email = normal_email(email)
     if any(one.email == email for one in store.invitations_of(connection, organization.id)):
         store.end_invitation(connection, organization.id, email)
         return
@@ -127,7 +127,7 @@ def remove(connection: Connection, organization: Organization, email: str) -> No
 
 
 def _member(connection: Connection, organization: Organization, email: str) -> Member:
-    found = store.member(connection, organization.id, email.strip().lower())
+    found = store.member(connection, organization.id, normal_email(email))
     if found is None:
         raise NotFound(f"{email} is not in the team of {organization.name}")
     return found

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +28,7 @@ from muster.layout import (
 from muster.serial import UpdateHost, UpdateState
 from muster.signing.verify import DeviceFacts, check_full
 from muster.status import OtaStatus
-from tests.e2e.board import NEWER, SOUND, Board, Victim, remade
+from tests.e2e.board import Board, remade
 
 S = OtaStatus
 PRODUCT_DATA_SIZE = 10
@@ -47,26 +46,6 @@ class Bench:
     base: Image
     target: Image
     keys: KeyStore
-
-
-@contextmanager
-def prepared_bench(victim: Victim, keys: KeyStore) -> Iterator[Bench]:
-    """The bench of a module's tests; each begins with `restore(bench.booted)`."""
-    base, target = victim.image(SOUND), victim.image(NEWER)
-    patch = encode(base.raw, target.raw)
-    with Board(victim.hex_path(SOUND)) as board:
-        board.boot()
-        booted = board.snapshot()
-        taken: list[Snapshot] = []
-        host = board.update(
-            board.offer(target, patch),
-            patch,
-            on_progress=lambda progress: (
-                taken.append(board.snapshot()) if progress.state is UpdateState.STAGED else None
-            ),
-        )
-        assert host.state is UpdateState.CONFIRMED
-        yield Bench(board, booted, taken[0], base, target, keys)
 
 
 def assert_refused(bench: Bench, host: UpdateHost, status: OtaStatus, running: Image | None = None) -> None:

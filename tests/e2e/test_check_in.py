@@ -21,7 +21,6 @@ from muster.serial.messages import CheckIn, CheckInAnswer, Data, Message, Open, 
 from muster.signing.keys import PrivateKey
 from muster.signing.keyset import KeySet
 from muster.signing.signer import KeySigner
-from tests.conftest import BuildFirmware
 from tests.e2e.board import NEWER, SOUND, Victim
 from tests.e2e.gateway import OK, Served
 from tests.muster.protocol.server_model import STATE_NAMES
@@ -32,11 +31,6 @@ TIMEOUT_S = 5.0
 
 STRANGER = KeySigner(PrivateKey(b"a key that no key set holds....."))
 NEXT_ONLINE = KeySigner(PrivateKey(b"the next online key............."))
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
 
 
 @pytest.fixture

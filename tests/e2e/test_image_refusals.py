@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -14,7 +14,7 @@ from muster.device.hexfile import factory_record
 from muster.device.identity_page import IdentityPage
 from muster.errors import DeviceError
 from muster.image.image import Image, seal
-from muster.keystore import DEVELOPMENT, ONLINE, RELEASE, ROOT_THRESHOLD, ROOTS, KeyStore
+from muster.keystore import DEVELOPMENT, ONLINE, RELEASE, ROOT_THRESHOLD, ROOTS
 from muster.layout import (
     IDENTITY_ADDR,
     Lifecycle,
@@ -26,7 +26,7 @@ from muster.signing.keys import PrivateKey
 from muster.signing.keyset import KeySet, sorted_keys
 from muster.signing.signer import KeySigner
 from muster.status import OtaStatus
-from tests.e2e.board import BuildFirmware, Victim, remade
+from tests.e2e.board import remade
 from tests.e2e.refusals import (
     Bench,
     assert_refused,
@@ -34,30 +34,11 @@ from tests.e2e.refusals import (
     expected_status,
     flips,
     offer_image,
-    prepared_bench,
 )
 
 S = OtaStatus
 STRANGER = KeySigner(PrivateKey(b"a key that no key set holds....."))
 SECOND_RELEASE = KeySigner(PrivateKey(b"another release key............."))
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
-
-
-@pytest.fixture(scope="module")
-def prepared(victim: Victim, key_store: KeyStore) -> Iterator[Bench]:
-    with prepared_bench(victim, key_store) as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(prepared: Bench) -> Bench:
-    """The board runs version 1 from slot A."""
-    prepared.board.restore(prepared.booted)
-    return prepared
 
 
 # Images in which one thing is wrong

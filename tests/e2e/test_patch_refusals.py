@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +16,12 @@ from muster.delta import ImageLayout, Patch, PatchKind, apply, codec, encode, en
 from muster.errors import MusterError, RelocationError
 from muster.image.image import Image
 from muster.image.reloc import RelocationTable
-from muster.keystore import KeyStore
 from muster.layout import (
     PREFIX_OFFSET,
     SLOT_SIZE,
     Slot,
 )
 from muster.status import OtaStatus
-from tests.e2e.board import BuildFirmware, Victim
 from tests.e2e.refusals import (
     Bench,
     assert_patch_refused,
@@ -31,28 +29,9 @@ from tests.e2e.refusals import (
     changed,
     flips,
     offer_patch,
-    prepared_bench,
 )
 
 S = OtaStatus
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
-
-
-@pytest.fixture(scope="module")
-def prepared(victim: Victim, key_store: KeyStore) -> Iterator[Bench]:
-    with prepared_bench(victim, key_store) as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(prepared: Bench) -> Bench:
-    """The board runs version 1 from slot A."""
-    prepared.board.restore(prepared.booted)
-    return prepared
 
 
 # A flipped bit, in the image that the patch makes

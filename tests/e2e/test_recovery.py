@@ -25,15 +25,10 @@ from muster.signing.keys import PrivateKey
 from muster.signing.keyset import KeySet, KeySetContent
 from muster.signing.signer import KeySigner
 from muster.status import OtaStatus
-from tests.e2e.board import NEWER, NEWEST, RECOVERY_LINE, SOUND, Board, BuildFirmware, Victim, remade
+from tests.e2e.board import NEWER, NEWEST, RECOVERY_LINE, SOUND, Board, Victim, remade
 
 SEND_TIMEOUT_S = 120.0
 NEW_RELEASE = KeySigner(PrivateKey(b"the release key of a newer set.."))
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ from tests.e2e.board import (
     RESTARTS,
     SOUND,
     Board,
-    BuildFirmware,
     Victim,
 )
 
@@ -35,11 +34,6 @@ NO_MEMORY_ADDR = 0x3000_0000
 STAGED = (RecordType.STAGED, Reason.NONE)
 TRIAL = (RecordType.TRIAL, Reason.NONE)
 CONFIRMED = (RecordType.CONFIRMED, Reason.NONE)
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from muster.delta import encode_full
 from muster.device.bootlog import Reason, RecordType
 from muster.gateway.port import NOT_REACHED, OK, Exchange, ExchangeKind, Reply
 from muster.keystore import ONLINE, KeyStore, key_path
-from tests.conftest import BuildFirmware
 from tests.e2e.board import CRASHES, HANGS, NEWER, NEWEST, RESTARTS, SOUND, Victim
 from tests.e2e.served import Fleet, Installation, Post, ServedBoard, boards_of, installed, settings_of
 from tests.ota_server.test_process import init, process
@@ -28,11 +27,6 @@ SALT = "01" * 16
 
 NO_CONTACT_TEXT = "no contact with the server before the trial&#39;s deadline"
 INTERRUPTED_TEXT = "three trials ended by loss of power"
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
 
 
 @pytest.fixture

@@ -21,17 +21,11 @@ from muster.serial import BootState
 from muster.serial.messages import CheckIn, CheckInAnswer, Data, Message, OpenAnswer
 from muster.signing.keys import PrivateKey
 from muster.status import OtaStatus
-from tests.conftest import BuildFirmware
 from tests.e2e.board import CRASHES, Victim, remade
 from tests.e2e.gateway import Served
 
 ATTEMPT = 7
 BothModes = pytest.mark.parametrize("mode", [CutMode.CLEAN, CutMode.TORN], ids=["clean", "torn"])
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
 
 
 @pytest.fixture(scope="module")

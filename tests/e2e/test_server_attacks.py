@@ -27,7 +27,6 @@ from ota_server.products.models import Product
 from ota_server.releases import service as releases
 from ota_server.rollouts import decide
 from ota_server.storage.blobs import BlobStore
-from tests.conftest import BuildFirmware
 from tests.e2e.board import NEWER, NEWEST, SOUND, Victim, remade
 from tests.e2e.served import Client, Fleet, Installation, ServedBoard, boards_of, installed, settings_of
 from tests.ota_server.conftest import CBOR
@@ -36,11 +35,6 @@ UNAUTHORIZED = 401
 REFUSED = (400, UNAUTHORIZED)
 EVIL = PrivateKey(b"an online key that no root knows")
 STRICT = {"percent": 100, "min_confirmed": 1, "max_failures": 0}
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
 
 
 @pytest.fixture

@@ -11,12 +11,7 @@ from muster.delta import Patch, encode, encode_full
 from muster.emulator import Snapshot
 from muster.image.image import Image
 from muster.layout import SLOT_OFFSET, Slot
-from tests.e2e.board import NEWER, NEWEST, SOUND, Board, BuildFirmware, Victim
-
-
-@pytest.fixture(scope="module")
-def victim(built: BuildFirmware) -> Victim:
-    return Victim(built)
+from tests.e2e.board import NEWER, NEWEST, SOUND, Board, Victim
 
 
 @pytest.fixture(scope="module")

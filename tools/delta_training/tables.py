@@ -124,19 +124,23 @@ def _array(kind: str, name: str, size: str, values: tuple[int, ...], rows: tuple
 
 def _rows(values: tuple[int, ...], rows: tuple[int, ...], indent: int) -> list[str]:
     """Numbers in lines; `rows`: how many each inner brace holds, the outermost first."""
+    if not rows:
+        return _filled([str(value) for value in values], indent)
+    parts = [values[first : first + rows[0]] for first in range(0, len(values), rows[0])]
+    if len(rows) == 1:
+        braced = ["{" + ",".join(map(str, part)) + "}" for part in parts]
+        if max(map(len, braced)) + indent + 1 <= _LINE_LENGTH:
+            return _filled(braced, indent)
     margin = " " * indent
-    if rows:
-        lines = []
-        for first in range(0, len(values), rows[0]):
-            inner = _rows(values[first : first + rows[0]], rows[1:], indent + 4)
-            if len(rows) == 1 and len(inner) == 1:
-                lines.append(f"{margin}{{{inner[0].strip().rstrip(',')}}},")
-            else:
-                lines += [f"{margin}{{", *inner, f"{margin}}},"]
-        return lines
+    return [line for part in parts for line in (f"{margin}{{", *_rows(part, rows[1:], indent + 4), f"{margin}}},")]
+
+
+def _filled(items: list[str], indent: int) -> list[str]:
+    """As many in each line as fit."""
+    margin = " " * indent
     lines, line = [], margin
-    for value in values:
-        text = f"{value}, "
+    for item in items:
+        text = f"{item}, "
         if len(line) + len(text) - 1 > _LINE_LENGTH:
             lines.append(line.rstrip())
             line = margin
