@@ -59,6 +59,7 @@ devices = Table(
     Column("quarantine_reason", Text, nullable=False, default=""),
     Column("development", Boolean(create_constraint=True, name="development"), nullable=False, default=False),
     Column("locked_version", Integer, nullable=True),
+    Column("customer_id", ForeignKey("customers.id"), nullable=True, index=True),
     # The session under which the device talks, and the one it has opened and not used yet.
     Column("session_id", LargeBinary(8), nullable=True, unique=True),
     Column("session_key", LargeBinary(32), nullable=True),
@@ -148,6 +149,7 @@ class Device:
 
     Attributes:
         id: the row; `device_id` is the chip's unique id, 24 lower-case hexadecimal digits.
+        customer_id: who owns it; None when nobody has claimed it.
         online_until_ms: when it stops counting as online unless it is heard again.
         attempt_counter: number of the newest attempt.
         open_attempt: number of the attempt it is at work on.
@@ -165,6 +167,7 @@ class Device:
     quarantine_reason: str
     development: bool
     locked_version: int | None
+    customer_id: int | None
     session_id: bytes | None
     session_key: bytes | None
     session_counter: int

@@ -70,9 +70,10 @@ def what_it_has(connection: Connection, product_id: int) -> str:
 
 
 def remove(connection: Connection, product_id: int) -> None:
-    """With its groups. Nothing else may refer to it."""
-    groups = metadata.tables["groups"]
-    connection.execute(delete(groups).where(groups.c.product_id == product_id))
+    """With its groups and customers. Nothing else may refer to it."""
+    for name in ("groups", "customers"):
+        table = metadata.tables[name]
+        connection.execute(delete(table).where(table.c.product_id == product_id))
     connection.execute(delete(products).where(products.c.id == product_id))
 
 

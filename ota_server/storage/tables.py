@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ota_server.accounts import models as _accounts
 from ota_server.audit import models as _audit
+from ota_server.customers import models as _customers
 from ota_server.devices import models as _devices
 from ota_server.organizations import models as _organizations
 from ota_server.products import models as _products
@@ -14,6 +15,17 @@ from ota_server.storage import restore as _restore
 from ota_server.storage.schema import metadata
 from ota_server.telemetry import models as _telemetry
 
-REGISTERED = (_accounts, _audit, _devices, _organizations, _products, _releases, _restore, _rollouts, _telemetry)
+REGISTERED = (
+    _accounts,
+    _audit,
+    _customers,
+    _devices,
+    _organizations,
+    _products,
+    _releases,
+    _restore,
+    _rollouts,
+    _telemetry,
+)
 
 __all__ = ["REGISTERED", "metadata"]

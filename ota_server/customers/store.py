@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL for customers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import fields
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select
+
+from ota_server.customers.models import Customer, customers
+
+_COLUMNS = [customers.c[field.name] for field in fields(Customer)]
+
+
+def by_email(connection: Connection, product_id: int, email: str) -> Customer | None:
+    return _one(connection, customers.c.product_id == product_id, customers.c.email == email)
+
+
+def by_row(connection: Connection, row_id: int) -> Customer | None:
+    return _one(connection, customers.c.id == row_id)
+
+
+def by_rows(connection: Connection, row_ids: Collection[int]) -> dict[int, Customer]:
+    """Customers by their rows."""
+    rows = connection.execute(select(*_COLUMNS).where(customers.c.id.in_(row_ids)))
+    return {row[0]: Customer(*row) for row in rows}
+
+
+def of_account(connection: Connection, account_id: int) -> list[Customer]:
+    """What an account is a customer of, by product."""
+    query = select(*_COLUMNS).where(customers.c.account_id == account_id).order_by(customers.c.product_id)
+    return [Customer(*row) for row in connection.execute(query)]
+
+
+def of_product(connection: Connection, product_id: int, page: int, per_page: int) -> tuple[list[Customer], int]:
+    """One page of a product's customers by address, and how many there are on all pages."""
+    where = customers.c.product_id == product_id
+    total = connection.execute(select(func.count()).select_from(customers).where(where)).scalar_one()
+    query = select(*_COLUMNS).where(where).order_by(customers.c.email).limit(per_page).offset((page - 1) * per_page)
+    return [Customer(*row) for row in connection.execute(query)], total
+
+
+def add(
+    connection: Connection,
+    product_id: int,
+    email: str,
+    password_hash: str | None,
+    account_id: int | None,
+    now_ms: int,
+) -> Customer:
+    result = connection.execute(
+        insert(customers).values(
+            product_id=product_id,
+            email=email,
+            password_hash=password_hash,
+            account_id=account_id,
+            created_ms=now_ms,
+        )
+    )
+    key = result.inserted_primary_key
+    assert key is not None
+    return Customer(int(key[0]), product_id, email, password_hash, account_id, now_ms, None)
+
+
+def _one(connection: Connection, *where: ColumnElement[bool]) -> Customer | None:
+    row = connection.execute(select(*_COLUMNS).where(*where)).first()
+    return None if row is None else Customer(*row)
