@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from ota_server.api import device, manage, oauth
+from ota_server.api import device, manage
+from ota_server.api.oauth import endpoints as oauth
 from ota_server.clock import Clock
 from ota_server.dashboard.pages import Dashboard
 from ota_server.services import Services, open_services

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from ota_server.api import (
     manage_accounts,
     manage_audit,
+    manage_clients,
     manage_devices,
     manage_groups,
     manage_organizations,
@@ -36,6 +37,7 @@ PARTS = (
     manage_devices,
     manage_releases,
     manage_rollouts,
+    manage_clients,
 )
 ROUTERS = tuple(part.router for part in PARTS)
 

@@ -13,6 +13,7 @@ from ota_server.accounts.models import Token
 from ota_server.audit.models import Line
 from ota_server.devices.models import Device, DeviceStatus, Group
 from ota_server.devices.service import fingerprint
+from ota_server.oauth.models import Client
 from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
 from ota_server.products.models import Product
@@ -41,6 +42,19 @@ def token(item: Token) -> Json:
         "client": item.client,
         "created_at": time(item.created_ms),
         "expires_at": time(item.expires_ms),
+    }
+
+
+def client(item: Client) -> Json:
+    """An OAuth client without its secret."""
+    return {
+        "id": item.client_id,
+        "name": item.name,
+        "type": item.type.value,
+        "redirect_uri": item.redirect_uri,
+        "scope": item.scope.value,
+        "product_id": item.product_id,
+        "created_at": time(item.created_ms),
     }
 
 

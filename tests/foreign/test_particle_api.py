@@ -103,6 +103,27 @@ def test_team_is_listed_invited_and_removed(client: Client) -> None:
     assert after["invitations"] == []
 
 
+def test_client_of_an_account_acts_as_its_maker(client: Client) -> None:
+    [made] = client.calls(("createOAuthClient", {"name": "Reports", "type": "installed"}), expect=(201,))
+    listed, changed = client.calls(
+        ("listOAuthClients", {}), ("updateOAuthClient", {"clientId": made["client"]["id"], "name": "Figures"})
+    )
+    assert [one["id"] for one in listed["clients"]] == [made["client"]["id"]]
+    assert changed["client"]["name"] == "Figures"
+    [signed_in] = client.sdk.run(("loginAsClientOwner", {}), client=made["client"])
+    [user] = client.sdk.run(("getUserInfo", {}), token=signed_in["body"]["access_token"])
+    assert user["body"]["username"] == EMAIL
+    client.calls(("deleteOAuthClient", {"clientId": made["client"]["id"]}), expect=(204,))
+
+
+def test_client_of_a_product_is_made_and_removed(client: Client) -> None:
+    app = {"product": PRODUCT, "name": "App", "type": "installed", "scope": "create_customer"}
+    [made] = client.calls(("createOAuthClient", app), expect=(201,))
+    mine = {"product": PRODUCT, "clientId": made["client"]["id"]}
+    listed, _ = client.calls(("listOAuthClients", mine), ("deleteOAuthClient", mine), expect=(200, 204))
+    assert [one["scope"] for one in listed["clients"]] == ["create_customer"]
+
+
 def test_devices_are_imported_found_and_named(client: Client) -> None:
     mine = {"product": PRODUCT, "deviceId": DEVICE}
     added, again, listed, found, named = client.calls(

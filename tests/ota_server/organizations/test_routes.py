@@ -90,6 +90,16 @@ CALLS = {
         P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support")
     ),
     "DELETE /products/{product}/team/{username}": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/new@example.com"),
+    "GET /clients": Call(None, "/clients"),
+    "POST /clients": Call(None, "/clients", _json(name="App", type="installed")),
+    "PUT /clients/{client}": Call(None, "/clients/none", _json(name="App")),
+    "DELETE /clients/{client}": Call(None, "/clients/none"),
+    "GET /products/{product}/clients": Call(P.VIEW, f"{PRODUCT}/clients"),
+    "POST /products/{product}/clients": Call(
+        P.MANAGE_PRODUCTS, f"{PRODUCT}/clients", _json(name="App", type="installed", scope="create_customer")
+    ),
+    "PUT /products/{product}/clients/{client}": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none", _json(name="App")),
+    "DELETE /products/{product}/clients/{client}": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none"),
     "GET /products/{product}/devices": Call(P.VIEW, f"{PRODUCT}/devices"),
     "POST /products/{product}/devices": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices", _json(id=DEVICE)),
     "PUT /products/{product}/devices": Call(
