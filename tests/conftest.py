@@ -17,6 +17,7 @@ from muster.build.selection import PRODUCTS_FOLDER
 from muster.errors import FileFault
 from muster.keystore import KEY_NAMES, KeyStore, key_path
 from muster.signing.keys import SEED_SIZE, PrivateKey, write_private_key
+from tests.log_watch import LogWatchPlugin
 
 BuildFirmware = Callable[..., Built]
 """Called with (product, platform, version=None): the name of an example product, a platform, another version."""
@@ -35,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a shell starts in the background ignores Ctrl-C, and so would every program that a test ends with it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    config.pluginmanager.register(LogWatchPlugin(), "log_watch")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

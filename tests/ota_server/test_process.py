@@ -50,9 +50,11 @@ def init(data: Path, email: str = "ana@example.com") -> str:
 @contextmanager
 def process(data: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """A running server and a client of it."""
-    with subprocess.Popen(
-        [*MUSTER, *arguments(data), "--port", "0"], stdout=subprocess.PIPE, text=True, env={**os.environ}
-    ) as running:
+    command = [*MUSTER, *arguments(data), "--port", "0"]
+    with (
+        (data.parent / "serve.log").open("a") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ}) as running,
+    ):
         assert running.stdout is not None
         line = running.stdout.readline()
         assert line.startswith("serving on http://127.0.0.1:"), line
