@@ -18,6 +18,8 @@ from ota_server.accounts.service import Passwords
 from ota_server.app import create_app
 from ota_server.clock import SystemClock
 from ota_server.errors import ServerError
+from ota_server.mail.options import mail_options
+from ota_server.mail.smtp import SmtpSettings
 from ota_server.organizations.service import add_administrator
 from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, use_development_keys
 from ota_server.storage.database import Database
@@ -50,6 +52,13 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     metavar="ID",
     help="An OAuth client that may ask for people's passwords; may be given again. Particle's: CLI2, particle-api.",
 )
+@click.option(
+    "--public-url",
+    default="",
+    metavar="URL",
+    help="Where people reach the server, for links in mails, such as https://muster.example.com.",
+)
+@mail_options
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
 @click.option("--email", help="With --init: the account's address.")
 @click.option(
@@ -68,6 +77,8 @@ def serve(
     keysets: tuple[Path, ...],
     secure_cookie: bool,
     password_clients: tuple[str, ...],
+    public_url: str,
+    smtp: SmtpSettings | None,
     init: bool,
     email: str | None,
     organization: str,
@@ -76,7 +87,13 @@ def serve(
 ) -> None:
     """Run the update server with its dashboard."""
     settings = Settings(
-        data or data_folder() / "server", online_key, keysets, secure_cookie, password_clients=password_clients
+        data or data_folder() / "server",
+        online_key,
+        keysets,
+        secure_cookie,
+        password_clients=password_clients,
+        public_url=public_url.rstrip("/"),
+        smtp=smtp,
     )
     if init:
         _init(settings, email, organization, password_stdin, as_json)

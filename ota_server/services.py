@@ -7,6 +7,8 @@ import logging
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from muster.protocol import SealedMessage
 from muster.signing.signer import KeySigner, Signer
 from ota_server.accounts.service import Passwords
@@ -16,6 +18,9 @@ from ota_server.devices import sessions
 from ota_server.devices import store as devices
 from ota_server.devices.check_in import CheckedIn, CheckIns
 from ota_server.devices.sessions import KeySetChain, NewDeviceLimit
+from ota_server.mail import outbox
+from ota_server.mail.postman import Postman
+from ota_server.mail.smtp import SmtpMailer
 from ota_server.releases.patcher import Patcher
 from ota_server.settings import Settings, prepare
 from ota_server.storage import restore
@@ -42,6 +47,7 @@ class Services:
     served: BlobStore
     feed: Feed
     patcher: Patcher
+    postman: Postman
     chain: KeySetChain
     signer: Signer
     passwords: Passwords
@@ -50,17 +56,19 @@ class Services:
     limit: NewDeviceLimit
 
     def start(self) -> None:
-        """Drops the sessions unless this very database was stopped cleanly, and starts making patches."""
+        """Drops the sessions unless this very database was stopped cleanly, and starts the threads."""
         folder = self.settings.data_dir
         if not self.database.write(lambda connection: restore.take_stop_token(connection, folder)):
             _logger.info("the last stop was not clean or the database was restored: devices open new sessions")
             self.database.write(lambda connection: devices.drop_sessions(connection, ATTEMPTS_SKIPPED))
         self.patcher.start()
+        self.postman.start()
 
     def stop(self) -> None:
-        """Ends held requests, the patch under way and the writer, and marks the stop as clean."""
+        """Ends held requests, the patch and the mail under way and the writer, and marks the stop as clean."""
         self.feed.close()
         self.patcher.stop()
+        self.postman.stop()
         token = self.database.write(restore.write_stop_token)
         self.database.close()
         restore.publish_stop_token(token, self.settings.data_dir)
@@ -88,9 +96,14 @@ class Services:
             self.feed.publish(checked_in.product_id)
 
     def forget_old(self) -> Future[int]:
-        """Removes logs and events that are kept long enough."""
+        """Removes what is kept long enough: logs and events, mails that failed."""
         before_ms = self.clock.now_ms() - self.settings.keep_telemetry_days * 24 * 3600 * 1000
-        return self.database.submit(lambda connection: telemetry.forget_before(connection, before_ms))
+
+        def write(connection: Connection) -> int:
+            outbox.forget_before(connection, before_ms)
+            return telemetry.forget_before(connection, before_ms)
+
+        return self.database.submit(write)
 
 
 def open_services(settings: Settings, clock: Clock | None = None) -> Services:
@@ -120,6 +133,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         served=served,
         feed=feed,
         patcher=Patcher(database, kept, served, feed, clock),
+        postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
         chain=chain,
         signer=signer,
         passwords=passwords,

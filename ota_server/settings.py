@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muster.errors import FileFault
+from muster.errors import FileFault, ValueOutOfRange
 from muster.keystore import ONLINE, KeyStore
 from muster.signing.keys import SEED_SIZE, PrivateKey, read_private_key, write_private_key
 from muster.signing.keyset import KeySet
+from ota_server.mail.smtp import SmtpSettings
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -28,6 +30,8 @@ class Settings:
         request_timeout_s: how long a device's request may take to arrive.
         keep_telemetry_days: how long logs and events are kept.
         password_clients: OAuth clients that may ask for people's passwords (the password grant).
+        public_url: where people reach the server, for links in mails; without a slash at its end.
+        smtp: the mail server; None: no mail is sent.
     """
 
     data_dir: Path
@@ -37,6 +41,13 @@ class Settings:
     request_timeout_s: float = 10.0
     keep_telemetry_days: int = 90
     password_clients: tuple[str, ...] = ()
+    public_url: str = ""
+    smtp: SmtpSettings | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueOutOfRange."""
+        if self.smtp is not None and not re.fullmatch(r"https?://[^\s/?#@]+", self.public_url):
+            raise ValueOutOfRange("mails hold links: say where people reach the server, as https://muster.example.com")
 
     @property
     def database_path(self) -> Path:

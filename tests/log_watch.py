@@ -22,8 +22,9 @@ from ota_server.accounts import mfa, service
 
 LOOKS_SECRET = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])|PRIVATE KEY")
 """An access token, or a key as PEM."""
-NOT_OURS = ("httpcore", "httpcore2", "httpx", "httpx2", "sqlalchemy")
-"""The tests' own clients log addresses with what the tests put there; SQLAlchemy logs values when it is told to."""
+NOT_OURS = ("httpcore", "httpcore2", "httpx", "httpx2", "mail", "sqlalchemy")
+"""The tests' own clients log addresses with what the tests put there, and the tests' mail server (aiosmtpd) the mails;
+SQLAlchemy logs values when it is told to."""
 _LEAKS = "leaks"
 """What a worker tells the process that started it."""
 SECRET_MIN = 8

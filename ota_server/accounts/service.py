@@ -13,10 +13,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection
 
 from ota_server.accounts import store
+from ota_server.accounts.addresses import clean_email
 from ota_server.accounts.models import Account, Token, WebSession
-from ota_server.errors import Conflict, Invalid, NotFound, TooMany, Unauthorized
+from ota_server.errors import Conflict, Invalid, NotFound, Unauthorized
+from ota_server.rates import Rate
 
-EMAIL_MAX = 200
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1000
 SIGN_IN_HOURS = 12
@@ -25,7 +26,8 @@ TOKEN_LASTS_MAX_S = 10 * 365 * 24 * 3600
 HASHES_AT_ONCE = 2
 """Each takes 64 MiB and a tenth of a second: many at once would be an attack."""
 SIGN_IN_FAILURES_MAX = 10
-SIGN_IN_WINDOW_MS = 5 * 60 * 1000
+SIGN_IN_WINDOW_S = 5 * 60
+_TOO_MANY_FAILURES = "too many wrong passwords for this address: wait five minutes"
 
 _TOKEN = re.compile(r"[0-9a-f]{40}")
 
@@ -38,7 +40,7 @@ class Passwords:
         self._decoy = ""
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(HASHES_AT_ONCE)
-        self._failures: dict[str, list[int]] = {}
+        self._failures = Rate(SIGN_IN_FAILURES_MAX, SIGN_IN_WINDOW_S, _TOO_MANY_FAILURES)
 
     def hash(self, password: str) -> str:
         """Raises Invalid for a password that is too short or too long."""
@@ -54,10 +56,8 @@ class Passwords:
             Unauthorized: wrong address or password.
             TooMany: too many wrong ones for this address.
         """
+        self._failures.check(email, now_ms)
         with self._lock:
-            recent = [at for at in self._failures.get(email, []) if at > now_ms - SIGN_IN_WINDOW_MS]
-            if len(recent) >= SIGN_IN_FAILURES_MAX:
-                raise TooMany("too many wrong passwords for this address: wait five minutes", 300)
             # An unknown address costs as much time as a wrong password, so it tells nothing.
             self._decoy = self._decoy or self._hasher.hash(secrets.token_hex(16))
         try:
@@ -67,10 +67,7 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             account = None
         if account is None:
-            with self._lock:
-                if len(self._failures) > 10_000:
-                    self._failures.clear()
-                self._failures[email] = [*recent, now_ms]
+            self._failures.count(email, now_ms)
             raise Unauthorized("wrong address or password")
         return account
 
@@ -177,19 +174,6 @@ def web_session(connection: Connection, cookie: str, now_ms: int) -> WebSession 
 
 def sign_out(connection: Connection, cookie: str) -> None:
     store.end_web_session(connection, hash_of(cookie))
-
-
-def normal_email(text: str) -> str:
-    """An address as it is kept and compared."""
-    return text.strip().lower()
-
-
-def clean_email(text: str) -> str:
-    """An address as it is kept. Raises Invalid for what cannot be one."""
-    email = normal_email(text)
-    if not re.fullmatch(r"[^@\s]{1,64}@[^@\s]{1,130}", email):
-        raise Invalid("not an e-mail address", "email")
-    return email
 
 
 def hash_of(secret: str) -> bytes:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from ota_server.accounts import mfa, store
+from ota_server.accounts.addresses import EMAIL_MAX, normal_email
 from ota_server.accounts.models import Account
-from ota_server.accounts.service import EMAIL_MAX, Passwords, normal_email
+from ota_server.accounts.service import Passwords
 from ota_server.storage.database import Database
 
 

@@ -84,4 +84,5 @@ def act(
     if isinstance(owner, Product):
         services.feed.publish(owner.id)
     services.patcher.wake()
+    services.postman.wake()
     return result

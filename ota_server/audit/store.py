@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from sqlalchemy import ColumnElement, Connection, insert, select
 
+from ota_server.accounts.addresses import normal_email
 from ota_server.accounts.models import accounts
-from ota_server.accounts.service import normal_email
 from ota_server.audit.models import Entry, Filter, Line, audit
 
 

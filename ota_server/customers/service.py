@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from ota_server.accounts.addresses import clean_email, normal_email
 from ota_server.accounts.models import Account
-from ota_server.accounts.service import clean_email, normal_email
 from ota_server.customers import store
 from ota_server.customers.models import Customer
 from ota_server.errors import Conflict, NotFound

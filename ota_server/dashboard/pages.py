@@ -19,8 +19,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ota_server.accounts import service as accounts
+from ota_server.accounts.addresses import EMAIL_MAX
 from ota_server.accounts.models import Account
-from ota_server.accounts.service import EMAIL_MAX
 from ota_server.api.body import BodyLimit
 from ota_server.api.context import act
 from ota_server.dashboard import facts, security

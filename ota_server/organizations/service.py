@@ -8,8 +8,8 @@ import re
 from sqlalchemy import Connection
 
 from ota_server.accounts import service as accounts
+from ota_server.accounts.addresses import clean_email, normal_email
 from ota_server.accounts.models import Account
-from ota_server.accounts.service import clean_email, normal_email
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Invalid, NotFound

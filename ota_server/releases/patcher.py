@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 from muster import delta
 from muster.errors import MusterError
@@ -14,12 +13,13 @@ from ota_server.releases.models import FULL, PatchStatus, StoredPatch
 from ota_server.storage.blobs import BlobStore
 from ota_server.storage.database import Database
 from ota_server.telemetry.feed import Feed
+from ota_server.worker import Worker
 
 _logger = logging.getLogger("ota_server.patcher")
 
 
-class Patcher:
-    """Works off the wishes in `patches`, oldest first. Jobs are idempotent: a killed one is done again.
+class Patcher(Worker):
+    """Works off the wishes in `patches`, oldest first.
 
     Args:
         images: where images are kept.
@@ -27,49 +27,21 @@ class Patcher:
     """
 
     def __init__(self, database: Database, images: BlobStore, served: BlobStore, feed: Feed, clock: Clock) -> None:
+        super().__init__("patcher")
         self._database = database
         self._images = images
         self._served = served
         self._feed = feed
         self._clock = clock
-        self._wake = threading.Event()
-        self._working = threading.Lock()
-        self._is_stopping = False
-        self._thread = threading.Thread(target=self._run, name="patcher", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-        self.wake()
-
-    def wake(self) -> None:
-        """There may be something to do."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Ends after the patch that is being made."""
-        self._is_stopping = True
-        self.wake()
-        self._thread.join()
-
-    def work_off(self) -> int:
-        """Makes every patch that is wished for now; returns how many jobs were done."""
-        done = 0
-        # One at a time: two makers would do the same job twice.
-        with self._working:
-            while not self._is_stopping:
-                with self._database.read() as connection:
-                    patch = store.pending_patch(connection)
-                if patch is None:
-                    break
-                self._do(patch)
-                done += 1
-        return done
-
-    def _run(self) -> None:
-        while not self._is_stopping:
-            self._wake.wait()
-            self._wake.clear()
-            self.work_off()
+    def do_next(self) -> bool:
+        """Makes the patch that was wished for first."""
+        with self._database.read() as connection:
+            patch = store.pending_patch(connection)
+        if patch is None:
+            return False
+        self._do(patch)
+        return True
 
     def _do(self, patch: StoredPatch) -> None:
         values: dict[str, object]

@@ -7,6 +7,7 @@ from ota_server.accounts import models as _accounts
 from ota_server.audit import models as _audit
 from ota_server.customers import models as _customers
 from ota_server.devices import models as _devices
+from ota_server.mail import models as _mail
 from ota_server.oauth import models as _oauth
 from ota_server.organizations import models as _organizations
 from ota_server.products import models as _products
@@ -21,6 +22,7 @@ REGISTERED = (
     _audit,
     _customers,
     _devices,
+    _mail,
     _oauth,
     _organizations,
     _products,

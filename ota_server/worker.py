@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A thread that works off what waits in the database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+
+_logger = logging.getLogger("ota_server.worker")
+
+
+class Worker(ABC):
+    """Does its jobs when it is woken, and every so often. Jobs are idempotent: a killed one is done again.
+
+    Args:
+        every_s: how long to sleep at most; None: until it is woken.
+    """
+
+    def __init__(self, name: str, every_s: float | None = None) -> None:
+        self._name = name
+        self._every_s = every_s
+        self._wake = threading.Event()
+        self._working = threading.Lock()
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @abstractmethod
+    def do_next(self) -> bool:
+        """Does one job; False when nothing waits."""
+
+    def start(self) -> None:
+        self._thread.start()
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ends after the job that is under way."""
+        self._is_stopping = True
+        self.wake()
+        self._thread.join()
+
+    def work_off(self) -> int:
+        """Does every job that waits now; returns how many there were."""
+        done = 0
+        # One at a time: two would do the same job twice.
+        with self._working:
+            while not self._is_stopping and self.do_next():
+                done += 1
+        return done
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            self._wake.wait(self._every_s)
+            self._wake.clear()
+            try:
+                self.work_off()
+            # Nobody waits for this thread, so nobody else could say it: errors end here. Only the kind of the
+            # error is told, since its text may hold what was to be written.
+            except Exception as error:
+                _logger.error("%s stopped at %s; it goes on when it is woken", self._name, type(error).__name__)
