@@ -15,7 +15,20 @@ from muster.device.record_store import Owner, RecordStore, StoreRecord
 from muster.emulator import CutMode
 from muster.keystore import ONLINE, ROOT_THRESHOLD, ROOTS, KeyStore
 from muster.layout import IDENTITY_ADDR, SECTOR_ADDRS, SECTOR_SIZES, STORE_SECTORS
-from muster.protocol import Answer, Call, CallResult, DeviceState, LogLevel, OutcomeType, Report, seal_answer
+from muster.protocol import (
+    Answer,
+    Call,
+    CallResult,
+    DeviceState,
+    LogLevel,
+    OutcomeType,
+    Read,
+    Reading,
+    Report,
+    Variable,
+    VariableType,
+    seal_answer,
+)
 from muster.serial import UpdateState
 from muster.serial.messages import CheckIn, CheckInAnswer, Data, Message, Open, OpenAnswer
 from muster.signing.keys import PrivateKey
@@ -136,6 +149,67 @@ def test_call_is_done_once_and_its_result_told_until_acknowledged(in_session: Se
     first, second, third = in_session.wait_for_reports(3, timeout=20.0)
     results = (CallResult(900, 0), CallResult(901, -42))
     assert (first.results, second.results, third.results) == (results, results, ())
+
+
+def test_functions_and_variables_are_told_until_a_sessions_first_answer(served: Served) -> None:
+    served.gateway.tamper = lambda message: [] if len(served.server.reports) == 1 else [message]
+    first, second, third = served.wait_for_reports(3)
+    assert first.functions == second.functions == ("fail", "say", "say_later")
+    assert first.variables == second.variables
+    assert first.variables == (
+        Variable("said", VariableType.INT),
+        Variable("half", VariableType.DOUBLE),
+        Variable("last", VariableType.TEXT),
+        Variable("loud", VariableType.BOOL),
+    )
+    assert (third.functions, third.variables) == ((), ())
+
+
+def test_variables_are_read_and_told_once(in_session: Served) -> None:
+    in_session.server.say = {"calls": (Call(1, "say", "hello!"),)}
+    in_session.wait_for_reports(2)
+    in_session.server.say = {"reads": (Read(2, "said"), Read(3, "half"))}
+    in_session.wait_for_reports(1)
+    in_session.server.say = {"reads": (Read(4, "last"), Read(5, "loud"))}
+    first, second = in_session.wait_for_reports(2)
+    assert first.readings == (Reading(2, 1), Reading(3, 0.5))
+    assert second.readings == (Reading(4, "hello!"), Reading(5, 1))
+    in_session.server.say = {"reads": (Read(6, "nobody"), Read(7, "said"))}
+    in_session.wait_for_reports(1)
+    after, silent = in_session.wait_for_reports(2)
+    assert after.readings == (Reading(7, 1),)
+    assert silent.readings == ()
+
+
+def test_event_is_told_soon_and_until_it_is_acknowledged(in_session: Served) -> None:
+    in_session.server.say = {"calls": (Call(1, "say", "caf\u00e9"),), "next_s": 3600}
+    in_session.wait_for_reports(1)
+    in_session.server.say = {"acknowledged": (), "results_acknowledged": (1,), "next_s": 1}
+    first, second, third = in_session.wait_for_reports(3)
+    assert first.events is not None
+    assert second.events is not None
+    assert [(event.name, event.data) for event in first.events.events] == [("said", "caf\u00e9")]
+    assert second.events.report_id == first.events.report_id
+    assert second.events.events[0].age_ms > first.events.events[0].age_ms
+    assert third.events is None
+
+
+def test_event_does_not_wait_for_the_end_of_a_hold(in_session: Served) -> None:
+    in_session.server.next_s = 1
+    in_session.server.say = {"settings": {2: 25}}
+    in_session.wait_for_reports(2)
+    in_session.server.say = {"calls": (Call(1, "say_later", ""),)}
+    in_session.wait_for_reports(1)
+    in_session.wait_for_reports(1)  # with the result
+    in_session.gateway.is_silent = True
+    before = len(in_session.gateway.sent)
+    in_session.wait(lambda: len(in_session.gateway.sent) == before + 2)
+    (held_at, _), (told_at, _) = in_session.gateway.sent[-2:]
+    assert told_at - held_at < 5
+    in_session.gateway.is_silent = False
+    (report,) = in_session.wait_for_reports(1, timeout=60.0)
+    assert report.events is not None
+    assert [event.data for event in report.events.events] == ["later"]
 
 
 def test_settings_outlive_a_loss_of_power(in_session: Served) -> None:

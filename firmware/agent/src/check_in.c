@@ -21,6 +21,7 @@
 enum {
     FIRST_AFTER_MS = 1000, /* and up to a quarter more */
     ANSWER_TIMEOUT_MS = 5000,
+    NEWS_AFTER_MS = 1000, /* between a message and the next one that only news ask for */
     BACK_OFF_FIRST_S = 5,
     BACK_OFF_MAX_S = 3600,
     BACK_OFF_DOUBLINGS = 10, /* more than it takes from the first to the longest */
@@ -52,6 +53,8 @@ static struct {
     uint32_t failures; /* in a row */
     uint16_t number;   /* of the last exchange */
     bool has_answer;   /* in this session */
+    bool is_held;      /* the server may take its time with the answer */
+    bool has_news;     /* something came up since the last report */
     struct ota_session session;
 } check_in;
 
@@ -130,6 +133,8 @@ static void begin_report(void) {
         return;
     }
     send(EXCHANGE_CHECK_IN, (struct ota_span){message, len});
+    check_in.has_news = false;
+    check_in.is_held = reporting_hold_s() > 0;
     wait(PHASE_REPORTING, ANSWER_TIMEOUT_MS + reporting_hold_s() * 1000);
 }
 
@@ -275,6 +280,13 @@ static void give_up_waiting(void) {
     back_off();
 }
 
+/* News wait neither for the interval nor for the end of a hold: the server answers the newest message only. */
+static bool are_news_due(void) {
+    if (!check_in.has_news || chip_time_ms() - check_in.since_ms < NEWS_AFTER_MS) return false;
+    bool is_idle = check_in.phase == PHASE_WAITING && check_in.failures == 0;
+    return is_idle || (check_in.phase == PHASE_REPORTING && check_in.is_held);
+}
+
 void check_in_poll(void) {
     if (!may_talk()) {
         if (check_in.phase != PHASE_WAITING) fall_silent();
@@ -286,6 +298,10 @@ void check_in_poll(void) {
             finish_opening();
         else
             wait(PHASE_WAITING, keysets_accepted() > 0 ? 0 : check_in.next_ms);
+        return;
+    }
+    if (are_news_due()) {
+        poll_waiting();
         return;
     }
     if (chip_time_ms() - check_in.since_ms < check_in.wait_ms) return;
@@ -300,3 +316,5 @@ bool check_in_is_busy(void) { return check_in.phase != PHASE_WAITING; }
 void check_in_soon(void) {
     if (check_in.phase == PHASE_WAITING && check_in.failures == 0) check_in.wait_ms = 0;
 }
+
+void check_in_with_news(void) { check_in.has_news = true; }

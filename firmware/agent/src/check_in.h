@@ -23,4 +23,7 @@ bool check_in_is_busy(void);
 /* There is something to tell: the next check-in follows at once, unless the server does not answer. */
 void check_in_soon(void);
 
+/* The same, at most once a second, and even while the server holds its answer back: it answers the newest message. */
+void check_in_with_news(void);
+
 #endif

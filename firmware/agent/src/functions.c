@@ -10,8 +10,6 @@
 #include "link.h"
 #include "ota/bytes.h"
 
-enum { FUNCTIONS_MAX = 15 };
-
 struct function {
     const char *name;
     agent_function_pointer function;
@@ -29,6 +27,13 @@ enum ota_status agent_function(const char *name, agent_function_pointer function
     functions[count].function = function;
     count++;
     return OTA_OK;
+}
+
+uint32_t functions_names(struct ota_span names[FUNCTIONS_MAX]) {
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = (struct ota_span){(const uint8_t *)functions[i].name, (uint32_t)strlen(functions[i].name)};
+    }
+    return count;
 }
 
 static agent_function_pointer find(const uint8_t *name, uint32_t len) {

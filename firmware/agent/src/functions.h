@@ -7,6 +7,11 @@
 #include "ota/bytes.h"
 #include "ota/status.h"
 
+enum { FUNCTIONS_MAX = 15 };
+
+/* Names of the functions that there are. */
+uint32_t functions_names(struct ota_span names[FUNCTIONS_MAX]);
+
 /* Takes a CALL message and answers it. A call with the id of the last one is not done again: it gets the same answer.
  */
 void functions_take_call(const uint8_t *untrusted, uint32_t len);

@@ -12,12 +12,15 @@
 #include "crash.h"
 #include "device.h"
 #include "download.h"
+#include "events.h"
+#include "functions.h"
 #include "link.h"
 #include "log_ring.h"
 #include "ota/report.h"
 #include "product_config.h"
 #include "settings.h"
 #include "store_keys.h"
+#include "variables.h"
 
 enum {
     INTERVAL_DEFAULT_S = 60, /* until the server says another */
@@ -34,6 +37,7 @@ static struct {
     uint32_t health_unsure; /* bit n: key n was sent since the last answer */
     bool has_sent_outcome;
     bool has_sent_stop;
+    uint32_t readings_sent;
 } reporting;
 
 void reporting_start(void) {
@@ -106,6 +110,10 @@ enum ota_status reporting_write(uint8_t *out, uint32_t size, uint32_t *len) {
     struct ota_report_crash crash;
     struct ota_report_result results[CALLS_RESULTS_MAX];
     static struct ota_report_line lines[LOG_RING_LINES];
+    static struct ota_report_event events[EVENTS_MAX];
+    static struct ota_span functions[FUNCTIONS_MAX];
+    static struct ota_report_variable variables[VARIABLES_MAX];
+    struct ota_report_reading readings[VARIABLES_READINGS_MAX];
     struct ota_report report = {
         .state = state_now(),
         .outcome = fill_outcome(&outcome) ? &outcome : NULL,
@@ -115,19 +123,32 @@ enum ota_status reporting_write(uint8_t *out, uint32_t size, uint32_t *len) {
         .health = health,
         .health_count = fill_health(health),
         .lines = lines,
+        .events = events,
         .crash = crash_oldest(&crash) ? &crash : NULL,
         .results = results,
         .result_count = calls_results(results),
         .hold_s = reporting_hold_s(),
         .has_boots = !reporting.has_answered,
         .boots = counters_boots(),
+        .functions = functions,
+        .function_count = reporting.has_answered ? 0 : functions_names(functions),
+        .variables = variables,
+        .variable_count = reporting.has_answered ? 0 : variables_list(variables),
+        .readings = readings,
+        .reading_count = variables_readings(readings),
     };
     report.has_hold = report.hold_s > 0;
     reporting.has_sent_stop = report.update != NULL && update.status < 0;
     report.line_count = log_ring_lines(lines, chip_time_ms(), &report.lines_report_id);
+    report.event_count = events_list(events, chip_time_ms(), &report.events_report_id);
     TRY(ota_report_write(&report, &reporting.memory, out, size, len));
-    if (log_ring_take_sent(report.line_count)) return OTA_OK;
-    report.line_count = 0; /* not all of them fit beside the rest this time */
+    bool are_lines_whole = log_ring_take_sent(report.line_count);
+    bool are_events_whole = events_take_sent(report.event_count);
+    reporting.readings_sent = report.reading_count;
+    if (are_lines_whole && are_events_whole) return OTA_OK;
+    /* Not all of what was sent before fits beside the rest this time. */
+    if (!are_lines_whole) report.line_count = 0;
+    if (!are_events_whole) report.event_count = 0;
     return ota_report_write(&report, &reporting.memory, out, size, len);
 }
 
@@ -136,6 +157,8 @@ void reporting_take_answer(void) {
     reporting.has_answered = true;
     reporting.health_unsure = 0;
     memcpy(reporting.health_answered, reporting.health_sent, sizeof reporting.health_answered);
+    variables_take_told(reporting.readings_sent);
+    reporting.readings_sent = 0;
     if (reporting.has_sent_stop) download_take_told();
     reporting.has_sent_stop = false;
 }
@@ -153,6 +176,7 @@ static void take_outcome_acknowledgement(uint32_t attempt) {
 void reporting_take_acknowledgements(const struct ota_answer *answer) {
     for (uint32_t i = 0; i < answer->acknowledged_count; i++) {
         log_ring_take_acknowledgement(answer->acknowledged[i]);
+        events_take_acknowledgement(answer->acknowledged[i]);
         crash_take_acknowledgement(answer->acknowledged[i]);
     }
     for (uint32_t i = 0; i < answer->results_acknowledged_count; i++) {
@@ -163,5 +187,5 @@ void reporting_take_acknowledgements(const struct ota_answer *answer) {
 
 bool reporting_has_more(void) {
     struct ota_report_crash crash;
-    return crash_oldest(&crash);
+    return crash_oldest(&crash) || events_are_waiting();
 }

@@ -21,7 +21,7 @@ void reporting_take_answer(void);
 /* What the server says it has counted: it is not told again. */
 void reporting_take_acknowledgements(const struct ota_answer *answer);
 
-/* A crash waits for its turn: a report holds one. */
+/* A crash or events wait for their turn: a report holds one crash, and as many events as fit. */
 bool reporting_has_more(void);
 
 /* Seconds between check-ins, and how long an answer may be held back. */

@@ -18,6 +18,7 @@ enum answer_key {
     KEY_KEYSETS = 8,
     KEY_QUARANTINED = 9,
     KEY_WITHDRAWN = 10,
+    KEY_READS = 12,
 };
 
 /* An array of 1 to `highest` items. */
@@ -84,6 +85,17 @@ static bool read_calls(struct ota_cbor_reader *reader, struct ota_answer *answer
     return true;
 }
 
+static bool read_reads(struct ota_cbor_reader *reader, struct ota_answer *answer) {
+    if (!read_count(reader, OTA_ANSWER_READS_MAX, &answer->read_count)) return false;
+    for (uint32_t i = 0; i < answer->read_count; i++) {
+        struct ota_answer_read *read = &answer->reads[i];
+        if (!read_array_of(reader, 2) || !ota_cbor_read_uint(reader, &read->id) ||
+            !read_text(reader, 1, OTA_ANSWER_CALL_NAME_MAX, &read->name))
+            return false;
+    }
+    return true;
+}
+
 static bool read_settings(struct ota_cbor_reader *reader, struct ota_answer *answer) {
     struct message_map map;
     if (!message_map_begin(&map, reader) || map.left < 1 || map.left > OTA_ANSWER_SETTINGS_MAX) return false;
@@ -123,6 +135,8 @@ static bool read_value(struct ota_cbor_reader *reader, uint32_t key, struct ota_
         return message_read_true(reader);
     case KEY_WITHDRAWN:
         return read_optional(reader, &answer->has_withdrawn, &answer->withdrawn);
+    case KEY_READS:
+        return read_reads(reader, answer);
     default: /* keys are open-ended, unlike an enum: a newer server's mean nothing here */
         return message_skip(reader);
     }

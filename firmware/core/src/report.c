@@ -27,6 +27,9 @@ enum report_key {
     KEY_RESULTS,
     KEY_HOLD,
     KEY_BOOTS,
+    KEY_FUNCTIONS,
+    KEY_VARIABLES,
+    KEY_READINGS,
 };
 
 enum { ALL_STATE_KEYS = 0x3FE }; /* bits 1 to 9 */
@@ -195,6 +198,45 @@ static void write_results(struct ota_cbor_writer *writer, const struct ota_repor
     }
 }
 
+static void write_functions(struct ota_cbor_writer *writer, const struct ota_report *report) {
+    ota_cbor_write_uint(writer, KEY_FUNCTIONS);
+    ota_cbor_write_array(writer, report->function_count);
+    for (uint32_t i = 0; i < report->function_count; i++) write_text(writer, report->functions[i]);
+}
+
+static void write_variables(struct ota_cbor_writer *writer, const struct ota_report *report) {
+    ota_cbor_write_uint(writer, KEY_VARIABLES);
+    ota_cbor_write_array(writer, report->variable_count);
+    for (uint32_t i = 0; i < report->variable_count; i++) {
+        ota_cbor_write_array(writer, 2);
+        write_text(writer, report->variables[i].name);
+        ota_cbor_write_uint(writer, report->variables[i].type);
+    }
+}
+
+static void write_reading(struct ota_cbor_writer *writer, const struct ota_report_reading *reading) {
+    ota_cbor_write_array(writer, 2);
+    ota_cbor_write_uint(writer, reading->call_id);
+    switch (reading->type) {
+    case OTA_REPORT_INT:
+    case OTA_REPORT_BOOL:
+        ota_cbor_write_int(writer, reading->number);
+        break;
+    case OTA_REPORT_DOUBLE:
+        ota_cbor_write_bytes(writer, reading->bytes.bytes, reading->bytes.len);
+        break;
+    case OTA_REPORT_TEXT:
+        write_text(writer, reading->bytes);
+        break;
+    }
+}
+
+static void write_readings(struct ota_cbor_writer *writer, const struct ota_report *report) {
+    ota_cbor_write_uint(writer, KEY_READINGS);
+    ota_cbor_write_array(writer, report->reading_count);
+    for (uint32_t i = 0; i < report->reading_count; i++) write_reading(writer, &report->readings[i]);
+}
+
 static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys) {
     uint32_t count = 0;
     for (; state_keys != 0; state_keys = (uint16_t)(state_keys & (state_keys - 1))) count++;
@@ -208,6 +250,9 @@ static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys)
     count += report->result_count > 0;
     count += report->has_hold;
     count += report->has_boots;
+    count += report->function_count > 0;
+    count += report->variable_count > 0;
+    count += report->reading_count > 0;
     return count;
 }
 
@@ -227,20 +272,27 @@ static enum ota_status write_map(const struct ota_report *report, uint16_t state
     if (report->result_count > 0) write_results(&writer, report);
     if (report->has_hold) write_number(&writer, KEY_HOLD, report->hold_s);
     if (report->has_boots) write_number(&writer, KEY_BOOTS, report->boots);
+    if (report->function_count > 0) write_functions(&writer, report);
+    if (report->variable_count > 0) write_variables(&writer, report);
+    if (report->reading_count > 0) write_readings(&writer, report);
     return ota_cbor_writer_finish(&writer, len);
+}
+
+/* Leaves out the last thing that can wait for another message; false when there is none. */
+static bool drop_last(struct ota_report *report) {
+    uint32_t *const counts[] = {&report->line_count, &report->event_count, &report->reading_count};
+    for (uint32_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        if (*counts[i] == 0) continue;
+        --*counts[i];
+        return true;
+    }
+    return false;
 }
 
 enum ota_status ota_report_write(struct ota_report *report, struct ota_report_memory *memory, uint8_t *out,
                                  uint32_t size, uint32_t *len) {
     uint16_t state_keys = take_state_keys(memory, &report->state);
     enum ota_status status = write_map(report, state_keys, out, size, len);
-    while (status == OTA_ERR_BUFFER && (report->line_count > 0 || report->event_count > 0)) {
-        if (report->line_count > 0) {
-            report->line_count--;
-        } else {
-            report->event_count--;
-        }
-        status = write_map(report, state_keys, out, size, len);
-    }
+    while (status == OTA_ERR_BUFFER && drop_last(report)) status = write_map(report, state_keys, out, size, len);
     return status;
 }

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from muster.errors import MusterError
-from muster.protocol import Answer, DeviceIdentity, DeviceState, Report
+from muster.protocol import Answer, DeviceIdentity, DeviceState, Reading, Report, VariableType
 from muster.signing.keys import PublicKey
 from muster.status import OtaStatus
 from tests.firmware.core.machine import Machine
@@ -81,6 +82,22 @@ class ReportStruct:
             c.events, c.event_count = self._array("struct ota_report_event", events), len(events)
         results = [{"call_id": result.call_id, "value": result.value} for result in report.results]
         c.results, c.result_count = self._array("struct ota_report_result", results), len(results)
+        names = [self.span(name.encode()) for name in report.functions]
+        c.functions, c.function_count = self._array("struct ota_span", names), len(names)
+        variables = [{"name": self.span(item.name.encode()), "type": int(item.type)} for item in report.variables]
+        c.variables, c.variable_count = self._array("struct ota_report_variable", variables), len(variables)
+        readings = [self._reading(item) for item in report.readings]
+        c.readings, c.reading_count = self._array("struct ota_report_reading", readings), len(readings)
+
+    def _reading(self, item: Reading) -> dict[str, Any]:
+        value = item.value
+        if isinstance(value, str):
+            said: dict[str, Any] = {"type": int(VariableType.TEXT), "bytes": self.span(value.encode())}
+        elif isinstance(value, float):
+            said = {"type": int(VariableType.DOUBLE), "bytes": self.span(struct.pack("<d", value))}
+        else:
+            said = {"type": int(VariableType.INT), "number": value}
+        return {"call_id": item.call_id, **said}
 
     def span(self, content: bytes) -> dict[str, Any]:
         """struct ota_span as an initializer."""

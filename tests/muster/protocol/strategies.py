@@ -20,8 +20,12 @@ from muster.protocol import (
     Offer,
     Outcome,
     OutcomeType,
+    Read,
+    Reading,
     Report,
     UpdateProgress,
+    Variable,
+    VariableType,
 )
 
 U16 = st.integers(0, 0xFFFF)
@@ -29,6 +33,7 @@ U32 = st.integers(0, 0xFFFF_FFFF)
 I32 = st.integers(-0x8000_0000, 0x7FFF_FFFF)
 SECRETS = st.binary(min_size=32, max_size=32)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 IDENTITIES = st.binary(min_size=8, max_size=8)
 
 STATES = st.builds(
@@ -64,6 +69,9 @@ FACTS = st.builds(
     results=st.lists(st.builds(CallResult, U32, I32), max_size=4).map(tuple),
     hold_s=st.none() | st.integers(0, 25),
     boots=st.none() | U32,
+    functions=st.lists(NAMES, max_size=3).map(tuple),
+    variables=st.lists(st.builds(Variable, NAMES, st.sampled_from(VariableType)), max_size=3).map(tuple),
+    readings=st.lists(st.builds(Reading, U32, I32 | TEXTS | st.floats(allow_nan=False)), max_size=2).map(tuple),
 )
 
 REFERENCES = st.lists(st.integers(1, 0xFFFF_FFFF), max_size=3, unique=True).flatmap(
@@ -86,4 +94,5 @@ ANSWERS = st.builds(
     keysets=REFERENCES,
     is_quarantined=st.booleans(),
     withdrawn=st.none() | U32,
+    reads=st.lists(st.builds(Read, U32, NAMES), max_size=2).map(tuple),
 )

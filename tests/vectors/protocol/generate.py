@@ -29,9 +29,13 @@ from muster.protocol import (
     Offer,
     Outcome,
     OutcomeType,
+    Read,
+    Reading,
     Report,
     SessionKeys,
     UpdateProgress,
+    Variable,
+    VariableType,
     accept_opening,
     opening_digest,
 )
@@ -211,6 +215,15 @@ def _reports() -> list[Case]:
         "confirmed": Report(boot_state=0, outcome=Outcome(9, OutcomeType.CONFIRMED, IDENTITY[:8], 0), uptime_s=31),
         "everything": full,
         "highest_numbers": Report(security_counter=0xFFFF_FFFF, product_version=0xFFFF, uptime_s=0xFFFF_FFFF),
+        "functions_and_variables": Report(
+            uptime_s=1,
+            functions=("set_point", "n" * 64),
+            variables=tuple(Variable(kind.name.lower(), kind) for kind in VariableType),
+        ),
+        "readings": Report(
+            uptime_s=86_400,
+            readings=(Reading(7, -2150), Reading(8, 21.5), Reading(9, "K\u00f6ln"), Reading(0xFFFF_FFFF, 1)),
+        ),
     }
     cases: list[Case] = [
         {"name": name, "plaintext": report.to_bytes().hex(), "status": 0, "fields": plain(report)}
@@ -251,6 +264,13 @@ def _reports() -> list[Case]:
         "no_log_lines": "a1 0e 82 01 80",
         "empty_health": "a1 0d a0",
         "hold_26": "a1 12 181a",
+        "no_functions": "a1 14 80",
+        "function_without_name": "a1 14 81 60",
+        "function_name_of_65_bytes": "a1 14 81 7841" + "61" * 65,
+        "33_functions": "a1 14 9821" + "6161" * 33,
+        "variable_of_type_5": "a1 15 81 82 6161 05",
+        "reading_of_7_bytes": "a1 16 81 82 01 47 00000000000000",
+        "reading_of_623_bytes": "a1 16 81 82 01 79026f" + "61" * 623,
         "nested_seven_deep": "a1 1820 818181818181 00",
         "text_key": "a1 6161 00",
     }
@@ -278,6 +298,7 @@ def _answers() -> list[Case]:
             is_quarantined=True,
             withdrawn=0,
         ),
+        "reads": Answer(reads=(Read(7, "air"), Read(0xFFFF_FFFF, "n" * 64))),
         "longest_texts": Answer(calls=(Call(5, "f", "a" * 622),), settings={1: "s" * 255}),
     }
     cases: list[Case] = [
@@ -322,6 +343,8 @@ def _answers() -> list[Case]:
         "key_set_version_0": "a1 08 81 83 00 5820" + "00" * 32 + "01",
         "quarantined_false": "a1 09 f4",
         "quarantined_1": "a1 09 01",
+        "three_reads": "a1 0c 83" + "82 01 6161" * 3,
+        "read_without_name": "a1 0c 81 82 01 60",
         "unknown_seven_deep": "a1 0b 818181818181 00",
         "unknown_tag": "a1 0b c100",
         "unknown_float": "a1 0b f90000",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device protocol, both ends (docs/spec/device_protocol.md)."""
 
-from muster.protocol.answer import Answer, Call, Offer
+from muster.protocol.answer import Answer, Call, Offer, Read
 from muster.protocol.errors import (
     KeyAgreementRefused,
     MessageFormatError,
@@ -24,8 +24,11 @@ from muster.protocol.report import (
     LogReport,
     Outcome,
     OutcomeType,
+    Reading,
     Report,
     UpdateProgress,
+    Variable,
+    VariableType,
 )
 from muster.protocol.seal import SealedMessage
 from muster.protocol.session import (
@@ -65,6 +68,8 @@ __all__ = [
     "Outcome",
     "OutcomeType",
     "ProtocolError",
+    "Read",
+    "Reading",
     "Report",
     "SealRefused",
     "SealedMessage",
@@ -75,6 +80,8 @@ __all__ = [
     "StateMemory",
     "UnknownOnlineKey",
     "UpdateProgress",
+    "Variable",
+    "VariableType",
     "accept_opening",
     "derive_key",
     "open_answer",

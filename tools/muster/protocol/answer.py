@@ -15,6 +15,7 @@ IDENTITY_SIZE = 16
 DIGEST_SIZE = 32
 ACKNOWLEDGED_MAX = 4
 CALLS_MAX = 2
+READS_MAX = 2
 RESULTS_ACKNOWLEDGED_MAX = 4
 SETTINGS_MAX = 8
 CALL_NAME_MAX = 64
@@ -84,6 +85,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A variable of the product's code to be read. `name`: 1 to 64 bytes of UTF-8."""
+
+    call_id: int
+    name: str
+
+    def __post_init__(self) -> None:
+        check_uint(self.call_id, "call id")
+        check_text(self.name, "name of a variable", CALL_NAME_MAX, 1)
+
+    def to_value(self) -> list[object]:
+        return [self.call_id, self.name]
+
+    @classmethod
+    def from_value(cls, value: object) -> Read:
+        return cls(*check_list(value, "read", 2))  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer; None, empty or False is what it does not say. Empty: nothing to do, come back as before.
 
@@ -98,6 +118,7 @@ class Answer:
         keysets: newer key sets, oldest first, at most 3.
         is_quarantined: the device is known by its id but not trusted.
         withdrawn: the attempt whose offer is taken back.
+        reads: at most 2.
 
     Raises:
         ValueOutOfRange: a field has no legal value.
@@ -113,6 +134,7 @@ class Answer:
     keysets: tuple[KeySetReference, ...] = ()
     is_quarantined: bool = False
     withdrawn: int | None = None
+    reads: tuple[Read, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("next_s", "outcome_acknowledged", "withdrawn"):
@@ -123,6 +145,8 @@ class Answer:
         _check_ids(self.results_acknowledged, "results acknowledged", RESULTS_ACKNOWLEDGED_MAX)
         if len(self.calls) > CALLS_MAX:
             raise ValueOutOfRange(f"{len(self.calls)} calls, at most {CALLS_MAX} are sent at once")
+        if len(self.reads) > READS_MAX:
+            raise ValueOutOfRange(f"{len(self.reads)} reads, at most {READS_MAX} are sent at once")
         if self.settings is not None:
             _check_settings(self.settings)
         check_references(self.keysets)
@@ -168,6 +192,10 @@ def _calls(value: object) -> object:
     return tuple(Call.from_value(item) for item in check_items(value, "calls", CALLS_MAX))
 
 
+def _reads(value: object) -> object:
+    return tuple(Read.from_value(item) for item in check_items(value, "reads", READS_MAX))
+
+
 def _references(value: object) -> object:
     return tuple(KeySetReference.from_value(item) for item in check_items(value, "key sets"))
 
@@ -189,5 +217,6 @@ _FIELDS: Fields = {
     8: Field("keysets", parts, _references),
     9: Field("is_quarantined", from_value=_true),
     10: Field("withdrawn"),
+    12: Field("reads", parts, _reads),
 }
 """Key of the map -> field of Answer."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +27,11 @@ IDENTITY_SIZE = 8
 TRIALS_MAX = 3
 HOLD_MAX = 25
 UPDATE_STAGED = 1
+NAME_MAX = 64
+"""Bytes of the name of a function or variable."""
+NAMES_MAX = 32
+"""Functions, and variables, that a device tells of."""
+VALUE_TEXT_MAX = 622
 
 
 class OutcomeType(IntEnum):
@@ -247,6 +253,62 @@ class CallResult:
         return cls(*check_list(value, "result", 2))  # type: ignore[arg-type]  # checked in __post_init__
 
 
+class VariableType(IntEnum):
+    """What a variable holds."""
+
+    INT = 1
+    DOUBLE = 2
+    TEXT = 3
+    BOOL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of the product's code that can be read. `name`: 1 to 64 bytes of UTF-8."""
+
+    name: str
+    type: VariableType
+
+    def __post_init__(self) -> None:
+        check_text(self.name, "name of a variable", NAME_MAX, 1)
+
+    def to_value(self) -> list[object]:
+        return [self.name, int(self.type)]
+
+    @classmethod
+    def from_value(cls, value: object) -> Variable:
+        name, kind = check_list(value, "variable", 2)
+        check_uint(kind, "type of a variable", VariableType.BOOL, VariableType.INT)
+        return cls(name, VariableType(kind))  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a variable held: an i32, a text of at most 622 bytes, or a double. Of a bool it is 0 or 1."""
+
+    call_id: int
+    value: int | str | float
+
+    def __post_init__(self) -> None:
+        check_uint(self.call_id, "call id")
+        if isinstance(self.value, str):
+            check_text(self.value, "value of a variable", VALUE_TEXT_MAX)
+        elif not isinstance(self.value, float):
+            check_int(self.value, "value of a variable")
+
+    def to_value(self) -> list[object]:
+        # The protocol's CBOR has no floats: a double travels as its eight bytes.
+        is_double = isinstance(self.value, float)
+        return [self.call_id, struct.pack("<d", self.value) if is_double else self.value]
+
+    @classmethod
+    def from_value(cls, value: object) -> Reading:
+        call_id, content = check_list(value, "reading", 2)
+        if isinstance(content, bytes):
+            content = struct.unpack("<d", check_bytes(content, "double", 8))[0]
+        return cls(call_id, content)  # type: ignore[arg-type]  # checked in __post_init__
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One report; None (or empty) is what it does not say.
@@ -261,6 +323,8 @@ class Report:
         uptime_s: u32.
         health: u32 -> i32, see HealthKey.
         hold_s: at most 25; how long the answer may be held back while there is nothing to say.
+        functions: names of 1 to 64 bytes, at most 32; told until a session's first answer, as `variables` is.
+        readings: values of variables that the server asked for.
 
     Raises:
         ValueOutOfRange: a field has no legal value.
@@ -285,12 +349,17 @@ class Report:
     results: tuple[CallResult, ...] = ()
     hold_s: int | None = None
     boots: int | None = None
+    functions: tuple[str, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    readings: tuple[Reading, ...] = ()
 
     def __post_init__(self) -> None:
         for name, check in _PLAIN_CHECKS.items():
             value = getattr(self, name)
             if value is not None:
                 check(value)
+        for name in self.functions:
+            check_text(name, "name of a function", NAME_MAX, 1)
 
     def to_bytes(self) -> bytes:
         """The plaintext."""
@@ -340,6 +409,18 @@ def _results_from_value(value: object) -> tuple[CallResult, ...]:
     return tuple(CallResult.from_value(item) for item in check_items(value, "results"))
 
 
+def _functions_from_value(value: object) -> object:
+    return tuple(check_items(value, "functions", NAMES_MAX))
+
+
+def _variables_from_value(value: object) -> object:
+    return tuple(Variable.from_value(item) for item in check_items(value, "variables", NAMES_MAX))
+
+
+def _readings_from_value(value: object) -> object:
+    return tuple(Reading.from_value(item) for item in check_items(value, "readings"))
+
+
 _FIELDS: Fields = {
     1: Field("identity"),
     2: Field("product_version"),
@@ -360,5 +441,8 @@ _FIELDS: Fields = {
     17: Field("results", parts, _results_from_value),
     18: Field("hold_s"),
     19: Field("boots"),
+    20: Field("functions", list, _functions_from_value),
+    21: Field("variables", parts, _variables_from_value),
+    22: Field("readings", parts, _readings_from_value),
 }
 """Key of the map -> field of Report."""

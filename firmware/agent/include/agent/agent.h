@@ -36,10 +36,24 @@ void agent_led(bool on);
 enum agent_level { AGENT_DEBUG, AGENT_INFO, AGENT_WARN, AGENT_ERROR };
 __attribute__((format(printf, 2, 3))) void agent_log(enum agent_level level, const char *format, ...);
 
-/* Functions that the outside may call by name (at most 12 characters that stay valid; at most 15 functions). `argument`
+/* Functions and variables are added in product_setup(): the server learns of them when a session begins.
+ *
+ * Functions that the outside may call by name (at most 12 characters that stay valid; at most 15 functions). `argument`
  * ends with a zero byte and has at most 622 others. OTA_ERR_BUFFER when there is no room, or the name is too long. */
 typedef int32_t (*agent_function_pointer)(const char *argument);
 OTA_MUST_CHECK enum ota_status agent_function(const char *name, agent_function_pointer function);
+
+/* Variables that the outside may read by name (at most 12 characters that stay valid; at most 20 variables). What is
+ * pointed to is read when somebody asks; of a text at most 622 bytes. OTA_ERR_BUFFER as above. */
+OTA_MUST_CHECK enum ota_status agent_variable_int(const char *name, const int32_t *value);
+OTA_MUST_CHECK enum ota_status agent_variable_double(const char *name, const double *value);
+OTA_MUST_CHECK enum ota_status agent_variable_text(const char *name, const char *value);
+OTA_MUST_CHECK enum ota_status agent_variable_bool(const char *name, const bool *value);
+
+/* Tells the server, and whoever listens there, that something happened: a name of 1 to 64 bytes that does not begin
+ * with "spark/", and at most 255 bytes of data. It is sent soon, at most once a second, kept until the server has it,
+ * and lost at a reset. OTA_ERR_BUFFER: too long, or four events wait already. Not from an interrupt. */
+OTA_MUST_CHECK enum ota_status agent_publish(const char *name, const char *data);
 
 /* Storage that survives resets and updates: values under keys of 0 to 255, together at most 16 KiB (16 bytes a value
  * counted on top). A write is atomic: power that stops on the way leaves the old value. It stalls the CPU

@@ -15,6 +15,7 @@
 enum {
     OTA_ANSWER_ACKNOWLEDGED_MAX = 4,
     OTA_ANSWER_CALLS_MAX = 2,
+    OTA_ANSWER_READS_MAX = 2,
     OTA_ANSWER_RESULTS_MAX = 4,
     OTA_ANSWER_SETTINGS_MAX = 8,
     OTA_ANSWER_CALL_NAME_MAX = 64,
@@ -34,6 +35,12 @@ struct ota_answer_call {
     uint32_t id;
     struct ota_span name;     /* 1 to OTA_ANSWER_CALL_NAME_MAX bytes; none of them zero, nor in the argument */
     struct ota_span argument; /* at most OTA_ANSWER_CALL_ARGUMENT_MAX bytes */
+};
+
+/* A variable to be read. */
+struct ota_answer_read {
+    uint32_t id;
+    struct ota_span name; /* 1 to OTA_ANSWER_CALL_NAME_MAX bytes */
 };
 
 struct ota_answer_setting {
@@ -64,6 +71,8 @@ struct ota_answer {
     bool is_quarantined;
     bool has_withdrawn;
     uint32_t withdrawn; /* attempt */
+    uint32_t read_count;
+    struct ota_answer_read reads[OTA_ANSWER_READS_MAX];
 };
 
 /* Reads the plaintext of an answer. OTA_ERR_MESSAGE: anything that is not of the form; `answer` is then not to be used.

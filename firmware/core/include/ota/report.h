@@ -12,6 +12,8 @@
 enum {
     OTA_REPORT_IDENTITY_LEN = 8,
     OTA_REPORT_HOLD_MAX_S = 25,
+    OTA_REPORT_VALUE_TEXT_MAX = 622,
+    OTA_REPORT_DOUBLE_LEN = 8,
 };
 
 /* How the device is: the state keys 1 to 9. */
@@ -95,6 +97,26 @@ struct ota_report_result {
     int32_t value;
 };
 
+/* What a variable holds. */
+enum ota_report_type {
+    OTA_REPORT_INT = 1,
+    OTA_REPORT_DOUBLE = 2,
+    OTA_REPORT_TEXT = 3,
+    OTA_REPORT_BOOL = 4,
+};
+
+struct ota_report_variable {
+    struct ota_span name;
+    enum ota_report_type type;
+};
+
+struct ota_report_reading {
+    uint32_t call_id;
+    enum ota_report_type type;
+    int32_t number;        /* of an int or a bool */
+    struct ota_span bytes; /* at most OTA_REPORT_VALUE_TEXT_MAX of a text; of a double its eight, little-endian */
+};
+
 /* One report. A pointer that is NULL, a count of 0 and a flag that is not set leave their key out. */
 struct ota_report {
     struct ota_report_state state;
@@ -117,11 +139,18 @@ struct ota_report {
     uint32_t hold_s; /* at most OTA_REPORT_HOLD_MAX_S */
     bool has_boots;
     uint32_t boots;
+    const struct ota_span *functions; /* names */
+    uint32_t function_count;
+    const struct ota_report_variable *variables;
+    uint32_t variable_count;
+    const struct ota_report_reading *readings;
+    uint32_t reading_count;
 };
 
 /* Writes the plaintext of the next message; to be sealed and sent at once, since `memory` counts it as sent.
- * Log lines, then events, are dropped from the end until it fits: their counts in `report` say what is left, and what
- * is repeated later under the same report id must be just that. OTA_ERR_BUFFER: it does not fit without them either. */
+ * Log lines, then events, then readings are dropped from the end until it fits: their counts in `report` say what is
+ * left, and what is repeated later under the same report id must be just that. OTA_ERR_BUFFER: it does not fit without
+ * them either. */
 OTA_MUST_CHECK enum ota_status ota_report_write(struct ota_report *report, struct ota_report_memory *memory,
                                                 uint8_t *out, uint32_t size, uint32_t *len);
 

@@ -5,11 +5,21 @@
 
 #include "agent/agent.h"
 
-enum { DELAY_MS = 50 }; /* what was said before the failure still leaves the UART */
+enum {
+    DELAY_MS = 50,   /* what was said before the failure still leaves the UART */
+    LATER_MS = 3000, /* long enough for a check-in to be held meanwhile */
+};
 #define SCB_AIRCR (*(volatile uint32_t *)0xE000ED0Cu)
 
 static enum victim_failure failure;
 static uint32_t since_ms;
+
+static int32_t said; /* how often */
+static double half;
+static char last_said[32];
+static bool is_loud;
+static bool has_later;
+static uint32_t later_since_ms;
 
 static void begin(enum victim_failure wanted) {
     failure = wanted;
@@ -27,12 +37,45 @@ static int32_t fail(const char *argument) {
     return -1;
 }
 
+/* Publishes what it is told, which the variables then tell of. */
+static int32_t say(const char *argument) {
+    said++;
+    half = said / 2.0;
+    is_loud = strchr(argument, '!') != NULL;
+    strncpy(last_said, argument, sizeof last_said - 1);
+    return agent_publish("said", argument);
+}
+
+static int32_t say_later(const char *argument) {
+    (void)argument;
+    has_later = true;
+    later_since_ms = agent_time_ms();
+    return 0;
+}
+
+static void say_what_is_late(void) {
+    if (!has_later || agent_time_ms() - later_since_ms < LATER_MS) return;
+    has_later = false;
+    (void)say("later");
+}
+
+static enum ota_status add_all(void) {
+    TRY(agent_function("fail", fail));
+    TRY(agent_function("say", say));
+    TRY(agent_function("say_later", say_later));
+    TRY(agent_variable_int("said", &said));
+    TRY(agent_variable_double("half", &half));
+    TRY(agent_variable_text("last", last_said));
+    return agent_variable_bool("loud", &is_loud);
+}
+
 void product_setup(void) {
-    if (agent_function("fail", fail) != OTA_OK) agent_log(AGENT_ERROR, "no room for the function");
+    if (add_all() != OTA_OK) agent_log(AGENT_ERROR, "no room for functions and variables");
     begin(victim_begins_with);
 }
 
 void product_loop(void) {
+    say_what_is_late();
     if (failure == VICTIM_SOUND || agent_time_ms() - since_ms < DELAY_MS) return;
     switch (failure) {
     case VICTIM_SOUND:
