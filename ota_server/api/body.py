@@ -4,10 +4,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ota_server.errors import Invalid
+
+M = TypeVar("M", bound=BaseModel)
+
+_FIELDS_MAX = 20
 
 
 async def read_body(request: Request, size_max: int, timeout_s: float, content_type: str) -> bytes:
@@ -33,6 +41,20 @@ async def read_body(request: Request, size_max: int, timeout_s: float, content_t
     except ClientDisconnect as error:
         raise HTTPException(400) from error
     return bytes(body)
+
+
+async def read_fields(request: Request, model: type[M]) -> M:
+    """The body as JSON, or as a form: Particle's command line sends forms where its SDK sends JSON. Raises Invalid."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    try:
+        if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+            async with request.form(max_files=0, max_fields=_FIELDS_MAX) as form:
+                return model.model_validate(dict(form))
+        return model.model_validate_json(await request.body() or b"{}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise Invalid(f"{field}: {first['msg']}" if field else str(first["msg"]), field or None) from error
 
 
 class BodyLimit:

@@ -18,6 +18,7 @@ from ota_server.api import (
     manage_products,
     manage_releases,
     manage_rollouts,
+    own_devices,
 )
 from ota_server.api.body import BodyLimit
 from ota_server.errors import ServerError, TooMany
@@ -38,6 +39,7 @@ PARTS = (
     manage_releases,
     manage_rollouts,
     manage_clients,
+    own_devices,
 )
 ROUTERS = tuple(part.router for part in PARTS)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -14,7 +15,8 @@ from starlette.responses import Response
 
 from ota_server.api import views
 from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
-from ota_server.devices import groups, search, service
+from ota_server.customers.models import Customer
+from ota_server.devices import claims, groups, search, service
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.search import Order, Search
 from ota_server.errors import Invalid
@@ -39,7 +41,7 @@ class ImportBody(BaseModel):
 
 
 class DeviceChanges(BaseModel):
-    """What is left out stays as it is; a desired version of null unlocks.
+    """What is left out stays as it is; a desired version of null unlocks, a serial number of null takes it away.
 
     Particle's tools send `flash` with it: at once, or at the next handshake? Here it is always the next check-in.
     """
@@ -48,6 +50,7 @@ class DeviceChanges(BaseModel):
 
     name: str | None = None
     notes: str | None = None
+    serial_number: str | None = None
     groups: list[str] | None = None
     development: bool | None = None
     desired_firmware_version: Annotated[int | None, Field(ge=1, le=65_534)] = None
@@ -112,10 +115,11 @@ def list_devices(
         found = actor.product(connection, product, Permission.VIEW)
         rows, total = search.of_product(connection, found.id, wanted)
         in_groups = groups.of_devices(connection, [row.id for row in rows])
+        owners = claims.owners_of(connection, rows)
     now_ms = services.clock.now_ms()
     return {
-        "devices": [views.device(row, now_ms, in_groups.get(row.id, [])) for row in rows],
-        "customers": [],
+        "devices": [views.device(row, now_ms, in_groups.get(row.id, []), _email(owners, row)) for row in rows],
+        "customers": [{"id": str(one.id), "username": one.email} for one in owners.values()],
         "meta": {"total_pages": max(1, -(-total // per_page)), "total_records": total},
     }
 
@@ -144,6 +148,7 @@ def get_device(product: str, device: str, services: ServicesDep, actor: ActorDep
             telemetry.logs_of(connection, row.id),
             telemetry.events_of(connection, row.id),
             service.claimants(connection, found, device),
+            _email(claims.owners_of(connection, [row]), row),
         )
 
 
@@ -168,12 +173,14 @@ def change_groups(product: str, body: GroupsOfMany, services: ServicesDep, actor
 
 @router.put("/{device}")
 def change_device(product: str, device: str, body: DeviceChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Sets name, notes, groups, development flag or locked version."""
+    """Sets name, notes, serial number, groups, development flag or locked version."""
     given = body.model_dump(exclude_unset=True, exclude={"flash"})
     for name, value in given.items():
-        if value is None and name != "desired_firmware_version":
+        if value is None and name not in ("desired_firmware_version", "serial_number"):
             raise Invalid(f"{name} is not null", name)
-    permission = Permission.MANAGE_DEVICES if given.keys() <= {"name", "notes"} else Permission.CONTROL_FIRMWARE
+    permission = (
+        Permission.MANAGE_DEVICES if given.keys() <= {"name", "notes", "serial_number"} else Permission.CONTROL_FIRMWARE
+    )
     found = product_for(services, actor, product, permission)
     detail = ", ".join(key if key == "notes" else f"{key}={value}" for key, value in given.items())
     names = given.pop("groups", None)
@@ -229,7 +236,12 @@ def approve_device(
 def _shown(services: Services, row: Device) -> views.Json:
     with services.database.read() as connection:
         names = groups.of_devices(connection, [row.id]).get(row.id, [])
-    return views.device(row, services.clock.now_ms(), names)
+        owners = claims.owners_of(connection, [row])
+    return views.device(row, services.clock.now_ms(), names, _email(owners, row))
+
+
+def _email(owners: Mapping[int, Customer], row: Device) -> str | None:
+    return None if row.customer_id is None else owners[row.customer_id].email
 
 
 def _import(services: Services, actor: Actor, product: str, lines: list[str]) -> views.Json:

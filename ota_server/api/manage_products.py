@@ -11,6 +11,7 @@ from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.organizations.roles import Permission
 from ota_server.products import service
+from ota_server.products.models import Claiming
 
 router = APIRouter(prefix="/products")
 
@@ -28,6 +29,7 @@ class ProductFields(BaseModel):
     auto_approve: bool = False
     check_in_interval_s: int = 300
     quarantine_max: int = 100
+    claiming: Claiming = Claiming.CODE
 
 
 class ProductBody(BaseModel):
@@ -46,6 +48,7 @@ class SettingsFields(BaseModel):
     auto_approve: bool | None = None
     check_in_interval_s: int | None = None
     quarantine_max: int | None = None
+    claiming: Claiming | None = None
 
 
 class ProductChanges(BaseModel):

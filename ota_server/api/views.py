@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from muster.layout import platform_name
+from muster.layout import PLATFORM_IDS, PlatformName, platform_name
 from ota_server.accounts.models import Token
 from ota_server.audit.models import Line
 from ota_server.devices.models import Device, DeviceStatus, Group
@@ -109,6 +109,7 @@ def product(item: Product, owner: Organization) -> Json:
         "check_in_interval_s": item.check_in_interval_s,
         "quarantine_max": item.quarantine_max,
         "default_version": item.default_version,
+        "claiming": item.claiming.value,
         "settings": {"quarantine": not item.auto_approve},
     }
 
@@ -122,23 +123,43 @@ def group(item: Group, device_count: int) -> Json:
     }
 
 
-def device(item: Device, now_ms: int, groups: Sequence[str]) -> Json:
+def own_device(item: Device, now_ms: int, owner: str | None) -> Json:
+    """What a device's owner sees of it; the names are all Particle's."""
     return {
         "id": item.device_id,
         "name": item.name,
+        "owner": owner,
         "notes": item.notes,
-        "groups": list(groups),
+        "serial_number": item.serial_number,
         "product_id": item.product_id,
         "platform_id": item.platform_id,
+        "cellular": item.platform_id == PLATFORM_IDS[PlatformName.ELECTRON],
+        "online": item.is_online(now_ms),
+        "connected": item.is_online(now_ms),
+        "status": "normal" if item.status is DeviceStatus.ACTIVE else item.status.value,
+        "last_heard": time(item.last_seen_ms),
+        "last_handshake_at": time(item.last_opened_ms),
+        "last_ip_address": None,
+        "system_firmware_version": None,
+        "firmware_updates_enabled": True,
+        "firmware_updates_forced": False,
+        "functions": [],
+        "variables": {},
+    }
+
+
+def device(item: Device, now_ms: int, groups: Sequence[str], owner: str | None = None) -> Json:
+    return {
+        **own_device(item, now_ms, owner),
+        "groups": list(groups),
+        "firmware_product_id": item.product_id,
+        "targeted_firmware_release_version": item.locked_version,
         "platform": None if item.platform_id is None else platform_name(item.platform_id),
         "status": item.status.value,
         "quarantined": item.status is DeviceStatus.QUARANTINED,
         "quarantine_reason": item.quarantine_reason,
         "denied": item.status is DeviceStatus.DENIED,
         "fingerprint": None if item.public_key is None else fingerprint(item.public_key),
-        "online": item.is_online(now_ms),
-        "last_heard": time(item.last_seen_ms),
-        "last_handshake_at": time(item.last_opened_ms),
         "firmware_version": item.product_version,
         "identity": None if item.identity is None else item.identity.hex(),
         "slot": None if item.slot is None else "AB"[item.slot],
@@ -167,9 +188,10 @@ def device_details(
     logs: Sequence[LogEntry],
     events: Sequence[EventEntry],
     claims: Sequence[Device],
+    owner: str | None,
 ) -> Json:
     return {
-        **device(item, now_ms, groups),
+        **device(item, now_ms, groups, owner),
         "explanation": decision.explanation,
         "trace": list(decision.trace),
         "attempts": [attempt(one) for one in attempts],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -60,6 +61,7 @@ devices = Table(
     Column("development", Boolean(create_constraint=True, name="development"), nullable=False, default=False),
     Column("locked_version", Integer, nullable=True),
     Column("customer_id", ForeignKey("customers.id"), nullable=True, index=True),
+    Column("serial_number", String(64), nullable=True),
     # The session under which the device talks, and the one it has opened and not used yet.
     Column("session_id", LargeBinary(8), nullable=True, unique=True),
     Column("session_key", LargeBinary(32), nullable=True),
@@ -92,6 +94,7 @@ devices = Table(
     Column("open_attempt", Integer, nullable=True),
     Column("blocked", Text, nullable=False, default="[]"),
     UniqueConstraint("device_id", "public_key"),
+    UniqueConstraint("product_id", "serial_number"),
     Index("ix_devices_product_status", "product_id", "status"),
     Index("ix_devices_product_online", "product_id", "online_until_ms"),
     Index("ix_devices_product_version", "product_id", "product_version"),
@@ -118,6 +121,17 @@ group_devices = Table(
     Column("device_row", ForeignKey("devices.id"), primary_key=True),
     Index("ix_group_devices_device_row", "device_row"),
     sqlite_with_rowid=False,
+)
+
+# Codes that make a device its owner's when the device tells one. `device_row`: which device has told it.
+claim_codes = Table(
+    "claim_codes",
+    metadata,
+    Column("code_hash", LargeBinary(32), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=True, index=True),
+    Column("customer_id", ForeignKey("customers.id"), nullable=True, index=True),
+    Column("device_row", ForeignKey("devices.id"), nullable=True, index=True),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
 )
 
 
@@ -168,6 +182,7 @@ class Device:
     development: bool
     locked_version: int | None
     customer_id: int | None
+    serial_number: str | None
     session_id: bytes | None
     session_key: bytes | None
     session_counter: int

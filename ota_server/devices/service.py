@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,11 @@ DEVICE_ID = re.compile(r"[0-9a-f]{24}")
 FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
 IMPORT_MAX = 10_000
 NOTES_MAX = 4000
+SERIAL_NUMBER = re.compile(r"[!-~]{1,64}")
 
 _TRUSTED = (DeviceStatus.EXPECTED, DeviceStatus.ACTIVE)
+_STAYING = ("customer_id", "serial_number")
+"""What stays with a device whose key is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,9 @@ def approve(
     for row in store.with_id(connection, device_id.lower()):
         if row.id != candidate.id and row.status in _TRUSTED:
             text = f"{by} approved another key for this id."
-            move(connection, row, DeviceStatus.DENIED, text, now_ms, {**NO_SESSION, "open_attempt": None})
+            leaving = dict.fromkeys(_STAYING)
+            move(connection, row, DeviceStatus.DENIED, text, now_ms, {**NO_SESSION, "open_attempt": None, **leaving})
+            store.change(connection, candidate.id, {name: getattr(row, name) for name in _STAYING})
     move(connection, candidate, DeviceStatus.ACTIVE, f"Approved by {by}.", now_ms, {"quarantine_reason": ""})
     return find(connection, product, device_id)
 
@@ -143,12 +149,20 @@ def deny(connection: Connection, product: Product, device_id: str, by: str, now_
 def set_facts(
     connection: Connection, product: Product, device_id: str, changes: dict[str, object], by: str, now_ms: int
 ) -> Device:
-    """Sets name, notes, development or locked version of a device. Raises NotFound, Invalid."""
+    """Sets name, notes, serial number, development or locked version of a device.
+
+    Raises:
+        NotFound, Invalid: no such device; a value is not legal.
+        Conflict: another device of the product has the serial number.
+    """
     device = find(connection, product, device_id)
     for field, longest in (("name", 100), ("notes", NOTES_MAX)):
         value = changes.get(field, "")
         if not isinstance(value, str) or len(value) > longest:
             raise Invalid(f"{field} has at most {longest} characters", field)
+    serial_number = changes.get("serial_number")
+    if isinstance(serial_number, str):
+        _check_serial_number(connection, device, serial_number)
     if changes:
         store.change(connection, device.id, changes)
         words = ", ".join(
@@ -167,6 +181,21 @@ def move(
     store.change(connection, device.id, {"status": status, **values})
     kind = HistoryKind.QUARANTINED if status is DeviceStatus.QUARANTINED else HistoryKind.CHANGED
     telemetry.add_history(connection, device.id, now_ms, kind, text)
+
+
+def make_id(connection: Connection, product: Product, by: str, now_ms: int) -> Device:
+    """Makes up an id, for a device that has none of its own yet. It is expected."""
+    line = ImportLine(os.urandom(12).hex(), None)
+    _add(connection, product, line, DeviceStatus.EXPECTED, f"Its id was made by {by}.", now_ms)
+    return find(connection, product, line.device_id)
+
+
+def _check_serial_number(connection: Connection, device: Device, serial_number: str) -> None:
+    if not SERIAL_NUMBER.fullmatch(serial_number):
+        raise Invalid("a serial number has 1 to 64 characters of ASCII without spaces", "serial_number")
+    other = store.with_serial_number(connection, [device.product_id], serial_number)
+    if other is not None and other.id != device.id:
+        raise Conflict(f"device {other.device_id} has the serial number {serial_number}")
 
 
 def _import_one(connection: Connection, product: Product, line: ImportLine, by: str, now_ms: int) -> bool:

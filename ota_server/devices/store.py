@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from functools import lru_cache
 
@@ -36,6 +36,22 @@ def with_key(connection: Connection, public_key: bytes) -> list[Device]:
     """Every row of a key, under whatever device id."""
     rows = connection.execute(select(*_COLUMNS).where(devices.c.public_key == public_key).order_by(devices.c.id))
     return [Device(*row) for row in rows]
+
+
+def of_customers(connection: Connection, customer_ids: Collection[int]) -> list[Device]:
+    """What customers own, by id. Denied devices are nobody's to use."""
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(devices.c.customer_id.in_(customer_ids), devices.c.status != DeviceStatus.DENIED)
+        .order_by(devices.c.device_id, devices.c.id)
+    )
+    return [Device(*row) for row in rows]
+
+
+def with_serial_number(connection: Connection, product_ids: Collection[int], serial_number: str) -> Device | None:
+    """The device of a serial number, in any of these products."""
+    where = (devices.c.product_id.in_(product_ids), devices.c.serial_number == serial_number)
+    return _one(connection.execute(select(*_COLUMNS).where(*where).order_by(devices.c.id)).first())
 
 
 def add(connection: Connection, values: Mapping[str, object]) -> int:

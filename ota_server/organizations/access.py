@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from ota_server.accounts.models import Account, Token
+from ota_server.customers import store as customers_store
+from ota_server.customers.models import Customer
 from ota_server.errors import Forbidden, Invalid, NotFound
 from ota_server.organizations import store
 from ota_server.organizations.models import Organization
@@ -91,6 +93,20 @@ class Actor:
     def products(self, connection: Connection) -> list[Product]:
         """All products of the account's organizations."""
         return products_store.of_organizations(connection, self.organizations)
+
+    def product_to_own(self, connection: Connection, name: str) -> Product:
+        """A product of the account's organizations, or one that it is a customer of. Raises NotFound."""
+        found = products_store.find(connection, name, self.organizations)
+        if found is None:
+            ids = [one.product_id for one in self.customers(connection)]
+            found = products_store.find_among(connection, name, ids)
+        if found is None:
+            raise NotFound(f"there is no product {name}")
+        return found
+
+    def customers(self, connection: Connection) -> list[Customer]:
+        """What the account is a customer of: it owns their devices."""
+        return customers_store.of_account(connection, self.account.id)
 
     def _check(self, organization_id: int, permission: Permission) -> None:
         if not self.may(organization_id, permission):

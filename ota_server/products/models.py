@@ -4,13 +4,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
-from ota_server.storage.schema import metadata
+from ota_server.storage.schema import metadata, status_type
 
 DEFAULT_INTERVAL_S = 300
 DEFAULT_QUARANTINE_MAX = 100
+
+
+class Claiming(StrEnum):
+    """How customers come to own devices of a product. Its team may always give them an owner."""
+
+    OFF = "off"
+    CODE = "code"
+    """The device tells a claim code, which whoever has it in hand has given to it."""
+    ID = "id"
+    """Whoever names a device that nobody owns has it, too. Ids are printed on devices: they are no secret."""
+
 
 products = Table(
     "products",
@@ -24,6 +36,7 @@ products = Table(
     Column("check_in_interval_s", Integer, nullable=False),
     Column("quarantine_max", Integer, nullable=False),
     Column("default_version", Integer, nullable=True),
+    Column("claiming", status_type(Claiming, "claiming"), nullable=False),
     Column("plan_token", LargeBinary(8), nullable=False),
     Column("created_ms", Integer, nullable=False),
 )
@@ -40,6 +53,7 @@ class Product:
         auto_approve: whether a new device is trusted without a team member's look.
         check_in_interval_s: how often devices are asked to report.
         quarantine_max: most devices that wait for approval at once.
+        claiming: how customers come to own devices.
         default_version: what devices run that no rollout reaches; None for "what they have".
         plan_token: changes whenever something changes that decides what devices are offered.
     """
@@ -53,5 +67,6 @@ class Product:
     check_in_interval_s: int
     quarantine_max: int
     default_version: int | None
+    claiming: Claiming
     plan_token: bytes
     created_ms: int

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from muster.layout import ID_MAX
 from ota_server.errors import Conflict, Invalid
 from ota_server.products import store
-from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Product
+from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Claiming, Product
 
 DESCRIPTION_MAX = 10_000
 
@@ -30,6 +30,7 @@ class NewProduct:
     auto_approve: bool = False
     check_in_interval_s: int = DEFAULT_INTERVAL_S
     quarantine_max: int = DEFAULT_QUARANTINE_MAX
+    claiming: Claiming = Claiming.CODE
 
 
 def create(connection: Connection, organization_id: int, new: NewProduct, now_ms: int) -> Product:
@@ -56,6 +57,7 @@ def create(connection: Connection, organization_id: int, new: NewProduct, now_ms
         check_in_interval_s=new.check_in_interval_s,
         quarantine_max=new.quarantine_max,
         default_version=None,
+        claiming=new.claiming,
         plan_token=os.urandom(8),
         created_ms=now_ms,
     )
@@ -65,7 +67,7 @@ def create(connection: Connection, organization_id: int, new: NewProduct, now_ms
 
 
 def change(connection: Connection, product: Product, changes: Mapping[str, Any]) -> Product:
-    """Sets name, description, auto_approve, check_in_interval_s or quarantine_max; id and slug stay. Raises Invalid."""
+    """Sets what a team may set; id and slug stay. Raises Invalid."""
     changed = replace(product, **changes)
     changed = replace(changed, name=changed.name.strip())
     _check(changed)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection
 from dataclasses import fields
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, update
 
 from ota_server.products.models import Product, products
 from ota_server.storage.schema import metadata
@@ -17,16 +17,18 @@ _BY_ID = select(*(products.c[field.name] for field in fields(Product))).where(pr
 
 def find(connection: Connection, name: str, organization_ids: Collection[int]) -> Product | None:
     """A product of these organizations by id or slug."""
+    return _named(connection, name, products.c.organization_id.in_(organization_ids))
+
+
+def find_among(connection: Connection, name: str, product_ids: Collection[int]) -> Product | None:
+    """One of these products by id or slug."""
+    return _named(connection, name, products.c.id.in_(product_ids))
+
+
+def _named(connection: Connection, name: str, among: ColumnElement[bool]) -> Product | None:
     by_id = products.c.id == int(name) if name.isdecimal() and len(name) <= 5 else products.c.slug == name
-    row = (
-        connection.execute(
-            select(products)
-            .where(or_(by_id, products.c.slug == name), products.c.organization_id.in_(organization_ids))
-            .limit(1)
-        )
-        .mappings()
-        .first()
-    )
+    query = select(products).where(or_(by_id, products.c.slug == name), among).limit(1)
+    row = connection.execute(query).mappings().first()
     return None if row is None else Product(**row)
 
 
@@ -53,7 +55,7 @@ def add(connection: Connection, product: Product) -> None:
 
 def change(connection: Connection, product: Product) -> None:
     """Writes what a product's team may set."""
-    settings = ("name", "description", "auto_approve", "check_in_interval_s", "quarantine_max")
+    settings = ("name", "description", "auto_approve", "check_in_interval_s", "quarantine_max", "claiming")
     values = {name: getattr(product, name) for name in settings}
     connection.execute(update(products).where(products.c.id == product.id).values(**values))
     plan_changed(connection, product.id)

@@ -25,6 +25,7 @@ from tests.ota_server.conftest import EMAIL, ORGANIZATION, HandClock, Server, ma
 ORG = "warm-rooms"
 PRODUCT = f"/products/{keys.PRODUCT}"
 DEVICE = "0123456789abcdef01234567"
+CLAIMED = "0123456789abcdef01234568"
 STAGES = [{"percent": 100, "min_confirmed": 1, "max_failures": 0}]
 P = Permission
 
@@ -129,6 +130,17 @@ CALLS = {
         P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(deny=True)
     ),
     "POST /products/{product}/devices/{device}/approve": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/approve"),
+    "DELETE /products/{product}/devices/{device}/owner": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/owner"),
+    "POST /products/{product}/device_claims": Call(P.MANAGE_DEVICES, f"{PRODUCT}/device_claims"),
+    "POST /device_claims": Call(None, "/device_claims"),
+    "GET /devices": Call(None, "/devices"),
+    "POST /devices": Call(P.MANAGE_DEVICES, "/devices", _json(id=CLAIMED)),
+    "POST /devices provision": Call(P.MANAGE_DEVICES, "/devices", _json(product_id=keys.PRODUCT)),
+    "GET /devices/{device}": Call(None, f"/devices/{DEVICE}"),
+    "PUT /devices/{device}": Call(None, f"/devices/{DEVICE}", _json(name="kitchen")),
+    "PUT /devices/{device}/ping": Call(None, f"/devices/{DEVICE}/ping"),
+    "DELETE /devices/{device}": Call(None, f"/devices/{DEVICE}"),
+    "GET /serial_numbers/{serial_number}": Call(None, "/serial_numbers/S1"),
     "GET /products/{product}/firmware": Call(P.VIEW, f"{PRODUCT}/firmware"),
     "POST /products/{product}/firmware": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware", {"files": {"file": ("firmware.bin", keys.image(1).raw)}}
@@ -192,7 +204,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     for server in run_server(make_settings(tmp_path_factory.mktemp("world") / "server"), HandClock()):
         server.product()
         server.publish(keys.image(1))
-        server.api("POST", f"{PRODUCT}/devices", json={"id": DEVICE})
+        server.api("POST", f"{PRODUCT}/devices", json={"ids": [DEVICE, CLAIMED]})
         server.rollout(1)
         database = server.services.database
         tokens = {Role.ADMINISTRATOR: server.token}
