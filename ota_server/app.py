@@ -8,9 +8,10 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
-from ota_server.api import device, manage
+from ota_server.api import device, errors, manage
 from ota_server.api.oauth import endpoints as oauth
 from ota_server.clock import Clock
 from ota_server.dashboard.pages import Dashboard
@@ -34,6 +35,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Starlette:
             Mount("/v1", app=manage.make_app(services)),
             Mount("/", app=Dashboard(services).app()),
         ],
+        # For paths that no mount takes: those with a line break.
+        exception_handlers={HTTPException: errors.http_error},
         lifespan=lambda _app: _lifespan(services),
     )
     app.state.services = services

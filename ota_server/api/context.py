@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Connection
 
 from ota_server.accounts import service as accounts
@@ -30,15 +31,18 @@ def services_of(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(services_of)]
+_BearerDep = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(scheme_name="access token", bearerFormat="40 hexadecimal digits", auto_error=False)),
+]
 
 
-def actor_of_request(request: Request, services: ServicesDep) -> Actor:
+def actor_of_request(request: Request, services: ServicesDep, sent: _BearerDep) -> Actor:
     """Whose access token came with the request. Raises Unauthorized."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    if sent is None:
         raise Unauthorized("send an access token: Authorization: Bearer TOKEN")
     with services.database.read() as connection:
-        account, held = accounts.holder_of_token(connection, token.strip(), services.clock.now_ms())
+        account, held = accounts.holder_of_token(connection, sent.credentials.strip(), services.clock.now_ms())
         return actor_of(connection, account, address_of(request), held)
 
 
@@ -48,6 +52,9 @@ def address_of(request: Request) -> str:
 
 
 ActorDep = Annotated[Actor, Depends(actor_of_request)]
+Number = Annotated[int, Path(ge=0, le=2**53 - 1)]
+"""A row's number in a path; no database has a larger one."""
+Version = Annotated[int, Path(ge=0, le=0xFFFF)]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PerPage = Annotated[int, Query(ge=1, le=500)]
 

@@ -13,7 +13,7 @@ from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.api import views
-from ota_server.api.context import ActorDep, ServicesDep, act
+from ota_server.api.context import ActorDep, Number, ServicesDep, act
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Invalid, Unauthorized
@@ -197,7 +197,7 @@ def revoke_all_tokens(services: ServicesDep, actor: ActorDep) -> views.Json:
 
 
 @router.delete("/access_tokens/id/{number}")
-def revoke_own_token(number: int, services: ServicesDep, actor: ActorDep) -> views.Json:
+def revoke_own_token(number: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Ends one of the account's tokens by the id that the list gives."""
     act(
         services,

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ota_server.api import views
@@ -23,12 +25,22 @@ from ota_server.services import Services
 
 router = APIRouter(prefix="/orgs/{organization}/audit")
 
+
+def _no_number(text: object) -> object:
+    """pydantic takes seconds since 1970 for a time as well."""
+    if isinstance(text, str) and re.fullmatch(r"[-+0-9.eE]*", text):
+        raise ValueError("give a date and time, such as 2026-11-23T08:00:00Z")
+    return text
+
+
+Time = Annotated[datetime, BeforeValidator(_no_number)]
+
 _CSV_PAGE = 1000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would run."""
 
 
-@router.get("", response_model=None)
+@router.get("", response_model=None, responses={200: {"content": {"text/csv": {}}}})
 def list_audit(
     organization: str,
     services: ServicesDep,
@@ -36,9 +48,9 @@ def list_audit(
     by: Annotated[str, Query(max_length=200)] = "",
     action: Annotated[str, Query(max_length=60)] = "",
     subject: Annotated[str, Query(max_length=200)] = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    since: Time | None = None,
+    until: Time | None = None,
+    before: Annotated[int | None, Query(ge=1, le=2**53 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     shape: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
 ) -> Response:

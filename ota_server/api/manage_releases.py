@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from ota_server.api import views
-from ota_server.api.context import ActorDep, ServicesDep, act, product_for
+from ota_server.api.context import ActorDep, ServicesDep, Version, act, product_for
 from ota_server.devices import store as devices
 from ota_server.errors import Invalid, NotFound, TooLarge
 from ota_server.organizations.roles import Permission
@@ -94,8 +94,8 @@ def set_default(product: str, body: DefaultBody, services: ServicesDep, actor: A
     return _shown(services, product_for(services, actor, product, Permission.VIEW), release)
 
 
-@router.get("/firmware/{version}")
-def get_release(product: str, version: int, services: ServicesDep, actor: ActorDep) -> views.Json:
+@router.get("/firmware/{version:int}")
+def get_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> views.Json:
     """One release with its images."""
     found = product_for(services, actor, product, Permission.VIEW)
     with services.database.read() as connection:
@@ -103,10 +103,10 @@ def get_release(product: str, version: int, services: ServicesDep, actor: ActorD
     return _shown(services, found, release)
 
 
-@router.get("/firmware/{version}/binary")
+@router.get("/firmware/{version:int}/binary")
 def get_binary(
     product: str,
-    version: int,
+    version: Version,
     services: ServicesDep,
     actor: ActorDep,
     platform_id: Annotated[int | None, Query()] = None,

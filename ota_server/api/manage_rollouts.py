@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from ota_server.api import views
-from ota_server.api.context import ActorDep, ServicesDep, act, product_for
+from ota_server.api.context import ActorDep, Number, ServicesDep, act, product_for
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
@@ -77,7 +77,7 @@ def create_rollout(product: str, body: RolloutBody, services: ServicesDep, actor
 
 
 @router.get("/{rollout}")
-def get_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
+def get_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
     """One rollout with its live numbers, and what went wrong on which device."""
     with services.database.read() as connection:
         item = service.get(connection, actor.product(connection, product, Permission.VIEW), rollout)
@@ -89,7 +89,7 @@ def get_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorD
 
 
 @router.post("/{rollout}/start")
-def start_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
+def start_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Starts a draft."""
     return _move(
         services, actor, product, rollout, "start", lambda c, found, now_ms: service.start(c, found, rollout, now_ms)
@@ -97,7 +97,7 @@ def start_rollout(product: str, rollout: int, services: ServicesDep, actor: Acto
 
 
 @router.post("/{rollout}/pause")
-def pause_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
+def pause_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Stops offering until it is resumed."""
     reason = f"Paused by {actor.email}."
     return _move(
@@ -106,7 +106,7 @@ def pause_rollout(product: str, rollout: int, services: ServicesDep, actor: Acto
 
 
 @router.post("/{rollout}/resume")
-def resume_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
+def resume_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Goes on; the failures so far are forgiven."""
     return _move(
         services,
@@ -119,7 +119,7 @@ def resume_rollout(product: str, rollout: int, services: ServicesDep, actor: Act
 
 
 @router.post("/{rollout}/abort")
-def abort_rollout(product: str, rollout: int, services: ServicesDep, actor: ActorDep) -> views.Json:
+def abort_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Ends it for good."""
     return _move(
         services,
@@ -135,7 +135,7 @@ def _move(
     services: Services,
     actor: Actor,
     product: str,
-    rollout: int,
+    rollout: Number,
     verb: str,
     work: Callable[[Connection, Product, int], Rollout],
 ) -> views.Json:
