@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -158,8 +158,13 @@ class ServerClient:
 
     def audit(self, organization: str, limit: int = 200, filters: Mapping[str, str] | None = None) -> list[JsonObject]:
         """Who did what, newest first; filters are by, action, subject, since, until."""
-        query = {**(filters or {}), "limit": str(limit)}
+        query = {**_given(filters), "limit": str(limit)}
         return _objects(self._call("GET", f"/orgs/{quote(organization)}/audit", params=query), "audit")
+
+    def audit_csv(self, organization: str, filters: Mapping[str, str] | None = None) -> Iterator[bytes]:
+        """All of it as CSV, in pieces."""
+        query = {**_given(filters), "format": "csv"}
+        yield from _pieces(self._http, self._url, f"/orgs/{quote(organization)}/audit", query)
 
     def team(self, organization: str) -> JsonObject:
         """`team` and `invitations`."""
@@ -289,11 +294,32 @@ class ServerClient:
         return _answer(self._http, self._url, method, path, json=json, params=params, files=files, data=data)
 
 
+def _pieces(http: httpx.Client, url: str, path: str, params: Mapping[str, str]) -> Iterator[bytes]:
+    """A body that may be long."""
+    try:
+        with http.stream("GET", path, params=params) as response:
+            if response.is_success:
+                yield from response.iter_bytes()
+                return
+            response.read()
+    except httpx.HTTPError as error:
+        raise _unreachable(url, error) from error
+    _checked(response, url)
+
+
 def _answer(http: httpx.Client, url: str, method: str, path: str, **arguments: Any) -> object:
     try:
         response = http.request(method, path, **arguments)
     except httpx.HTTPError as error:
-        raise ServerUnreachable(f"no answer from {url}: {error} (is `muster serve` running?)") from error
+        raise _unreachable(url, error) from error
+    return _checked(response, url)
+
+
+def _unreachable(url: str, error: httpx.HTTPError) -> ServerUnreachable:
+    return ServerUnreachable(f"no answer from {url}: {error} (is `muster serve` running?)")
+
+
+def _checked(response: httpx.Response, url: str) -> object:
     try:
         answer: object = response.json()
     except ValueError as error:
@@ -303,6 +329,10 @@ def _answer(http: httpx.Client, url: str, method: str, path: str, **arguments: A
     facts = answer if isinstance(answer, dict) else {}
     text = str(facts.get("error_description", f"status {response.status_code}"))
     raise ServerRefused(text, response.status_code, str(facts.get("error", "")), facts)
+
+
+def _given(filters: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: value for name, value in (filters or {}).items() if value}
 
 
 def _as_object(value: object) -> JsonObject:

@@ -111,8 +111,20 @@ def test_team_is_built_from_the_command_line(ana: Terminal, ben: Terminal) -> No
     assert "last administrator" in ana.run("team", "remove", ANA, code=1).output
     assert ana.run("team", "remove", BEN).output == f"{BEN} is not in the team of warm-rooms any more\n"
     assert "none: make one" in ben.run("org", "list").output
-    actions = [line.split()[3] for line in ana.run("org", "audit").output.splitlines()]
+    actions = [line.split()[3] for line in ana.run("audit", "list").output.splitlines()]
     assert actions == ["team.remove", "team.role", "invitation.accept", "team.invite"]
+
+
+def test_audit_log_is_filtered_and_exported(ana: Terminal, tmp_path: Path) -> None:
+    ana.run("org", "rename", "Cosy Rooms")
+    renamed = ana.json("audit", "list", "--action", "organization.")["audit"]
+    assert [line["action"] for line in renamed] == ["organization.rename"]
+    ana.run("audit", "export", "--by", ANA, "--output", str(tmp_path / "audit.csv"))
+    header, *lines = (tmp_path / "audit.csv").read_text().splitlines()
+    assert header.startswith('"id","at","by"')
+    assert '"organization.rename"' in lines[0]
+    refused = ana.run("audit", "export", "--since", "yesterday", "--output", str(tmp_path / "x.csv"), code=1)
+    assert "since" in refused.output
 
 
 def test_invitation_is_declined(ana: Terminal, ben: Terminal) -> None:

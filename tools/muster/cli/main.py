@@ -29,6 +29,7 @@ class LazyCommand:
 
 
 COMMANDS: dict[str, LazyCommand] = {
+    "audit": LazyCommand("muster.cli.audit:audit", "Show and export who did what in an organization of a server."),
     "build": LazyCommand("muster.cli.build:build", "Build signed firmware of a product for each of its platforms."),
     "completion": LazyCommand("muster.cli.completion:completion", "Print the script that completes commands in SHELL."),
     "delta": LazyCommand("muster.cli.delta:delta", "Make, apply, inspect and explain patches."),
@@ -45,7 +46,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "monitor": LazyCommand(
         "muster.cli.monitor:command", "Show what the device at PORT says of itself, then its log lines."
     ),
-    "org": LazyCommand("muster.cli.org:org", "List, make and rename organizations of a server; read their audit log."),
+    "org": LazyCommand("muster.cli.org:org", "List, make and rename organizations of a server."),
     "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
     "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
     "serve": LazyCommand("ota_server.cli:serve", "Run the update server with its dashboard."),

@@ -15,7 +15,7 @@ from muster.client import JsonObject
 
 @click.group(epilog="Example: muster org list")
 def org() -> None:
-    """List, make and rename organizations of a server; read their audit log."""
+    """List, make and rename organizations of a server."""
 
 
 @org.command("list", epilog="Example: muster org list --json")
@@ -55,37 +55,6 @@ def rename(name: str, org: str | None, url: str, token_file: Path | None, as_jso
     with open_client(url, token_file) as client:
         renamed = client.rename_organization(organization_slug(client, org), name)
     click.echo(json.dumps(renamed, indent=2) if as_json else _line(renamed))
-
-
-@org.command(epilog="Example: muster org audit --limit 20")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Most lines.")
-@click.option("--by", metavar="EMAIL", help="Only what this account did.")
-@click.option("--action", metavar="BEGIN", help="Only actions that begin so, such as `rollout.`")
-@click.option("--since", metavar="TIME", help="Only from then on, such as 2026-11-23 or 2026-11-23T08:00:00Z.")
-@organization_option
-@server_options
-@json_option
-def audit(
-    limit: int,
-    by: str | None,
-    action: str | None,
-    since: str | None,
-    org: str | None,
-    url: str,
-    token_file: Path | None,
-    as_json: bool,
-) -> None:
-    """Show who did what, from where, newest first."""
-    wanted = {"by": by, "action": action, "since": since}
-    with open_client(url, token_file) as client:
-        filters = {key: value for key, value in wanted.items() if value}
-        lines = client.audit(organization_slug(client, org), limit, filters)
-    if as_json:
-        click.echo(json.dumps({"audit": lines}, indent=2))
-        return
-    for line in lines:
-        words = ("at", "by", "from", "action", "subject", "detail")
-        click.echo("  ".join(str(line.get(word) or "-") for word in words))
 
 
 def _line(item: JsonObject) -> str:
