@@ -14,6 +14,7 @@ from muster.errors import FileFault, InputError
 from muster.keystore import KeyStore
 from muster.user_folders import data_folder, keys_folder
 from ota_server import http
+from ota_server.accounts.policy import ANYONE, INVITED, SignUpPolicy
 from ota_server.accounts.service import Passwords
 from ota_server.app import create_app
 from ota_server.clock import SystemClock
@@ -58,6 +59,13 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     metavar="URL",
     help="Where people reach the server, for links in mails, such as https://muster.example.com.",
 )
+@click.option(
+    "--sign-up",
+    default=INVITED,
+    show_default=True,
+    metavar="WHO",
+    help=f"Who may sign up by mail: `{INVITED}` people only, `{ANYONE}`, or people at domains (with commas between).",
+)
 @mail_options
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
 @click.option("--email", help="With --init: the account's address.")
@@ -78,6 +86,7 @@ def serve(
     secure_cookie: bool,
     password_clients: tuple[str, ...],
     public_url: str,
+    sign_up: str,
     smtp: SmtpSettings | None,
     init: bool,
     email: str | None,
@@ -94,6 +103,7 @@ def serve(
         password_clients=password_clients,
         public_url=public_url.rstrip("/"),
         smtp=smtp,
+        sign_up=SignUpPolicy.from_text(sign_up),
     )
     if init:
         _init(settings, email, organization, password_stdin, as_json)

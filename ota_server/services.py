@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 
 from muster.protocol import SealedMessage
 from muster.signing.signer import KeySigner, Signer
+from ota_server.accounts.by_mail import ByMail
+from ota_server.accounts.letters import Letters
 from ota_server.accounts.service import Passwords
 from ota_server.accounts.sign_in import SignIns
 from ota_server.clock import Clock, SystemClock
@@ -21,6 +23,7 @@ from ota_server.devices.sessions import KeySetChain, NewDeviceLimit
 from ota_server.mail import outbox
 from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
+from ota_server.organizations import store as organizations
 from ota_server.releases.patcher import Patcher
 from ota_server.settings import Settings, prepare
 from ota_server.storage import restore
@@ -52,6 +55,8 @@ class Services:
     signer: Signer
     passwords: Passwords
     sign_ins: SignIns
+    letters: Letters | None
+    by_mail: ByMail
     check_ins: CheckIns
     limit: NewDeviceLimit
 
@@ -125,6 +130,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
     kept = BlobStore(settings.kept_dir)
     feed = Feed()
     passwords = Passwords()
+    letters = None if settings.smtp is None else Letters(settings.public_url)
     return Services(
         settings=settings,
         clock=clock,
@@ -138,6 +144,8 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         signer=signer,
         passwords=passwords,
         sign_ins=SignIns(database, passwords),
+        letters=letters,
+        by_mail=ByMail(database, passwords, letters, settings.sign_up, organizations.is_invited),
         check_ins=CheckIns(chain),
         limit=NewDeviceLimit(),
     )

@@ -12,6 +12,7 @@ from muster.errors import FileFault, ValueOutOfRange
 from muster.keystore import ONLINE, KeyStore
 from muster.signing.keys import SEED_SIZE, PrivateKey, read_private_key, write_private_key
 from muster.signing.keyset import KeySet
+from ota_server.accounts.policy import SignUpPolicy
 from ota_server.mail.smtp import SmtpSettings
 
 DEFAULT_HOST = "127.0.0.1"
@@ -32,6 +33,7 @@ class Settings:
         password_clients: OAuth clients that may ask for people's passwords (the password grant).
         public_url: where people reach the server, for links in mails; without a slash at its end.
         smtp: the mail server; None: no mail is sent.
+        sign_up: who may make an account by themselves.
     """
 
     data_dir: Path
@@ -43,6 +45,7 @@ class Settings:
     password_clients: tuple[str, ...] = ()
     public_url: str = ""
     smtp: SmtpSettings | None = None
+    sign_up: SignUpPolicy = field(default_factory=SignUpPolicy)
 
     def __post_init__(self) -> None:
         """Raises ValueOutOfRange."""

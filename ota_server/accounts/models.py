@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from ota_server.storage.schema import metadata
 
@@ -19,6 +19,8 @@ accounts = Table(
     # Second factor (RFC 6238): the shared secret, base32, once it is on; and the time step that was used last.
     Column("totp_secret", String(64), nullable=True),
     Column("totp_step", Integer, nullable=False, default=0),
+    # What a person says of themselves, as JSON: see AccountInfo.
+    Column("info", Text, nullable=False, default="{}"),
 )
 
 recovery_codes = Table(
@@ -40,6 +42,19 @@ mfa_challenges = Table(
     Column("lasts_s", Integer, nullable=True),
     Column("failures", Integer, nullable=False),
     Column("expires_ms", Integer, nullable=False),
+)
+
+# Links in mails; see accounts/links.py.
+links = Table(
+    "account_links",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("purpose", String(20), nullable=False),
+    Column("email", String(200), nullable=False),
+    Column("account_id", ForeignKey("accounts.id"), nullable=True),
+    Column("password_hash", Text, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Index("ix_account_links_email", "email"),
 )
 
 tokens = Table(
@@ -75,6 +90,16 @@ class Account:
     email: str
     password_hash: str
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """What a person says of themselves, in Particle's words. Nothing depends on it."""
+
+    first_name: str = ""
+    last_name: str = ""
+    company_name: str = ""
+    business_account: bool = False
 
 
 @dataclass(frozen=True, slots=True)

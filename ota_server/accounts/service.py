@@ -56,20 +56,22 @@ class Passwords:
             Unauthorized: wrong address or password.
             TooMany: too many wrong ones for this address.
         """
+        self.check_hash(None if account is None else account.password_hash, email, password, now_ms)
+        assert account is not None, "the decoy has no password"
+        return account
+
+    def check_hash(self, kept: str | None, email: str, password: str, now_ms: int) -> None:
+        """The same for a hash, which need not be an account's yet. Raises as `check`."""
         self._failures.check(email, now_ms)
         with self._lock:
             # An unknown address costs as much time as a wrong password, so it tells nothing.
             self._decoy = self._decoy or self._hasher.hash(secrets.token_hex(16))
         try:
             with self._turns:
-                kept = self._decoy if account is None else account.password_hash
-                self._hasher.verify(kept, password[:PASSWORD_MAX])
-        except (VerificationError, InvalidHashError):
-            account = None
-        if account is None:
+                self._hasher.verify(self._decoy if kept is None else kept, password[:PASSWORD_MAX])
+        except (VerificationError, InvalidHashError) as error:
             self._failures.count(email, now_ms)
-            raise Unauthorized("wrong address or password")
-        return account
+            raise Unauthorized("wrong address or password") from error
 
 
 def create_account(connection: Connection, email: str, password_hash: str, now_ms: int) -> tuple[int, str]:

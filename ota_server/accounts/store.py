@@ -3,11 +3,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import json
+from dataclasses import asdict, fields
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 
-from ota_server.accounts.models import Account, Token, WebSession, accounts, tokens, web_sessions
+from ota_server.accounts.models import (
+    Account,
+    AccountInfo,
+    Token,
+    WebSession,
+    accounts,
+    links,
+    mfa_challenges,
+    recovery_codes,
+    tokens,
+    web_sessions,
+)
 
 _TOKEN = tuple(tokens.c[field.name] for field in fields(Token))
 _ACCOUNT = (accounts.c.id, accounts.c.email, accounts.c.password_hash, accounts.c.created_ms)
@@ -43,6 +55,33 @@ def add_account(connection: Connection, email: str, password_hash: str, now_ms: 
     ).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def change(connection: Connection, account_id: int, **values: object) -> None:
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(**values))
+
+
+def info(connection: Connection, account_id: int) -> AccountInfo:
+    """What a person says of themselves."""
+    text = connection.execute(select(accounts.c.info).where(accounts.c.id == account_id)).scalar_one()
+    return AccountInfo(**json.loads(text))
+
+
+def set_info(connection: Connection, account_id: int, values: AccountInfo) -> None:
+    change(connection, account_id, info=json.dumps(asdict(values)))
+
+
+def erase(connection: Connection, account_id: int) -> None:
+    """Forgets who it was; the row stays, since the audit log names it."""
+    change(connection, account_id, email=f"deleted-{account_id}", password_hash="", totp_secret=None, info="{}")
+    end_tokens(connection, account_id)
+    end_web_sessions(connection, account_id)
+    end_links(connection, account_id)
+    connection.execute(delete(recovery_codes).where(recovery_codes.c.account_id == account_id))
+
+
+def end_links(connection: Connection, account_id: int) -> None:
+    connection.execute(delete(links).where(links.c.account_id == account_id))
 
 
 def add_token(connection: Connection, **columns: object) -> None:
@@ -86,6 +125,12 @@ def web_session(connection: Connection, cookie_hash: bytes, now_ms: int) -> WebS
 
 def end_web_session(connection: Connection, cookie_hash: bytes) -> None:
     connection.execute(delete(web_sessions).where(web_sessions.c.cookie_hash == cookie_hash))
+
+
+def end_web_sessions(connection: Connection, account_id: int) -> None:
+    """Signs an account's browsers out, those too that are half signed in."""
+    for table in (web_sessions, mfa_challenges):
+        connection.execute(delete(table).where(table.c.account_id == account_id))
 
 
 def end_expired(connection: Connection, now_ms: int) -> None:

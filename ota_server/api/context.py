@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ota_server.accounts import service as accounts
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
-from ota_server.errors import Unauthorized
+from ota_server.errors import Invalid, Unauthorized
 from ota_server.organizations.access import Actor, actor_of
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
@@ -63,6 +63,14 @@ def product_for(services: Services, actor: Actor, name: str, permission: Permiss
     """A product of the actor's organizations; see `Actor.product`. Raises NotFound, Forbidden."""
     with services.database.read() as connection:
         return actor.product(connection, name, permission)
+
+
+def check_own_password(services: Services, actor: Actor, password: str) -> None:
+    """For what an access token alone should not do. Raises Invalid, TooMany."""
+    try:
+        services.passwords.check(actor.account, actor.email, password, services.clock.now_ms())
+    except Unauthorized as error:
+        raise Invalid("this is not your password", "current_password") from error
 
 
 def act(

@@ -16,6 +16,7 @@ from ota_server.api import (
     manage_products,
     manage_releases,
     manage_rollouts,
+    manage_users,
     own_devices,
 )
 from ota_server.api.body import BodyLimit
@@ -26,6 +27,7 @@ UPLOAD_SIZE_MAX = ELF_SIZE_MAX + 2 * IMAGE_SIZE_MAX
 
 
 PARTS = (
+    manage_users,
     manage_accounts,
     manage_organizations,
     manage_audit,

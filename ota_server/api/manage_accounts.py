@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts in the management API: who one is, access tokens, invitations."""
+"""What an account holds, in the management API: the second factor, invitations, access tokens."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.api import views
-from ota_server.api.context import ActorDep, Number, ServicesDep, act
+from ota_server.api.context import ActorDep, Number, ServicesDep, act, check_own_password
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
-from ota_server.errors import Conflict, Invalid, Unauthorized
+from ota_server.errors import Conflict, Invalid
 from ota_server.organizations import service, store
 
 router = APIRouter()
@@ -47,14 +47,6 @@ class AnswerBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     accept: bool
-
-
-@router.get("/user")
-def get_user(services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Whose token it is."""
-    with services.database.read() as connection:
-        enabled = mfa.is_on(connection, actor.account.id)
-    return {"username": actor.email, "subscription_ids": [], "account_info": {}, "mfa": {"enabled": enabled}}
 
 
 # The second factor
@@ -98,10 +90,7 @@ def confirm_mfa(body: CodeBody, services: ServicesDep, actor: ActorDep) -> views
 @router.put("/user/mfa-disable")
 def disable_mfa(body: PasswordBody, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Turns it off by the password."""
-    try:
-        services.passwords.check(actor.account, actor.email, body.current_password, services.clock.now_ms())
-    except Unauthorized as error:
-        raise Invalid("this is not your password", "current_password") from error
+    check_own_password(services, actor, body.current_password)
     act(
         services,
         actor,

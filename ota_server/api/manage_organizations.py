@@ -7,11 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from ota_server.accounts.addresses import normal_email
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.errors import Invalid
+from ota_server.mail import outbox
 from ota_server.organizations import service, store
 from ota_server.organizations.access import Actor
 from ota_server.organizations.models import Organization
@@ -188,15 +190,14 @@ def _team(services: Services, organization: Organization) -> views.Json:
 
 def _invite(services: Services, actor: Actor, organization: Organization, body: InvitationBody) -> views.Json:
     role = _role(body.role)
-    act(
-        services,
-        actor,
-        "team.invite",
-        body.username,
-        lambda connection, now_ms: service.invite(connection, organization, body.username, role, actor.email, now_ms),
-        organization,
-        role.value,
-    )
+
+    def write(connection: Connection, now_ms: int) -> None:
+        email = service.invite(connection, organization, body.username, role, actor.email, now_ms)
+        if services.letters is not None:
+            mail = services.letters.invitation(email, organization.name, role.label, actor.email)
+            outbox.put(connection, mail, now_ms)
+
+    act(services, actor, "team.invite", body.username, write, organization, role.value)
     return _team(services, organization)
 
 

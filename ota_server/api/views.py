@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from muster.layout import PLATFORM_IDS, PlatformName, platform_name
-from ota_server.accounts.models import Token
+from ota_server.accounts.models import Account, AccountInfo, Token
 from ota_server.audit.models import Line
 from ota_server.devices.models import Device, DeviceStatus, Group
 from ota_server.devices.service import fingerprint
@@ -32,6 +32,15 @@ def time(at_ms: int | None) -> str | None:
     if at_ms is None:
         return None
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def user(account: Account, info: AccountInfo, mfa: bool) -> Json:
+    return {
+        "username": account.email,
+        "subscription_ids": [],
+        "account_info": asdict(info),
+        "mfa": {"enabled": mfa},
+    }
 
 
 def token(item: Token) -> Json:

@@ -19,11 +19,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ota_server.accounts import service as accounts
-from ota_server.accounts.addresses import EMAIL_MAX
-from ota_server.accounts.models import Account
 from ota_server.api.body import BodyLimit
 from ota_server.api.context import act
 from ota_server.dashboard import facts, security
+from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.live import stream
 from ota_server.dashboard.render import FOLDER, make_environment
 from ota_server.dashboard.security import Visitor
@@ -45,7 +44,6 @@ FORM_SIZE_MAX = 64 * 1024
 DEVICES_PER_PAGE = 50
 DETAIL = "dashboard"
 """What the audit log says of a change that was made here."""
-WRONG_CODE = "This code is not right. After five wrong ones, or five minutes, sign in again."
 
 T = TypeVar("T")
 
@@ -66,9 +64,7 @@ class Dashboard:
         return Starlette(
             routes=[
                 Route("/", self._page(self._home)),
-                Route("/sign-in", self._show_sign_in, methods=["GET"]),
-                Route("/sign-in", self._sign_in, methods=["POST"]),
-                Route("/sign-in/code", self._take_code, methods=["POST"]),
+                *AccountPages(self._services, self._render_alone).routes(),
                 Route("/sign-out", self._page(self._sign_out), methods=["POST"]),
                 Route("/invitations/{organization}", self._page(self._answer), methods=["POST"]),
                 Route(product, self._page(self._overview)),
@@ -195,51 +191,6 @@ class Dashboard:
 
     # Forms
 
-    async def _show_sign_in(self, request: Request) -> Response:
-        context: Context = {
-            "next": security.local_path(request.query_params.get("next", "/")),
-            "error": "",
-            "email": "",
-        }
-        return self._render("sign_in.html", None, None, context)
-
-    async def _sign_in(self, request: Request) -> Response:
-        form = await request.form(max_files=0, max_fields=10)
-        path = security.local_path(_text(form.get("next"), "/"))
-        email, password = _text(form.get("email"), "")[:EMAIL_MAX], _text(form.get("password"), "")
-        sign_ins = self._services.sign_ins
-        try:
-            security.check_origin(request)
-            account = await asyncio.to_thread(sign_ins.check_password, email, password, self._now_ms())
-        except ServerError as error:
-            context: Context = {"next": path, "error": str(error), "email": email}
-            return self._render("sign_in.html", None, None, context, error.status)
-        challenge = await asyncio.to_thread(sign_ins.ask_for_code, account, self._now_ms())
-        if challenge is not None:
-            return self._render("code.html", None, None, {"next": path, "error": "", "challenge": challenge})
-        return await self._signed_in(account, path)
-
-    async def _take_code(self, request: Request) -> Response:
-        security.check_origin(request)
-        form = await request.form(max_files=0, max_fields=10)
-        path, challenge = security.local_path(_text(form.get("next"), "/")), _text(form.get("challenge"), "")[:100]
-        code = _text(form.get("code"), "")[:40]
-        taken = await asyncio.to_thread(self._services.sign_ins.take_code, challenge, code, self._now_ms())
-        if taken is None:
-            context: Context = {"next": path, "challenge": challenge, "error": WRONG_CODE}
-            return self._render("code.html", None, None, context, 401)
-        return await self._signed_in(taken[0], path)
-
-    async def _signed_in(self, account: Account, path: str) -> Response:
-        """Goes on to a page, with the cookie of a new sign-in."""
-        now_ms = self._now_ms()
-        cookie = await asyncio.to_thread(
-            self._services.database.write, lambda connection: accounts.sign_in(connection, account, now_ms)
-        )
-        response = RedirectResponse(path, 303, security.HEADERS)
-        security.set_cookie(response, cookie, self._services)
-        return response
-
     async def _sign_out(self, request: Request, session: Visitor) -> Response:
         security.check_form(request, session, await request.form(max_files=0, max_fields=10))
         cookie = request.cookies[security.COOKIE]
@@ -283,7 +234,7 @@ class Dashboard:
         form = await request.form(max_files=0, max_fields=10)
         security.check_form(request, session, form)
         product = await self._product(request, session, Permission.MANAGE_DEVICES)
-        name, digits = request.path_params["device"], _text(form.get("fingerprint"), "")
+        name, digits = request.path_params["device"], security.text_of(form.get("fingerprint"), "")
         by = session.account.email
 
         def work(connection: Connection, now_ms: int) -> None:
@@ -313,6 +264,10 @@ class Dashboard:
         html = self._environment.get_template(template).render({**self._common(session, product), **context})
         return HTMLResponse(html, status, security.HEADERS)
 
+    def _render_alone(self, template: str, context: Context, status: int = 200) -> Response:
+        """A page of who is not signed in."""
+        return self._render(template, None, None, context, status)
+
     def _page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
             return await page(request, await security.signed_in(request, self._services))
@@ -340,16 +295,12 @@ class Dashboard:
         return self._error_page(request, error.status_code, str(error.detail))
 
     def _error_page(self, _request: Request, status: int, text: str) -> Response:
-        return self._render("error.html", None, None, {"status": status, "text": text}, status)
+        return self._render_alone("error.html", {"status": status, "text": text}, status)
 
 
 async def _on_sign_in_needed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, security.SignInNeeded)
     return RedirectResponse(f"/sign-in?next={quote(error.path)}", 303, security.HEADERS)
-
-
-def _text(value: object, default: str) -> str:
-    return value if isinstance(value, str) else default
 
 
 def _positive(text: str) -> int:

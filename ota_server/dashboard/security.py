@@ -96,6 +96,11 @@ def check_origin(request: Request) -> None:
         raise Forbidden("this form comes from another site")
 
 
+def text_of(value: object, default: str = "") -> str:
+    """A field of a form that is text."""
+    return value if isinstance(value, str) else default
+
+
 def set_cookie(response: Response, cookie: str, services: Services) -> None:
     """Signs a browser in."""
     response.set_cookie(

@@ -16,6 +16,7 @@ from ota_server.errors import Conflict, Invalid, NotFound
 from ota_server.organizations import store
 from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
+from ota_server.products import store as products
 
 INVITATIONS_MAX = 200
 """Open ones of an organization."""
@@ -65,8 +66,8 @@ def rename(connection: Connection, organization: Organization, name: str) -> Org
     return Organization(organization.id, organization.slug, name, organization.created_ms)
 
 
-def invite(connection: Connection, organization: Organization, email: str, role: Role, by: str, now_ms: int) -> None:
-    """Lets whoever has the address join; a second invitation takes the place of the first.
+def invite(connection: Connection, organization: Organization, email: str, role: Role, by: str, now_ms: int) -> str:
+    """Lets whoever has the address join; a second invitation takes the place of the first. Returns the address.
 
     Raises:
         Invalid: not an address.
@@ -79,6 +80,7 @@ def invite(connection: Connection, organization: Organization, email: str, role:
     if len(store.invitations_of(connection, organization.id)) >= INVITATIONS_MAX:
         raise Conflict(f"{INVITATIONS_MAX} invitations are open: withdraw some first")
     store.add_invitation(connection, organization.id, email, role, by, now_ms)
+    return email
 
 
 def answer(connection: Connection, account: Account, slug: str, accepts: bool, address: str, now_ms: int) -> Invitation:
@@ -124,6 +126,24 @@ def remove(connection: Connection, organization: Organization, email: str) -> No
     found = _member(connection, organization, email)
     _check_another_administrator(connection, organization, found)
     store.remove_member(connection, organization.id, found.account_id)
+
+
+def leave_all(connection: Connection, account: Account, address: str, now_ms: int) -> None:
+    """Takes an account out of all its teams. An organization that it leaves empty has no open invitations any more.
+
+    Raises:
+        Conflict: it is the last administrator of others, or of products.
+    """
+    for organization, _ in store.of_account(connection, account.id):
+        alone = len(store.members_of(connection, organization.id)) == 1
+        if not alone or products.of_organizations(connection, [organization.id]):
+            remove(connection, organization, account.email)
+            entry = Entry(now_ms, account.id, organization.id, address, "team.remove", account.email, "account deleted")
+            audit.add(connection, entry)
+            continue
+        for invitation in store.invitations_of(connection, organization.id):
+            store.end_invitation(connection, organization.id, invitation.email)
+        store.remove_member(connection, organization.id, account.id)
 
 
 def _member(connection: Connection, organization: Organization, email: str) -> Member:

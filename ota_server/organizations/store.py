@@ -102,6 +102,12 @@ def invitations_to(connection: Connection, email: str) -> list[Invitation]:
     return _invitations(connection, _INVITATION.where(invitations.c.email == email))
 
 
+def is_invited(connection: Connection, email: str) -> bool:
+    """Whether an organization would like the address in its team."""
+    query = select(invitations.c.id).where(invitations.c.email == email).limit(1)
+    return connection.execute(query).first() is not None
+
+
 _INVITATION = (
     select(*_ORGANIZATION, invitations.c.email, invitations.c.role, invitations.c.invited_by, invitations.c.created_ms)
     .join(invitations, invitations.c.organization_id == organizations.c.id)

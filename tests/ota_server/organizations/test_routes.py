@@ -57,6 +57,8 @@ CALLS = {
     "DELETE /access_tokens": Call(None, "/access_tokens", ends_token=True),
     "DELETE /access_tokens/id/{number}": Call(None, "/access_tokens/id/0"),
     "GET /user": Call(None, "/user"),
+    "PUT /user": Call(None, "/user", _json(account_info={"first_name": "Ana"})),
+    "DELETE /user": Call(None, "/user", _json(password="guessed")),
     "GET /user/mfa-enable": Call(None, "/user/mfa-enable"),
     "POST /user/mfa-enable": Call(None, "/user/mfa-enable", _json(mfa_token="0", otp="0")),
     "PUT /user/mfa-disable": Call(None, "/user/mfa-disable", _json(current_password="guessed")),
@@ -164,8 +166,14 @@ CALLS = {
     },
 }
 
-PUBLIC_CALLS = {"DELETE /access_tokens/{token}"}
-"""Whoever knows the token may end it."""
+PUBLIC_CALLS = {
+    "DELETE /access_tokens/{token}",
+    "POST /users",
+    "POST /user/verify",
+    "POST /user/password-reset",
+    "PUT /user/password-reset",
+}
+"""Whoever knows the token may end it, whoever reads a mail follow its link; anybody may ask for such a mail."""
 
 PAGES = {
     "GET /": None,
@@ -182,7 +190,11 @@ PAGES = {
     "GET /products/{product}/live/{view}": P.VIEW,
     "GET /products/{product}/live/{view}/{name}": P.VIEW,
 }
-PUBLIC_PAGES = {"GET /sign-in", "POST /sign-in", "POST /sign-in/code"}
+PUBLIC_PAGES = {"POST /sign-in/code"} | {
+    f"{method} {path}"
+    for path in ("/sign-in", "/sign-up", "/verify", "/forgot", "/reset")
+    for method in ("GET", "POST")
+}
 
 
 @dataclass(frozen=True)
