@@ -234,7 +234,7 @@ def _add_member(role: Role, connection: Connection) -> str:
 
 def test_every_route_of_the_api_is_in_the_table(world: World) -> None:
     routes = {
-        f"{method} {route.path}"
+        f"{method} {route.path_format}"
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute)
