@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from muster.protocol import Answer, Offer, Report, SealedMessage, SessionRefused, open_report, seal_answer
 from muster.protocol.answer import ACKNOWLEDGED_MAX, RESULTS_ACKNOWLEDGED_MAX
-from ota_server.devices import store
+from ota_server.devices import claims, store
 from ota_server.devices.models import ONLINE_INTERVALS, Device, DeviceStatus
 from ota_server.devices.sessions import KeySetChain
 from ota_server.products import store as products
@@ -187,6 +187,10 @@ class _Visit:
             self._say(acknowledged=acknowledged[:ACKNOWLEDGED_MAX])
         if report.results:
             self._say(results_acknowledged=tuple(item.call_id for item in report.results)[:RESULTS_ACKNOWLEDGED_MAX])
+        if report.claim_code is not None:
+            self.is_news = True
+            claims.redeem(self._connection, device, self._product, report.claim_code, self._now_ms)
+            self._say(is_claim_taken=True)
         if report.outcome is not None:
             self.is_news = True
             attempt = outcomes.count_outcome(self._connection, device, report.outcome, self._now_ms)

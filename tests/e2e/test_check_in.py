@@ -30,7 +30,7 @@ from muster.protocol import (
     seal_answer,
 )
 from muster.serial import UpdateState
-from muster.serial.messages import CheckIn, CheckInAnswer, Data, Message, Open, OpenAnswer
+from muster.serial.messages import CheckIn, CheckInAnswer, Claim, Data, Message, Open, OpenAnswer
 from muster.signing.keys import PrivateKey
 from muster.signing.keyset import KeySet
 from muster.signing.signer import KeySigner
@@ -228,6 +228,21 @@ def test_settings_outlive_a_loss_of_power(in_session: Served) -> None:
     assert values[9] == b"\x01" + ("long\u00e9" * 40).encode()
     assert values[10] == b"\x00" + (-5).to_bytes(4, "little", signed=True)
     assert len(values[240]) == 8, "no setting: the agent's own"
+
+
+def test_claim_code_is_told_until_the_server_has_taken_it(in_session: Served) -> None:
+    code = "!~" + "c" * 61
+    in_session.gateway.tamper = lambda message: [message, Claim(code)]
+    in_session.wait_for_reports(1)
+    in_session.gateway.tamper = lambda message: [message]
+    assert in_session.wait_for_reports(1)[0].claim_code == code
+    in_session.device.power_off()
+    assert in_session.wait_for_reports(1)[0].claim_code == code
+    in_session.server.say = {"is_claim_taken": True}
+    in_session.wait_for_reports(1)
+    assert in_session.wait_for_reports(1)[0].claim_code is None
+    in_session.device.power_off()
+    assert in_session.wait_for_reports(1)[0].claim_code is None
 
 
 def records(served: Served) -> list[StoreRecord]:

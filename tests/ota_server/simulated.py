@@ -77,6 +77,7 @@ class SimulatedDevice:
     outcome: Outcome | None = None
     next_report: int = 1
     unsent_logs: list[LogReport] = field(default_factory=list)
+    claim_code: str | None = None
     # RAM.
     offer: Offer | None = None
     stopped: int | None = None
@@ -145,6 +146,7 @@ class SimulatedDevice:
             logs=self.unsent_logs[0] if self.unsent_logs else None,
             boots=self.boots,
             hold_s=hold_s,
+            claim_code=self.claim_code,
         )
 
     def check_in(self, hold_s: int | None = None) -> Answer:
@@ -168,6 +170,8 @@ class SimulatedDevice:
         if answer.next_s:
             self.interval_s = answer.next_s
         self.unsent_logs = [report for report in self.unsent_logs if report.report_id not in answer.acknowledged]
+        if answer.is_claim_taken:
+            self.claim_code = None
         if self.outcome is not None and answer.outcome_acknowledged == self.outcome.attempt:
             self.outcome = None
         if self.trial:

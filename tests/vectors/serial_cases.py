@@ -13,6 +13,7 @@ _IDENTITY = bytes(range(0xC0, 0xE0))
 _DIGEST = bytes(range(0x40, 0x60))
 _DEVICE_ID = bytes(range(0x30, 0x3C))
 _MESSAGE = int(OtaStatus.ERR_MESSAGE)
+_CLAIM_CODE = b"!~" + b"c" * 61
 
 
 def serial_files() -> dict[str, tuple[str, list[Case]]]:
@@ -131,6 +132,8 @@ def _messages() -> list[Case]:
             _exchange_fields(2, 200, "83" * 1008),
         ),
         ("check in answer, server not reached", 0x89, bytes.fromhex("0200 0000"), _exchange_fields(2, 0, "")),
+        ("claim", 0x0A, _CLAIM_CODE, {"code": _CLAIM_CODE.decode()}),
+        ("claim answer", 0x8A, bytes.fromhex("0000"), {"status": 0}),
     ]
     bad: list[tuple[str, int, bytes]] = [
         ("info request with a body", 0x01, b"\x00"),
@@ -155,6 +158,10 @@ def _messages() -> list[Case]:
         ("check in, a byte too long", 0x09, b"\x01\x00" + b"\x5a" * 1009),
         ("open answer without status", 0x88, b"\x01\x00\xc8"),
         ("check in answer, a byte too long", 0x89, b"\x01\x00\xc8\x00" + b"\x83" * 1009),
+        ("claim, a character short", 0x0A, _CLAIM_CODE[1:]),
+        ("claim, a character long", 0x0A, _CLAIM_CODE + b"a"),
+        ("claim with a space", 0x0A, _CLAIM_CODE[1:] + b" "),
+        ("claim answer, empty", 0x8A, b""),
     ]
     cases: list[Case] = [
         {"name": name, "type": kind, "body": body.hex(), "status": 0, "fields": fields}
@@ -279,6 +286,8 @@ def _dialogue() -> list[Case]:
             frame(0x06, b"\x06\x00\x09set_point" + b"1" * 623),
             [frame(0x86, bytes.fromhex("0600 d5ff 00000000"))],
         ),
+        ("claim", frame(0x0A, _CLAIM_CODE), [frame(0x8A, bytes.fromhex("0000"))]),
+        ("claim with a space", frame(0x0A, _CLAIM_CODE[1:] + b" "), [frame(0x8A, bytes.fromhex("c3ff"))]),
         ("call without id is not answered", frame(0x06, b"\x07"), []),
         ("unknown type is not answered", frame(0x70, b"?"), []),
         ("data that nobody asked for", frame(0x84, bytes(8)), []),

@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 #include "chip/cpu.h"
 #include "chip/uart.h"
+#include "claim.h"
 #include "device.h"
 #include "download.h"
 #include "functions.h"
@@ -75,6 +76,9 @@ static void take_message(uint8_t type, const uint8_t *untrusted, uint32_t len) {
         break;
     case MESSAGE_RESTART:
         take_restart(len);
+        break;
+    case MESSAGE_CLAIM:
+        answer_status(MESSAGE_CLAIM_ANSWER, claim_take(untrusted, len));
         break;
     case MESSAGE_CALL:
         functions_take_call(untrusted, len);

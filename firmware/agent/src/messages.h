@@ -23,6 +23,8 @@ enum message_type {
     MESSAGE_OPEN_ANSWER = 0x88,
     MESSAGE_CHECK_IN = 0x09, /* from the device, to the server */
     MESSAGE_CHECK_IN_ANSWER = 0x89,
+    MESSAGE_CLAIM = 0x0A,
+    MESSAGE_CLAIM_ANSWER = 0x8A,
 };
 
 enum {

@@ -8,6 +8,7 @@
 #include "chip/flash.h"
 #include "chip/stack.h"
 #include "chip/time.h"
+#include "claim.h"
 #include "counters.h"
 #include "crash.h"
 #include "device.h"
@@ -42,6 +43,7 @@ static struct {
 
 void reporting_start(void) {
     reporting.interval_s = settings_number(STORE_KEY_INTERVAL, 1, INTERVAL_MAX_S, INTERVAL_DEFAULT_S);
+    claim_start();
 }
 
 void reporting_begin_session(void) {
@@ -114,6 +116,7 @@ enum ota_status reporting_write(uint8_t *out, uint32_t size, uint32_t *len) {
     static struct ota_span functions[FUNCTIONS_MAX];
     static struct ota_report_variable variables[VARIABLES_MAX];
     struct ota_report_reading readings[VARIABLES_READINGS_MAX];
+    struct ota_span claim;
     struct ota_report report = {
         .state = state_now(),
         .outcome = fill_outcome(&outcome) ? &outcome : NULL,
@@ -136,6 +139,7 @@ enum ota_status reporting_write(uint8_t *out, uint32_t size, uint32_t *len) {
         .variable_count = reporting.has_answered ? 0 : variables_list(variables),
         .readings = readings,
         .reading_count = variables_readings(readings),
+        .claim_code = claim_code(&claim) ? &claim : NULL,
     };
     report.has_hold = report.hold_s > 0;
     reporting.has_sent_stop = report.update != NULL && update.status < 0;
@@ -182,6 +186,7 @@ void reporting_take_acknowledgements(const struct ota_answer *answer) {
     for (uint32_t i = 0; i < answer->results_acknowledged_count; i++) {
         calls_take_acknowledgement(answer->results_acknowledged[i]);
     }
+    if (answer->is_claim_taken) claim_take_acknowledgement();
     if (answer->has_outcome_acknowledged) take_outcome_acknowledgement(answer->outcome_acknowledged);
 }
 

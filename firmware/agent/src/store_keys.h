@@ -10,6 +10,7 @@ enum store_key {
     STORE_KEY_COUNTERS = 240,
     STORE_KEY_REPORT_ID = 241,
     STORE_KEY_PROVEN_KEYSET = 242,
+    STORE_KEY_CLAIM_CODE = 243,
 };
 
 #endif

@@ -19,6 +19,7 @@ enum answer_key {
     KEY_QUARANTINED = 9,
     KEY_WITHDRAWN = 10,
     KEY_READS = 12,
+    KEY_CLAIM_TAKEN = 13,
 };
 
 /* An array of 1 to `highest` items. */
@@ -137,6 +138,9 @@ static bool read_value(struct ota_cbor_reader *reader, uint32_t key, struct ota_
         return read_optional(reader, &answer->has_withdrawn, &answer->withdrawn);
     case KEY_READS:
         return read_reads(reader, answer);
+    case KEY_CLAIM_TAKEN:
+        answer->is_claim_taken = true;
+        return message_read_true(reader);
     default: /* keys are open-ended, unlike an enum: a newer server's mean nothing here */
         return message_skip(reader);
     }

@@ -30,6 +30,7 @@ enum report_key {
     KEY_FUNCTIONS,
     KEY_VARIABLES,
     KEY_READINGS,
+    KEY_CLAIM_CODE,
 };
 
 enum { ALL_STATE_KEYS = 0x3FE }; /* bits 1 to 9 */
@@ -237,6 +238,11 @@ static void write_readings(struct ota_cbor_writer *writer, const struct ota_repo
     for (uint32_t i = 0; i < report->reading_count; i++) write_reading(writer, &report->readings[i]);
 }
 
+static void write_claim_code(struct ota_cbor_writer *writer, struct ota_span code) {
+    ota_cbor_write_uint(writer, KEY_CLAIM_CODE);
+    ota_cbor_write_text(writer, (const char *)code.bytes, code.len);
+}
+
 static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys) {
     uint32_t count = 0;
     for (; state_keys != 0; state_keys = (uint16_t)(state_keys & (state_keys - 1))) count++;
@@ -253,6 +259,7 @@ static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys)
     count += report->function_count > 0;
     count += report->variable_count > 0;
     count += report->reading_count > 0;
+    count += report->claim_code != NULL;
     return count;
 }
 
@@ -275,6 +282,7 @@ static enum ota_status write_map(const struct ota_report *report, uint16_t state
     if (report->function_count > 0) write_functions(&writer, report);
     if (report->variable_count > 0) write_variables(&writer, report);
     if (report->reading_count > 0) write_readings(&writer, report);
+    if (report->claim_code != NULL) write_claim_code(&writer, *report->claim_code);
     return ota_cbor_writer_finish(&writer, len);
 }
 

@@ -88,6 +88,8 @@ class ReportStruct:
         c.variables, c.variable_count = self._array("struct ota_report_variable", variables), len(variables)
         readings = [self._reading(item) for item in report.readings]
         c.readings, c.reading_count = self._array("struct ota_report_reading", readings), len(readings)
+        if report.claim_code is not None:
+            c.claim_code = self._array("struct ota_span", [self.span(report.claim_code.encode())])
 
     def _reading(self, item: Reading) -> dict[str, Any]:
         value = item.value

@@ -43,6 +43,7 @@ def said(machine: Machine, c: Any) -> Answer:
         is_quarantined=c.is_quarantined,
         withdrawn=c.withdrawn if c.has_withdrawn else None,
         reads=tuple(Read(read.id, text(read.name)) for read in c.reads[0 : c.read_count]),
+        is_claim_taken=c.is_claim_taken,
     )
 
 

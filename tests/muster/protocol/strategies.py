@@ -72,6 +72,7 @@ FACTS = st.builds(
     functions=st.lists(NAMES, max_size=3).map(tuple),
     variables=st.lists(st.builds(Variable, NAMES, st.sampled_from(VariableType)), max_size=3).map(tuple),
     readings=st.lists(st.builds(Reading, U32, I32 | TEXTS | st.floats(allow_nan=False)), max_size=2).map(tuple),
+    claim_code=st.none() | st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=63, max_size=63),
 )
 
 REFERENCES = st.lists(st.integers(1, 0xFFFF_FFFF), max_size=3, unique=True).flatmap(
@@ -95,4 +96,5 @@ ANSWERS = st.builds(
     is_quarantined=st.booleans(),
     withdrawn=st.none() | U32,
     reads=st.lists(st.builds(Read, U32, NAMES), max_size=2).map(tuple),
+    is_claim_taken=st.booleans(),
 )

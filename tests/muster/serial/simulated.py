@@ -13,6 +13,8 @@ from muster.serial.info import BootState, Info, Outcome, ResetCause
 from muster.serial.messages import (
     Call,
     CallAnswer,
+    Claim,
+    ClaimAnswer,
     Confirm,
     ConfirmAnswer,
     Data,
@@ -67,9 +69,10 @@ class SimulatedDevice:
     Attributes:
         info: what it says of itself.
         patch: the bytes that have come.
-        refuse: status that the next offer is answered with.
+        refuse: status that offers and claim codes are answered with.
         verdict: status that the whole patch ends with.
         calls: arguments of the calls that were done.
+        claim_code: that it was given last.
         drop: asked for each frame that arrives; true: the line swallows it.
     """
 
@@ -79,6 +82,7 @@ class SimulatedDevice:
         self.refuse = OtaStatus.OK
         self.verdict = OtaStatus.OK
         self.calls: list[bytes] = []
+        self.claim_code = ""
         self.drop: Callable[[Message], bool] = lambda _: False
         self._offer: Offer | None = None
         self._reader = FrameReader()
@@ -120,6 +124,9 @@ class SimulatedDevice:
                 known = message.name == b"double"
                 status = OtaStatus.OK if known else OtaStatus.ERR_NOT_FOUND
                 return [CallAnswer(message.call_id, status, 2 * int(message.argument) if known else 0)]
+            case Claim():
+                self.claim_code = message.code
+                return [ClaimAnswer(self.refuse)]
             case Restart():
                 return [RestartAnswer(OtaStatus.OK)]
         raise AssertionError(message)

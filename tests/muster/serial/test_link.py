@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from muster.errors import DeviceError
+from muster.errors import DeviceError, ValueOutOfRange
 from muster.serial import Link
 from muster.serial.frame import Frame
 from muster.serial.messages import Call, CallAnswer, Message, frame_of
@@ -48,6 +48,18 @@ def test_device_that_does_not_answer_is_an_error(transport: SimulatedTransport) 
 def test_call_returns_the_result(transport: SimulatedTransport) -> None:
     link = Link(transport)
     assert [link.call("double", "21"), link.call("double", "-4")] == [42, -8]
+
+
+def test_claim_code_is_given_to_the_device(device: SimulatedDevice, transport: SimulatedTransport) -> None:
+    code = "c" * 63
+    Link(transport).claim(code)
+    assert device.claim_code == code
+    device.refuse = OtaStatus.ERR_STATE
+    with pytest.raises(DeviceError) as refused:
+        Link(transport).claim(code)
+    assert refused.value.status is OtaStatus.ERR_STATE
+    with pytest.raises(ValueOutOfRange):
+        Link(transport).claim("c" * 62)
 
 
 def test_repeated_call_keeps_its_id_and_the_next_has_another(

@@ -124,6 +124,34 @@ def test_device_that_tells_a_code_is_its_owners(shop: Shop) -> None:
     assert [one["id"] for one in shop.api(shop.kim[1], "GET", "/devices")] == [DEVICE]
 
 
+def test_claim_is_made_at_a_check_in(shop: Shop) -> None:
+    device = shop.server.device(3)
+    device.claim_code = shop.server.api("POST", f"{PATH}/device_claims")["claim_code"]
+    device.check_in()
+    assert device.claim_code is None
+    assert shop.owner(device.device_id.hex()) == EMAIL
+
+
+def test_quarantined_device_claims_nothing_until_it_is_approved(shop: Shop) -> None:
+    shop.set(auto_approve=False)
+    device = shop.server.device(3)
+    code = shop.server.api("POST", f"{PATH}/device_claims")["claim_code"]
+    device.claim_code = code
+    device.check_in()
+    assert (device.claim_code, shop.owner(device.device_id.hex())) == (code, None)
+    shop.server.api("POST", f"{PATH}/devices/{device.device_id.hex()}/approve")
+    device.check_in()
+    assert (device.claim_code, shop.owner(device.device_id.hex())) == (None, EMAIL)
+
+
+def test_code_that_does_not_work_is_not_told_again(shop: Shop) -> None:
+    device = shop.server.device(3)
+    device.claim_code = "x" * 63
+    answer = device.check_in()
+    assert answer.is_claim_taken
+    assert any("Not claimed" in text for text in shop.history(device.device_id.hex()))
+
+
 def test_code_is_good_for_one_device(shop: Shop) -> None:
     code = shop.server.api("POST", "/device_claims")["claim_code"]
     shop.tell(code)

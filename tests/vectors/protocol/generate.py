@@ -224,6 +224,7 @@ def _reports() -> list[Case]:
             uptime_s=86_400,
             readings=(Reading(7, -2150), Reading(8, 21.5), Reading(9, "K\u00f6ln"), Reading(0xFFFF_FFFF, 1)),
         ),
+        "claim_code": Report(uptime_s=1, claim_code="!~" + "a" * 61),
     }
     cases: list[Case] = [
         {"name": name, "plaintext": report.to_bytes().hex(), "status": 0, "fields": plain(report)}
@@ -271,6 +272,9 @@ def _reports() -> list[Case]:
         "variable_of_type_5": "a1 15 81 82 6161 05",
         "reading_of_7_bytes": "a1 16 81 82 01 47 00000000000000",
         "reading_of_623_bytes": "a1 16 81 82 01 79026f" + "61" * 623,
+        "claim_code_of_62": "a1 17 783e" + "61" * 62,
+        "claim_code_of_64": "a1 17 7840" + "61" * 64,
+        "claim_code_with_space": "a1 17 783f" + "61" * 62 + "20",
         "nested_seven_deep": "a1 1820 818181818181 00",
         "text_key": "a1 6161 00",
     }
@@ -299,6 +303,7 @@ def _answers() -> list[Case]:
             withdrawn=0,
         ),
         "reads": Answer(reads=(Read(7, "air"), Read(0xFFFF_FFFF, "n" * 64))),
+        "claim_taken": Answer(is_claim_taken=True),
         "longest_texts": Answer(calls=(Call(5, "f", "a" * 622),), settings={1: "s" * 255}),
     }
     cases: list[Case] = [
@@ -345,6 +350,7 @@ def _answers() -> list[Case]:
         "quarantined_1": "a1 09 01",
         "three_reads": "a1 0c 83" + "82 01 6161" * 3,
         "read_without_name": "a1 0c 81 82 01 60",
+        "claim_taken_false": "a1 0d f4",
         "unknown_seven_deep": "a1 0b 818181818181 00",
         "unknown_tag": "a1 0b c100",
         "unknown_float": "a1 0b f90000",

@@ -119,6 +119,7 @@ class Answer:
         is_quarantined: the device is known by its id but not trusted.
         withdrawn: the attempt whose offer is taken back.
         reads: at most 2.
+        is_claim_taken: the report's claim code has done its work or never will.
 
     Raises:
         ValueOutOfRange: a field has no legal value.
@@ -135,6 +136,7 @@ class Answer:
     is_quarantined: bool = False
     withdrawn: int | None = None
     reads: tuple[Read, ...] = ()
+    is_claim_taken: bool = False
 
     def __post_init__(self) -> None:
         for name in ("next_s", "outcome_acknowledged", "withdrawn"):
@@ -202,7 +204,7 @@ def _references(value: object) -> object:
 
 def _true(value: object) -> bool:
     if value is not True:
-        raise ValueOutOfRange("quarantined is only ever true")
+        raise ValueOutOfRange("what is only ever true is something else")
     return True
 
 
@@ -218,5 +220,6 @@ _FIELDS: Fields = {
     9: Field("is_quarantined", from_value=_true),
     10: Field("withdrawn"),
     12: Field("reads", parts, _reads),
+    13: Field("is_claim_taken", from_value=_true),
 }
 """Key of the map -> field of Answer."""

@@ -32,6 +32,7 @@ NAME_MAX = 64
 NAMES_MAX = 32
 """Functions, and variables, that a device tells of."""
 VALUE_TEXT_MAX = 622
+CLAIM_CODE_SIZE = 63
 
 
 class OutcomeType(IntEnum):
@@ -325,6 +326,7 @@ class Report:
         hold_s: at most 25; how long the answer may be held back while there is nothing to say.
         functions: names of 1 to 64 bytes, at most 32; told until a session's first answer, as `variables` is.
         readings: values of variables that the server asked for.
+        claim_code: 63 characters of printable ASCII; repeated until it is taken.
 
     Raises:
         ValueOutOfRange: a field has no legal value.
@@ -352,6 +354,7 @@ class Report:
     functions: tuple[str, ...] = ()
     variables: tuple[Variable, ...] = ()
     readings: tuple[Reading, ...] = ()
+    claim_code: str | None = None
 
     def __post_init__(self) -> None:
         for name, check in _PLAIN_CHECKS.items():
@@ -373,6 +376,13 @@ class Report:
             MessageFormatError: anything that is not of the page's form.
         """
         return codec.parsed(lambda: cls(**fields.arguments_from(raw, "report", _FIELDS)))
+
+
+def check_claim_code(value: object) -> None:
+    """Raises ValueOutOfRange unless it is 63 characters of printable ASCII without spaces."""
+    code = check_text(value, "claim code", CLAIM_CODE_SIZE, CLAIM_CODE_SIZE)
+    if not all("!" <= character <= "~" for character in code):
+        raise ValueOutOfRange("a claim code is printable ASCII without spaces")
 
 
 def _check_health(value: object) -> None:
@@ -398,6 +408,7 @@ _PLAIN_CHECKS: dict[str, Callable[[object], object]] = {
     "health": _check_health,
     "hold_s": lambda value: check_uint(value, "hold", HOLD_MAX),
     "boots": lambda value: check_uint(value, "boots"),
+    "claim_code": lambda value: check_claim_code(value),
 }
 
 
@@ -444,5 +455,6 @@ _FIELDS: Fields = {
     20: Field("functions", list, _functions_from_value),
     21: Field("variables", parts, _variables_from_value),
     22: Field("readings", parts, _readings_from_value),
+    23: Field("claim_code"),
 }
 """Key of the map -> field of Report."""

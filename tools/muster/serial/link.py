@@ -13,6 +13,8 @@ from muster.serial.lines import LogCallback, LogLines
 from muster.serial.messages import (
     Call,
     CallAnswer,
+    Claim,
+    ClaimAnswer,
     Confirm,
     ConfirmAnswer,
     InfoRequest,
@@ -78,6 +80,10 @@ class Link:
         answer = self._ask(Call(self._last_call_id, name.encode(), argument.encode()), CallAnswer)
         self._check(answer.status)
         return answer.result
+
+    def claim(self, code: str) -> None:
+        """Gives the device a claim code, which it tells the server at its next check-in."""
+        self._check(self._ask(Claim(code), ClaimAnswer).status)
 
     def listen(self, timeout_s: float) -> None:
         """Waits until the device says something, at most `timeout_s` seconds; log lines go to `on_log`."""

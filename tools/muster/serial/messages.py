@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import ClassVar, Protocol, Self
 
 from muster.errors import FormatError, ValueOutOfRange
+from muster.protocol.report import CLAIM_CODE_SIZE, check_claim_code
 from muster.serial.frame import BODY_MAX, Frame
 from muster.status import OtaStatus
 
@@ -54,6 +55,8 @@ class MessageType(IntEnum):
     CALL_ANSWER = 0x86
     OPEN_ANSWER = 0x88
     CHECK_IN_ANSWER = 0x89
+    CLAIM = 0x0A
+    CLAIM_ANSWER = 0x8A
 
 
 class UpdatePhase(IntEnum):
@@ -309,6 +312,40 @@ class CallAnswer:
         _expect(cls.type, len(body) == _CALL_ANSWER.size)
         call_id, status, result = _CALL_ANSWER.unpack(body)
         return cls(call_id, _status(status), result)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Gives the device a claim code to tell the server. Raises ValueOutOfRange as `check_claim_code`."""
+
+    type: ClassVar[MessageType] = MessageType.CLAIM
+    code: str
+
+    def __post_init__(self) -> None:
+        check_claim_code(self.code)
+
+    def to_body(self) -> bytes:
+        return self.code.encode("ascii")
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Self:
+        _expect(cls.type, len(body) == CLAIM_CODE_SIZE and all(0x21 <= byte <= 0x7E for byte in body))
+        return cls(body.decode("ascii"))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimAnswer:
+    """Whether the device has kept the claim code."""
+
+    type: ClassVar[MessageType] = MessageType.CLAIM_ANSWER
+    status: OtaStatus
+
+    def to_body(self) -> bytes:
+        return struct.pack("<h", self.status)
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Self:
+        return cls(_status_body(cls.type, body))
 
 
 @dataclass(frozen=True, slots=True)

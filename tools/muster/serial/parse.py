@@ -10,6 +10,8 @@ from muster.serial.messages import (
     CallAnswer,
     CheckIn,
     CheckInAnswer,
+    Claim,
+    ClaimAnswer,
     Confirm,
     ConfirmAnswer,
     Data,
@@ -45,6 +47,8 @@ _CLASSES: dict[int, type[Message]] = {
         OpenAnswer,
         CheckIn,
         CheckInAnswer,
+        Claim,
+        ClaimAnswer,
     )
 }
 

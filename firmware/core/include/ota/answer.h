@@ -73,6 +73,7 @@ struct ota_answer {
     uint32_t withdrawn; /* attempt */
     uint32_t read_count;
     struct ota_answer_read reads[OTA_ANSWER_READS_MAX];
+    bool is_claim_taken;
 };
 
 /* Reads the plaintext of an answer. OTA_ERR_MESSAGE: anything that is not of the form; `answer` is then not to be used.

@@ -14,6 +14,7 @@ enum {
     OTA_REPORT_HOLD_MAX_S = 25,
     OTA_REPORT_VALUE_TEXT_MAX = 622,
     OTA_REPORT_DOUBLE_LEN = 8,
+    OTA_REPORT_CLAIM_CODE_LEN = 63,
 };
 
 /* How the device is: the state keys 1 to 9. */
@@ -145,6 +146,7 @@ struct ota_report {
     uint32_t variable_count;
     const struct ota_report_reading *readings;
     uint32_t reading_count;
+    const struct ota_span *claim_code; /* OTA_REPORT_CLAIM_CODE_LEN bytes of printable ASCII */
 };
 
 /* Writes the plaintext of the next message; to be sealed and sent at once, since `memory` counts it as sent.
