@@ -18,9 +18,7 @@ _FILTERS = (
     click.option("--by", default="", metavar="EMAIL", help="Only what this account did."),
     click.option("--action", default="", metavar="BEGIN", help="Only actions that begin so, such as `rollout.`"),
     click.option("--subject", default="", help="Only what was done to this."),
-    click.option(
-        "--since", default="", metavar="TIME", help="From then on, such as 2026-11-23T08:00:00Z."
-    ),
+    click.option("--since", default="", metavar="TIME", help="From then on, such as 2026-11-23T08:00:00Z."),
     click.option("--until", default="", metavar="TIME", help="Before then."),
 )
 
