@@ -6,6 +6,7 @@
     +-- Unauthorized    401  no token, no session, or a wrong password
     +-- Forbidden       403  a role that may not, or a form without its token
     +-- NotFound        404
+    +-- TimedOut        408  a device has not answered in time
     +-- Conflict        409  well-formed, and not possible in this state
     +-- TooLarge        413
     +-- TooMany         429  come back later
@@ -61,6 +62,16 @@ class NotFound(ServerError):
 
     status = 404
     code = "not_found"
+
+
+class TimedOut(ServerError):
+    """A device has not answered in time. Particle's tools know it by this text."""
+
+    status = 408
+    code = "Timed out."
+
+    def __init__(self) -> None:
+        super().__init__("the device did not answer in time; it may still do what it was asked")
 
 
 class Conflict(ServerError):

@@ -15,6 +15,8 @@ from ota_server.accounts.by_mail import ByMail
 from ota_server.accounts.letters import Letters
 from ota_server.accounts.service import Passwords
 from ota_server.accounts.sign_in import SignIns
+from ota_server.calls import store as calls_store
+from ota_server.calls.service import Calls
 from ota_server.clock import Clock, SystemClock
 from ota_server.devices import sessions
 from ota_server.devices import store as devices
@@ -58,6 +60,7 @@ class Services:
     letters: Letters | None
     by_mail: ByMail
     check_ins: CheckIns
+    calls: Calls
     limit: NewDeviceLimit
 
     def start(self) -> None:
@@ -101,11 +104,13 @@ class Services:
             self.feed.publish(checked_in.product_id)
 
     def forget_old(self) -> Future[int]:
-        """Removes what is kept long enough: logs and events, mails that failed."""
-        before_ms = self.clock.now_ms() - self.settings.keep_telemetry_days * 24 * 3600 * 1000
+        """Removes what is kept long enough: logs and events, mails that failed, calls that nobody waits for."""
+        now_ms = self.clock.now_ms()
+        before_ms = now_ms - self.settings.keep_telemetry_days * 24 * 3600 * 1000
 
         def write(connection: Connection) -> int:
             outbox.forget_before(connection, before_ms)
+            calls_store.forget_before(connection, now_ms)
             return telemetry.forget_before(connection, before_ms)
 
         return self.database.submit(write)
@@ -147,5 +152,6 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         letters=letters,
         by_mail=ByMail(database, passwords, letters, settings.sign_up, organizations.is_invited),
         check_ins=CheckIns(chain),
+        calls=Calls(database, feed, clock, settings.call_timeout_s),
         limit=NewDeviceLimit(),
     )

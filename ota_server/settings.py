@@ -29,6 +29,8 @@ class Settings:
         keysets: key set files to be added to those in the data folder's `keysets`, which are all kept.
         is_secure_cookie: whether the sign-in cookie is for HTTPS only.
         request_timeout_s: how long a device's request may take to arrive.
+        hold_max_s: how long a check-in is held at most; devices ask for up to 25 s, proxies may allow less.
+        call_timeout_s: how long whoever calls a device waits for its answer.
         keep_telemetry_days: how long logs and events are kept.
         password_clients: OAuth clients that may ask for people's passwords (the password grant).
         public_url: where people reach the server, for links in mails; without a slash at its end.
@@ -41,6 +43,8 @@ class Settings:
     keysets: tuple[Path, ...] = field(default=())
     is_secure_cookie: bool = False
     request_timeout_s: float = 10.0
+    hold_max_s: float = 25.0
+    call_timeout_s: float = 20.0
     keep_telemetry_days: int = 90
     password_clients: tuple[str, ...] = ()
     public_url: str = ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -13,10 +14,14 @@ from sqlalchemy import Connection
 from ota_server.accounts import service as accounts
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
-from ota_server.errors import Invalid, Unauthorized
+from ota_server.devices import claims
+from ota_server.devices import service as devices
+from ota_server.devices.models import Device
+from ota_server.errors import Invalid, NotFound, Unauthorized
 from ota_server.organizations.access import Actor, actor_of
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
+from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.services import Services
 
@@ -71,6 +76,32 @@ def check_own_password(services: Services, actor: Actor, password: str) -> None:
         services.passwords.check(actor.account, actor.email, password, services.clock.now_ms())
     except Unauthorized as error:
         raise Invalid("this is not your password", "current_password") from error
+
+
+def device_for(
+    services: Services, actor: Actor, product: str | None, name: str, permission: Permission
+) -> tuple[Device, Product]:
+    """A device of a product; without one, a device that the actor owns, or one of the actor's products'.
+
+    Raises:
+        NotFound, Invalid: there is none, or several have this name.
+        Forbidden: the account's role does not allow this.
+    """
+    with services.database.read() as connection:
+        if product is not None:
+            found = actor.product(connection, product, permission)
+            return devices.find(connection, found, name), found
+        try:
+            row = claims.find_own(connection, actor.customers(connection), name)
+            owner = products.get(connection, row.product_id)
+            assert owner is not None
+            return row, owner
+        except NotFound:
+            for one in actor.products(connection):
+                with contextlib.suppress(NotFound):
+                    row = devices.find(connection, one, name)
+                    return row, actor.product(connection, str(one.id), permission)
+            raise
 
 
 def act(

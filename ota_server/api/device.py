@@ -91,7 +91,7 @@ def _refusing(handler: Handler) -> Handler:
 async def _hold(services: Services, held: CheckedIn) -> CheckedIn:
     """Waits until there is something to say, the time is up, or the server stops."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + held.hold_s
+    deadline = loop.time() + min(held.hold_s, services.settings.hold_max_s)
     seen = services.feed.count(held.product_id)
     while held.hold_s and held.answer == Answer() and not services.feed.is_closed:
         left_s = deadline - loop.time()

@@ -9,6 +9,7 @@ from ota_server.api import (
     errors,
     manage_accounts,
     manage_audit,
+    manage_calls,
     manage_clients,
     manage_devices,
     manage_groups,
@@ -38,6 +39,7 @@ PARTS = (
     manage_rollouts,
     manage_clients,
     own_devices,
+    manage_calls,
 )
 ROUTERS = tuple(part.router for part in PARTS)
 

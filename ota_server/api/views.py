@@ -152,8 +152,24 @@ def own_device(item: Device, now_ms: int, owner: str | None) -> Json:
         "system_firmware_version": None,
         "firmware_updates_enabled": True,
         "firmware_updates_forced": False,
-        "functions": [],
-        "variables": {},
+        "functions": item.functions,
+        "variables": item.variables,
+    }
+
+
+def variable(item: Device, name: str, value: object) -> Json:
+    """What a device told of one of its variables."""
+    return {
+        "cmd": "VarReturn",
+        "name": name,
+        "result": value,
+        "coreInfo": {
+            "name": item.name,
+            "deviceID": item.device_id,
+            "connected": True,
+            "last_handshake_at": time(item.last_opened_ms),
+            "product_id": item.product_id,
+        },
     }
 
 
@@ -178,6 +194,7 @@ def device(item: Device, now_ms: int, groups: Sequence[str], owner: str | None =
         "bootloader_version": item.bootloader_version,
         "keyset_version": item.keyset_version,
         "interval_s": item.interval_s,
+        "watched_until": time(item.watched_until_ms),
         "uptime_s": item.uptime_s,
         "boots": item.boots,
         "health": json.loads(item.health),

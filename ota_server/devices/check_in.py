@@ -5,12 +5,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from muster.protocol import Answer, Offer, Report, SealedMessage, SessionRefused, open_report, seal_answer
-from muster.protocol.answer import ACKNOWLEDGED_MAX, RESULTS_ACKNOWLEDGED_MAX
+from muster.protocol import (
+    Answer,
+    Call,
+    Offer,
+    Read,
+    Report,
+    SealedMessage,
+    SessionRefused,
+    VariableType,
+    open_report,
+    seal_answer,
+)
+from muster.protocol.answer import ACKNOWLEDGED_MAX, CALLS_MAX, READS_MAX, RESULTS_ACKNOWLEDGED_MAX
+from muster.protocol.report import HOLD_MAX
+from ota_server.calls import store as calls
+from ota_server.calls.models import CallKind
 from ota_server.devices import claims, store
 from ota_server.devices.models import ONLINE_INTERVALS, Device, DeviceStatus
 from ota_server.devices.sessions import KeySetChain
@@ -26,6 +41,11 @@ from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
 
 INTERVAL_MAX_S = 7 * 24 * 3600
+WATCHED_INTERVAL_S = 1
+"""Between two held check-ins of a device that is watched."""
+SETTING_HOLD = 2
+CALLS_SIZE_MAX = 720
+"""Bytes of calls in an answer: what is left beside the longest offer and key sets."""
 PATCH_WAIT_S = 5
 """When a device shall ask again for whom a patch is being made."""
 
@@ -43,6 +63,14 @@ _PLAIN = (
     "boots",
 )
 """Fields of a report that are columns of its device."""
+
+_TYPE_NAMES = {
+    VariableType.INT: "int32",
+    VariableType.DOUBLE: "double",
+    VariableType.TEXT: "string",
+    VariableType.BOOL: "bool",
+}
+"""Particle's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +130,8 @@ class CheckIns:
             device = _promote(connection, device)
         product = products.get(connection, device.product_id)
         assert product is not None
-        visit = _Visit(connection, self._chain, device, product, report, is_first, now_ms)
+        hold_s = report.hold_s or 0
+        visit = _Visit(connection, self._chain, device, product, report, is_first, hold_s, now_ms)
         if device.status is DeviceStatus.ACTIVE:
             visit.count()
             if report.outcome is not None or report.update is not None:
@@ -113,7 +142,6 @@ class CheckIns:
             visit.quarantined()
         if not store.count_message(connection, device.id, message.session_id, message.counter, visit.values):
             raise SessionRefused("the counter is not above the last one")
-        hold_s = report.hold_s or 0
         return CheckedIn(
             device.id,
             product.id,
@@ -134,7 +162,7 @@ class CheckIns:
             return replace(held, hold_s=0)
         product = products.get(connection, device.product_id)
         assert product is not None
-        visit = _Visit(connection, self._chain, device, product, Report(), False, now_ms)
+        visit = _Visit(connection, self._chain, device, product, Report(), False, held.hold_s, now_ms)
         if device.status is DeviceStatus.ACTIVE:
             visit.answer_plan(self._plans.get(connection, product))
         else:
@@ -155,6 +183,7 @@ class _Visit:
         product: Product,
         report: Report,
         is_first: bool,
+        hold_s: int,
         now_ms: int,
     ) -> None:
         self._connection = connection
@@ -163,6 +192,7 @@ class _Visit:
         self._product = product
         self._report = report
         self._is_first = is_first
+        self._hold_s = hold_s
         self._now_ms = now_ms
         self.values: dict[str, object] = {}
         self.answer = Answer()
@@ -191,6 +221,8 @@ class _Visit:
             self.is_news = True
             claims.redeem(self._connection, device, self._product, report.claim_code, self._now_ms)
             self._say(is_claim_taken=True)
+        if device.watched_until_ms is not None:
+            self._take_results()
         if report.outcome is not None:
             self.is_news = True
             attempt = outcomes.count_outcome(self._connection, device, report.outcome, self._now_ms)
@@ -222,7 +254,48 @@ class _Visit:
             text = f"It holds key set {device.keyset_version}, this server only {self._chain.version}."
             once = f"keyset {device.keyset_version} {self._chain.version}"
             telemetry.add_history(self._connection, device.id, self._now_ms, HistoryKind.ALERT, text, once)
+        if device.watched_until_ms is not None:
+            self._say_calls()
+            self._say_hold()
         self._say_when(wait_s)
+
+    def _take_results(self) -> None:
+        """Keeps what callers wait for. What nobody waits for any more is acknowledged all the same."""
+        row, variables = self._device.id, self._device.variables
+        for result in self._report.results:
+            value = json.dumps(result.value)
+            self.is_news |= calls.finish(self._connection, row, result.call_id, CallKind.FUNCTION, value)
+        if not self._report.readings:
+            return
+        names = {call.id: call.name for call in calls.waiting(self._connection, row, self._now_ms)}
+        for reading in self._report.readings:
+            kind = variables.get(names.get(reading.call_id, ""))
+            value = json.dumps(_shown(reading.value, kind))
+            self.is_news |= calls.finish(self._connection, row, reading.call_id, CallKind.VARIABLE, value)
+
+    def _say_calls(self) -> None:
+        """Says what is asked of the device, again and again until it has told the result."""
+        said: dict[CallKind, list[Call | Read]] = {CallKind.FUNCTION: [], CallKind.VARIABLE: []}
+        left = CALLS_SIZE_MAX
+        for waiting in calls.waiting(self._connection, self._device.id, self._now_ms):
+            is_function = waiting.kind is CallKind.FUNCTION
+            call = Call(waiting.id, waiting.name, waiting.argument) if is_function else Read(waiting.id, waiting.name)
+            left -= 16 + len(waiting.name.encode()) + len(waiting.argument.encode())
+            if left < 0:
+                break
+            said[waiting.kind].append(call)
+        self._say(calls=tuple(said[CallKind.FUNCTION][:CALLS_MAX]), reads=tuple(said[CallKind.VARIABLE][:READS_MAX]))
+
+    def _say_hold(self) -> None:
+        """A watched device holds the line; one that is no longer watched is told so once it can be."""
+        device = self._device
+        if device.is_watched(self._now_ms):
+            if self._hold_s != HOLD_MAX:
+                self._say(settings={SETTING_HOLD: HOLD_MAX})
+        elif self._hold_s:
+            self._say(settings={SETTING_HOLD: 0})
+        elif not device.boot_state and self._report.update is None:
+            self.values["watched_until_ms"] = None
 
     def _follow(self, decision: Decision, attempt: Attempt | None) -> int | None:
         """Makes, repeats or withdraws an offer; returns in how many seconds to ask again, or None."""
@@ -334,14 +407,24 @@ class _Visit:
         if report.health is not None:
             merged = {**json.loads(before.health), **{str(key): value for key, value in report.health.items()}}
             self.values["health"] = json.dumps(dict(list(merged.items())[-32:]))
+        if self._is_first:
+            self._take_interface()
         interval_s = self.values.get("interval_s", before.interval_s) or self._product.check_in_interval_s
         assert isinstance(interval_s, int)
         if not before.is_online(self._now_ms):
             self.is_news = True
         self.values["last_seen_ms"] = self._now_ms
-        self.values["online_until_ms"] = self._now_ms + int(interval_s * 1000 * ONLINE_INTERVALS)
+        heard_again_s = interval_s * ONLINE_INTERVALS + self._hold_s
+        self.values["online_until_ms"] = self._now_ms + int(heard_again_s * 1000)
         if before.first_seen_ms is None:
             self.values["first_seen_ms"] = self._now_ms
+
+    def _take_interface(self) -> None:
+        """The first message of a session tells all functions and variables; what it does not name is not there."""
+        variables = {item.name: _TYPE_NAMES[item.type] for item in self._report.variables}
+        told = json.dumps({"functions": list(self._report.functions), "variables": variables})
+        if told != self._before.interface:
+            self.values["interface"] = told
 
     def _count_version(self) -> None:
         version = self.values.get("product_version")
@@ -365,9 +448,22 @@ class _Visit:
 
     def _say_when(self, wait_s: int | None = None) -> None:
         """When to come back: said only when it differs from what the device does."""
-        wished = wait_s if wait_s is not None else spread(self._product.check_in_interval_s, self._device.device_id)
+        wished = wait_s
+        if wished is None and self._device.is_watched(self._now_ms):
+            wished = WATCHED_INTERVAL_S
+        if wished is None:
+            wished = spread(self._product.check_in_interval_s, self._device.device_id)
         if self._device.interval_s != wished:
             self._say(next_s=wished)
+
+
+def _shown(value: int | str | float, kind: str | None) -> object:
+    """A variable's value in JSON."""
+    if kind == "bool":
+        return bool(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def spread(interval_s: int, device_id: str) -> int:

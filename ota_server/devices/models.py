@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,6 +94,10 @@ devices = Table(
     Column("attempt_counter", Integer, nullable=False, default=0),
     Column("open_attempt", Integer, nullable=True),
     Column("blocked", Text, nullable=False, default="[]"),
+    # What its product's code lets others use: {"functions": [name], "variables": {name: type}}.
+    Column("interface", Text, nullable=False, default="{}"),
+    # Until when it shall answer at once; a time that is over: until it is told so. NULL: it keeps its interval.
+    Column("watched_until_ms", BigInteger, nullable=True),
     UniqueConstraint("device_id", "public_key"),
     UniqueConstraint("product_id", "serial_number"),
     Index("ix_devices_product_status", "product_id", "status"),
@@ -168,6 +173,8 @@ class Device:
         attempt_counter: number of the newest attempt.
         open_attempt: number of the attempt it is at work on.
         blocked: JSON list of image identities (16 bytes, hexadecimal) that are not offered to it again.
+        interface: JSON; see `functions` and `variables`.
+        watched_until_ms: until when it shall answer at once.
     """
 
     id: int
@@ -211,9 +218,26 @@ class Device:
     attempt_counter: int
     open_attempt: int | None
     blocked: str
+    interface: str
+    watched_until_ms: int | None
 
     def is_online(self, now_ms: int) -> bool:
         return self.online_until_ms > now_ms
+
+    def is_watched(self, now_ms: int) -> bool:
+        return self.watched_until_ms is not None and self.watched_until_ms > now_ms
+
+    @property
+    def functions(self) -> list[str]:
+        """Names of what can be called."""
+        found: list[str] = json.loads(self.interface).get("functions", [])
+        return found
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Name of what can be read -> type, in Particle's words."""
+        found: dict[str, str] = json.loads(self.interface).get("variables", {})
+        return found
 
 
 NO_SESSION: dict[str, object] = {

@@ -24,6 +24,7 @@ FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
 IMPORT_MAX = 10_000
 NOTES_MAX = 4000
 SERIAL_NUMBER = re.compile(r"[!-~]{1,64}")
+WATCH_MAX_S = 366 * 24 * 3600
 
 _TRUSTED = (DeviceStatus.EXPECTED, DeviceStatus.ACTIVE)
 _STAYING = ("customer_id", "serial_number")
@@ -170,6 +171,22 @@ def set_facts(
             for key, value in sorted(changes.items())
         )
         telemetry.add_history(connection, device.id, now_ms, HistoryKind.CHANGED, f"{by} set {words}.")
+    return find(connection, product, device_id)
+
+
+def watch_until(connection: Connection, device: Device, until_ms: int) -> None:
+    """Has a device answer at once until then at least: at its next check-in it begins to hold the line."""
+    if device.watched_until_ms is None or device.watched_until_ms < until_ms:
+        store.change(connection, device.id, {"watched_until_ms": until_ms})
+
+
+def watch(connection: Connection, product: Product, device_id: str, seconds: int, now_ms: int) -> Device:
+    """Has a device answer at once for so long from now on; 0 ends it. Raises NotFound, Invalid."""
+    if not 0 <= seconds <= WATCH_MAX_S:
+        raise Invalid(f"a device is watched for 0 to {WATCH_MAX_S} seconds", "seconds")
+    device = find(connection, product, device_id)
+    if seconds or device.watched_until_ms is not None:
+        store.change(connection, device.id, {"watched_until_ms": now_ms + 1000 * seconds})
     return find(connection, product, device_id)
 
 

@@ -27,7 +27,7 @@ class Permission(Enum):
     VIEW = auto()
     """See products, devices, releases, rollouts and logs, and who is in the team."""
     MANAGE_DEVICES = auto()
-    """Name, import, approve and deny devices."""
+    """Name, import, approve and deny devices; call their functions, publish events."""
     CONTROL_FIRMWARE = auto()
     """Upload releases, choose the default, run rollouts, lock devices to a version, mark them as development."""
     MANAGE_PRODUCTS = auto()

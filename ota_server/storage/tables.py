@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ota_server.accounts import models as _accounts
 from ota_server.audit import models as _audit
+from ota_server.calls import models as _calls
 from ota_server.customers import models as _customers
 from ota_server.devices import models as _devices
 from ota_server.mail import models as _mail
@@ -20,6 +21,7 @@ from ota_server.telemetry import models as _telemetry
 REGISTERED = (
     _accounts,
     _audit,
+    _calls,
     _customers,
     _devices,
     _mail,

@@ -15,9 +15,12 @@ from muster import delta
 from muster.image.image import Image
 from muster.protocol import (
     Answer,
+    CallResult,
     DeviceIdentity,
     DeviceSession,
     DeviceState,
+    Event,
+    EventReport,
     LogLevel,
     LogLine,
     LogReport,
@@ -25,8 +28,12 @@ from muster.protocol import (
     OpenAnswer,
     Outcome,
     OutcomeType,
+    Read,
+    Reading,
     Report,
     UpdateProgress,
+    Variable,
+    VariableType,
 )
 from muster.signing.keys import PrivateKey
 from muster.signing.keyset import KeySet, check_successor
@@ -78,12 +85,21 @@ class SimulatedDevice:
     next_report: int = 1
     unsent_logs: list[LogReport] = field(default_factory=list)
     claim_code: str | None = None
+    # The product's code.
+    functions: dict[str, Callable[[str], int]] = field(default_factory=dict)
+    variables: dict[str, tuple[VariableType, int | str | float]] = field(default_factory=dict)
     # RAM.
     offer: Offer | None = None
     stopped: int | None = None
     received: bytes = b""
     answers: list[Answer] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
+    unsent_events: list[EventReport] = field(default_factory=list)
+    results: dict[int, int] = field(default_factory=dict)
+    acknowledged_results: set[int] = field(default_factory=set)
+    reads: tuple[Read, ...] = ()
+    hold_s: int | None = None
+    has_told_interface: bool = False
 
     def __post_init__(self) -> None:
         self.identity = DeviceIdentity(self.device_id, self.key, self.product_id, self.platform_id)
@@ -110,8 +126,14 @@ class SimulatedDevice:
         self.unsent_logs.append(LogReport(report_id, (LogLine(LogLevel.INFO, 0, text),)))
         return report_id
 
+    def publish(self, name: str, data: str = "") -> None:
+        """Publishes an event; the next check-in that has room carries it."""
+        self.unsent_events.append(EventReport(self.next_report, (Event(name, data, 0),)))
+        self.next_report += 1
+
     def open(self) -> None:
         """Opens a session."""
+        self.has_told_interface = False
         request = self.session.begin(self.state.keyset_version, os.urandom(32), os.urandom(16))
         status, body = self.post("/device/v1/open", request)
         if status != 200:
@@ -144,9 +166,24 @@ class SimulatedDevice:
             outcome=self.outcome,
             update=update,
             logs=self.unsent_logs[0] if self.unsent_logs else None,
+            events=self.unsent_events[0] if self.unsent_events else None,
+            results=tuple(
+                CallResult(number, value)
+                for number, value in self.results.items()
+                if number not in self.acknowledged_results
+            )[:4],
             boots=self.boots,
-            hold_s=hold_s,
             claim_code=self.claim_code,
+            hold_s=self.hold_s if hold_s is None else hold_s,
+            functions=() if self.has_told_interface else tuple(self.functions),
+            variables=()
+            if self.has_told_interface
+            else tuple(Variable(name, kind) for name, (kind, _) in self.variables.items()),
+            readings=tuple(
+                Reading(read.call_id, self.variables[read.name][1])
+                for read in self.reads
+                if read.name in self.variables
+            ),
         )
 
     def check_in(self, hold_s: int | None = None) -> Answer:
@@ -169,6 +206,16 @@ class SimulatedDevice:
         self.answers.append(answer)
         if answer.next_s:
             self.interval_s = answer.next_s
+        self.has_told_interface = True
+        self.reads = answer.reads
+        for call in answer.calls:
+            if call.call_id not in self.results:
+                done = self.functions.get(call.name)
+                self.results[call.call_id] = -42 if done is None else done(call.argument)
+        self.acknowledged_results |= set(answer.results_acknowledged)
+        if answer.settings and 2 in answer.settings:
+            self.hold_s = int(answer.settings[2]) or None
+        self.unsent_events = [report for report in self.unsent_events if report.report_id not in answer.acknowledged]
         self.unsent_logs = [report for report in self.unsent_logs if report.report_id not in answer.acknowledged]
         if answer.is_claim_taken:
             self.claim_code = None
@@ -256,6 +303,7 @@ class SimulatedDevice:
 
     def _reset(self) -> None:
         self.boots += 1
+        self.results, self.acknowledged_results, self.reads, self.unsent_events = {}, set(), (), []
         self.session.drop()
         self._forget_download()
 

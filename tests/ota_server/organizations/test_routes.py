@@ -143,6 +143,13 @@ CALLS = {
     "PUT /devices/{device}/ping": Call(None, f"/devices/{DEVICE}/ping"),
     "DELETE /devices/{device}": Call(None, f"/devices/{DEVICE}"),
     "GET /serial_numbers/{serial_number}": Call(None, "/serial_numbers/S1"),
+    "PUT /products/{product}/devices/{device}/watch": Call(
+        P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/watch", _json(seconds=0)
+    ),
+    "POST /products/{product}/devices/{device}/{function}": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/set"),
+    "GET /products/{product}/devices/{device}/{variable}": Call(P.VIEW, f"{PRODUCT}/devices/{DEVICE}/level"),
+    "POST /devices/{device}/{function}": Call(P.MANAGE_DEVICES, f"/devices/{DEVICE}/set"),
+    "GET /devices/{device}/{variable}": Call(P.VIEW, f"/devices/{DEVICE}/level"),
     "GET /products/{product}/firmware": Call(P.VIEW, f"{PRODUCT}/firmware"),
     "POST /products/{product}/firmware": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware", {"files": {"file": ("firmware.bin", keys.image(1).raw)}}
