@@ -15,6 +15,7 @@ from ota_server.api import device, errors, manage
 from ota_server.api.oauth import endpoints as oauth
 from ota_server.clock import Clock
 from ota_server.dashboard.pages import Dashboard
+from ota_server.errors import Unavailable
 from ota_server.services import Services, open_services
 from ota_server.settings import Settings
 
@@ -58,5 +59,6 @@ async def _lifespan(services: Services) -> AsyncIterator[None]:
 
 async def _forget_old(services: Services) -> None:
     while True:
-        await asyncio.wrap_future(services.forget_old())
+        with contextlib.suppress(Unavailable):
+            await asyncio.wrap_future(services.forget_old())
         await asyncio.sleep(FORGET_EVERY_S)

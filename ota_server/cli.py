@@ -120,8 +120,8 @@ def _init(settings: Settings, email: str | None, organization: str, password_std
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     _take_keys(settings)
     prepare(settings)
-    migrate(settings.database_path)
-    database = Database(settings.database_path)
+    migrate(settings.database)
+    database = Database(settings.database)
     try:
         hashed = Passwords().hash(password)
         now_ms = SystemClock().now_ms()

@@ -10,6 +10,7 @@
     +-- Conflict        409  well-formed, and not possible in this state
     +-- TooLarge        413
     +-- TooMany         429  come back later
+    +-- Unavailable     503  too much to do, or the database cannot be used: come back later
 
 The shape is Particle's: {"ok": false, "error": code, "error_description": sentence}.
 """
@@ -97,3 +98,11 @@ class TooMany(ServerError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Unavailable(ServerError):
+    """Too much to do, or the database cannot be used now. A write that fails so may have been kept, and may not."""
+
+    status = 503
+    code = "unavailable"
+    retry_after_s = 30

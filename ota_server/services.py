@@ -22,6 +22,7 @@ from ota_server.devices import sessions
 from ota_server.devices import store as devices
 from ota_server.devices.check_in import CheckedIn, CheckIns
 from ota_server.devices.sessions import KeySetChain, NewDeviceLimit
+from ota_server.errors import Unavailable
 from ota_server.mail import outbox
 from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
@@ -77,9 +78,14 @@ class Services:
         self.feed.close()
         self.patcher.stop()
         self.postman.stop()
-        token = self.database.write(restore.write_stop_token)
+        try:
+            token = self.database.write(restore.write_stop_token)
+        except Unavailable:
+            # The next start drops the sessions, which is always safe.
+            token = None
         self.database.close()
-        restore.publish_stop_token(token, self.settings.data_dir)
+        if token is not None:
+            restore.publish_stop_token(token, self.settings.data_dir)
 
     def open_session(self, opening: sessions.Opening) -> Future[tuple[bytes, int]]:
         """Lets a device in; see `sessions.open_session`."""
@@ -130,8 +136,8 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
     chain = KeySetChain(settings.read_keysets(), served)
     signer = KeySigner(settings.read_online_key())
     chain.check_online_key(signer)
-    migrate(settings.database_path)
-    database = Database(settings.database_path)
+    migrate(settings.database)
+    database = Database(settings.database)
     kept = BlobStore(settings.kept_dir)
     feed = Feed()
     passwords = Passwords()

@@ -8,12 +8,15 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sqlalchemy.engine import URL
+
 from muster.errors import FileFault, ValueOutOfRange
 from muster.keystore import ONLINE, KeyStore
 from muster.signing.keys import SEED_SIZE, PrivateKey, read_private_key, write_private_key
 from muster.signing.keyset import KeySet
 from ota_server.accounts.policy import SignUpPolicy
 from ota_server.mail.smtp import SmtpSettings
+from ota_server.storage.engine import sqlite_url
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -24,7 +27,7 @@ class Settings:
     """Where things lie and what is allowed.
 
     Attributes:
-        data_dir: database, blobs and, unless given otherwise, online key and key sets; made when missing.
+        data_dir: blobs and, unless given otherwise, database, online key and key sets; made when missing.
         online_key: PEM file of the key that opens sessions; None for `online.pem` in the data folder.
         keysets: key set files to be added to those in the data folder's `keysets`, which are all kept.
         is_secure_cookie: whether the sign-in cookie is for HTTPS only.
@@ -36,6 +39,7 @@ class Settings:
         public_url: where people reach the server, for links in mails; without a slash at its end.
         smtp: the mail server; None: no mail is sent.
         sign_up: who may make an account by themselves.
+        database_url: a PostgreSQL database; None for SQLite in the data folder.
     """
 
     data_dir: Path
@@ -50,6 +54,7 @@ class Settings:
     public_url: str = ""
     smtp: SmtpSettings | None = None
     sign_up: SignUpPolicy = field(default_factory=SignUpPolicy)
+    database_url: URL | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueOutOfRange."""
@@ -58,7 +63,12 @@ class Settings:
 
     @property
     def database_path(self) -> Path:
+        """Of SQLite."""
         return self.data_dir / "muster.sqlite3"
+
+    @property
+    def database(self) -> URL:
+        return self.database_url or sqlite_url(self.database_path)
 
     @property
     def online_key_path(self) -> Path:

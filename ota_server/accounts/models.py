@@ -15,10 +15,10 @@ accounts = Table(
     Column("id", Integer, primary_key=True),
     Column("email", String(200), nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
     # Second factor (RFC 6238): the shared secret, base32, once it is on; and the time step that was used last.
     Column("totp_secret", String(64), nullable=True),
-    Column("totp_step", Integer, nullable=False, default=0),
+    Column("totp_step", BigInteger, nullable=False, default=0),
     # What a person says of themselves, as JSON: see AccountInfo.
     Column("info", Text, nullable=False, default="{}"),
 )
@@ -41,7 +41,7 @@ mfa_challenges = Table(
     Column("client", String(64), nullable=False),
     Column("lasts_s", Integer, nullable=True),
     Column("failures", Integer, nullable=False),
-    Column("expires_ms", Integer, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
 )
 
 # Links in mails; see accounts/links.py.
@@ -66,8 +66,8 @@ tokens = Table(
     Column("prefix", String(8), nullable=False),
     Column("label", String(100), nullable=False),
     Column("client", String(64), nullable=False),
-    Column("created_ms", Integer, nullable=False),
-    Column("expires_ms", Integer, nullable=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=True),
     Index("ix_tokens_account_id", "account_id"),
 )
 
@@ -78,7 +78,7 @@ web_sessions = Table(
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
     Column("cookie_hash", LargeBinary(32), nullable=False, unique=True),
     Column("form_token", String(64), nullable=False),
-    Column("expires_ms", Integer, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
 )
 
 

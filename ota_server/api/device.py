@@ -18,12 +18,10 @@ from muster.protocol.seal import MESSAGE_SIZE_MAX
 from ota_server.api.body import read_body
 from ota_server.devices import sessions
 from ota_server.devices.check_in import CheckedIn
-from ota_server.errors import TooMany
+from ota_server.errors import TooMany, Unavailable
 from ota_server.services import Services
-from ota_server.storage.database import Overloaded
 
 CBOR = "application/cbor"
-BUSY_RETRY_S = 30
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _RANGE = re.compile(r"bytes=(\d{1,10})-(\d{0,10})")
 _CACHE = {"cache-control": "public, max-age=31536000, immutable", "accept-ranges": "bytes"}
@@ -77,10 +75,8 @@ def _refusing(handler: Handler) -> Handler:
             return Response(status_code=400)
         except SessionRefused:
             return Response(status_code=401)
-        except TooMany as error:
-            return Response(status_code=429, headers={"retry-after": str(error.retry_after_s)})
-        except Overloaded:
-            return Response(status_code=503, headers={"retry-after": str(BUSY_RETRY_S)})
+        except (TooMany, Unavailable) as error:
+            return Response(status_code=error.status, headers={"retry-after": str(error.retry_after_s)})
         except HTTPException as error:
             # The rest of a body that is refused is not read: the connection cannot be used again.
             return Response(status_code=error.status_code, headers={"connection": "close"})

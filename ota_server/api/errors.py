@@ -12,8 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from ota_server.errors import ServerError, TooMany
-from ota_server.storage.database import Overloaded
+from ota_server.errors import ServerError, TooMany, Unavailable
 
 
 class Refusal(BaseModel):
@@ -32,20 +31,14 @@ RESPONSES: dict[int | str, dict[str, Any]] = {"default": {"model": Refusal, "des
 def add_handlers(app: FastAPI) -> None:
     """Answers what routes raise."""
     app.add_exception_handler(ServerError, _server_error)
-    app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, http_error)
 
 
 def _server_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServerError)
-    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, TooMany) else None
+    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, TooMany | Unavailable) else None
     return JSONResponse(error.to_json(), error.status, headers)
-
-
-def _overloaded(_request: Request, _error: Exception) -> JSONResponse:
-    body = {"ok": False, "error": "overloaded", "error_description": "too much to do: come back later"}
-    return JSONResponse(body, 503, {"retry-after": "30"})
 
 
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text
 
-from ota_server.storage.schema import metadata
+from ota_server.storage.schema import RowNumber, metadata
 
 # Triggers of the migrations refuse to change or delete a row.
 audit = Table(
     "audit",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("at_ms", Integer, nullable=False),
+    Column("id", RowNumber, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
     Column("account_id", ForeignKey("accounts.id"), nullable=True),
     Column("organization_id", ForeignKey("organizations.id"), nullable=True),
     Column("address", String(64), nullable=False),

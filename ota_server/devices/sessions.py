@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from muster.errors import KeySetRefused, ValueOutOfRange
 from muster.layout import platform_name
@@ -21,6 +20,7 @@ from ota_server.errors import TooMany
 from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.storage.blobs import BlobStore
+from ota_server.storage.sql import insert_once
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
 
@@ -214,12 +214,7 @@ def _remember(connection: Connection, device: Device, digest: bytes) -> None:
     newest = connection.execute(
         select(func.coalesce(func.max(openings.c.number), 0)).where(openings.c.device_row == device.id)
     ).scalar_one()
-    added = connection.execute(
-        insert_or_ignore(openings)
-        .values(device_row=device.id, digest=digest, number=newest + 1)
-        .on_conflict_do_nothing()
-    )
-    if added.rowcount == 0:
+    if not insert_once(connection, openings, {"device_row": device.id, "digest": digest, "number": newest + 1}):
         raise SessionRefused("an opening that was seen before")
     connection.execute(
         delete(openings).where(openings.c.device_row == device.id, openings.c.number <= newest + 1 - OPENINGS_KEPT)

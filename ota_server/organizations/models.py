@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
 
 from ota_server.organizations.roles import Role
 from ota_server.storage.schema import metadata, status_type
@@ -16,7 +16,7 @@ organizations = Table(
     Column("id", Integer, primary_key=True),
     Column("slug", String(64), nullable=False, unique=True),
     Column("name", String(100), nullable=False),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
 )
 
 members = Table(
@@ -25,7 +25,7 @@ members = Table(
     Column("organization_id", ForeignKey("organizations.id"), primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), primary_key=True),
     Column("role", status_type(Role, "member_role"), nullable=False),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
     Index("ix_members_account_id", "account_id"),
 )
 
@@ -37,7 +37,7 @@ invitations = Table(
     Column("email", String(200), nullable=False),
     Column("role", status_type(Role, "invitation_role"), nullable=False),
     Column("invited_by", String(200), nullable=False),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
     UniqueConstraint("organization_id", "email"),
     Index("ix_invitations_email", "email"),
 )

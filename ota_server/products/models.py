@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
 from ota_server.storage.schema import metadata, status_type
 
@@ -38,7 +38,7 @@ products = Table(
     Column("default_version", Integer, nullable=True),
     Column("claiming", status_type(Claiming, "claiming"), nullable=False),
     Column("plan_token", LargeBinary(8), nullable=False),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
 )
 
 

@@ -6,7 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from ota_server.moves import Moves
 from ota_server.storage.schema import metadata, status_type
@@ -35,7 +46,7 @@ releases = Table(
     Column("version", Integer, nullable=False),
     Column("title", String(200), nullable=False),
     Column("description", Text, nullable=False),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
     UniqueConstraint("product_id", "version"),
 )
@@ -53,12 +64,12 @@ images = Table(
     Column("blob", LargeBinary(32), nullable=False),
     Column("elf_blob", LargeBinary(32), nullable=True),
     Column("size", Integer, nullable=False),
-    Column("security_counter", Integer, nullable=False),
+    Column("security_counter", BigInteger, nullable=False),
     Column("hardware_lowest", Integer, nullable=False),
     Column("hardware_highest", Integer, nullable=False),
     Column("min_bootloader", Integer, nullable=False),
     Column("signers", Text, nullable=False),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
     UniqueConstraint("release_id", "platform_id"),
     Index("ix_images_product_identity8", "product_id", "identity8"),
 )
@@ -74,7 +85,7 @@ patches = Table(
     Column("digest", LargeBinary(32), nullable=True, index=True),
     Column("size", Integer, nullable=True),
     Column("error", Text, nullable=False, default=""),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
     UniqueConstraint("base_identity", "target_identity"),
 )
 

@@ -15,6 +15,9 @@ from ota_server.storage.database import Database
 from ota_server.telemetry.feed import Feed
 from ota_server.worker import Worker
 
+LOOK_EVERY_S = 60.0
+"""When nobody says that there is something to do: the database may have been away, or a wish be another process's."""
+
 _logger = logging.getLogger("ota_server.patcher")
 
 
@@ -27,7 +30,7 @@ class Patcher(Worker):
     """
 
     def __init__(self, database: Database, images: BlobStore, served: BlobStore, feed: Feed, clock: Clock) -> None:
-        super().__init__("patcher")
+        super().__init__("patcher", LOOK_EVERY_S)
         self._database = database
         self._images = images
         self._served = served

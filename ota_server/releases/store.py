@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from ota_server.moves import check_move
 from ota_server.releases.models import (
@@ -20,6 +19,7 @@ from ota_server.releases.models import (
     patches,
     releases,
 )
+from ota_server.storage.sql import insert_once
 
 _IMAGE = [images.c[field.name] for field in fields(StoredImage)]
 _PATCH = [patches.c[field.name] for field in fields(StoredPatch)]
@@ -100,18 +100,15 @@ def patch_by_row(connection: Connection, patch_id: int) -> StoredPatch | None:
 
 def want_patch(connection: Connection, product_id: int, base: bytes, target: bytes, now_ms: int) -> None:
     """Asks for a patch; asking twice changes nothing."""
-    connection.execute(
-        insert_or_ignore(patches)
-        .values(
-            base_identity=base,
-            target_identity=target,
-            product_id=product_id,
-            status=PatchStatus.PENDING,
-            error="",
-            created_ms=now_ms,
-        )
-        .on_conflict_do_nothing()
-    )
+    values = {
+        "base_identity": base,
+        "target_identity": target,
+        "product_id": product_id,
+        "status": PatchStatus.PENDING,
+        "error": "",
+        "created_ms": now_ms,
+    }
+    insert_once(connection, patches, values)
 
 
 def pending_patch(connection: Connection) -> StoredPatch | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 
 from ota_server.moves import Moves
-from ota_server.storage.schema import metadata, status_type
+from ota_server.storage.schema import RowNumber, metadata, status_type
 
 
 class RolloutStatus(StrEnum):
@@ -109,10 +110,10 @@ rollouts = Table(
     Column("reason", Text, nullable=False),
     Column("salt", LargeBinary(16), nullable=False),
     Column("stage", Integer, nullable=False),
-    Column("created_ms", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
-    Column("started_ms", Integer, nullable=True),
-    Column("ended_ms", Integer, nullable=True),
+    Column("started_ms", BigInteger, nullable=True),
+    Column("ended_ms", BigInteger, nullable=True),
     *(Column(name, Integer, nullable=False, default=0) for name in COUNTERS),
     Index("ix_rollouts_product_status", "product_id", "status"),
 )
@@ -126,16 +127,16 @@ stages = Table(
     Column("min_confirmed", Integer, nullable=False),
     Column("max_failures", Integer, nullable=False),
     Column("failures_forgiven", Integer, nullable=False, default=0),
-    Column("started_ms", Integer, nullable=True),
-    Column("ended_ms", Integer, nullable=True),
+    Column("started_ms", BigInteger, nullable=True),
+    Column("ended_ms", BigInteger, nullable=True),
 )
 
 attempts = Table(
     "attempts",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", RowNumber, primary_key=True),
     Column("device_row", ForeignKey("devices.id"), nullable=False),
-    Column("number", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
     Column("rollout_id", ForeignKey("rollouts.id"), nullable=True),
     Column("stage", Integer, nullable=True),
     Column("target_image", ForeignKey("images.id"), nullable=False),
@@ -146,10 +147,10 @@ attempts = Table(
     Column("patch_size", Integer, nullable=False),
     Column("status", status_type(AttemptStatus, "attempt_status"), nullable=False),
     Column("reason", Integer, nullable=True),
-    Column("received", Integer, nullable=False, default=0),
+    Column("received", BigInteger, nullable=False, default=0),
     Column("is_latest", Boolean(create_constraint=True, name="is_latest"), nullable=False),
-    Column("offered_ms", Integer, nullable=False),
-    Column("ended_ms", Integer, nullable=True),
+    Column("offered_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=True),
     UniqueConstraint("device_row", "number"),
     Index("ix_attempts_rollout_latest", "rollout_id", "is_latest", "status"),
 )
@@ -157,15 +158,15 @@ attempts = Table(
 outcomes = Table(
     "outcomes",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", RowNumber, primary_key=True),
     Column("device_row", ForeignKey("devices.id"), nullable=False),
-    Column("attempt", Integer, nullable=False),
+    Column("attempt", BigInteger, nullable=False),
     Column("rollout_id", ForeignKey("rollouts.id"), nullable=True, index=True),
     Column("target_identity", LargeBinary(32), nullable=False),
     Column("kind", status_type(OutcomeKind, "outcome_kind"), nullable=False),
     Column("is_failure", Boolean(create_constraint=True, name="is_failure"), nullable=False),
     Column("reason", Integer, nullable=False),
-    Column("at_ms", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
     UniqueConstraint("device_row", "attempt"),
 )
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from sqlalchemy import Connection, func, insert, literal, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from ota_server.devices.models import DeviceStatus, devices
 from ota_server.moves import check_move
@@ -26,6 +25,7 @@ from ota_server.rollouts.models import (
     rollouts,
     stages,
 )
+from ota_server.storage.sql import insert_once
 
 _ROLLOUT = [rollouts.c[field.name] for field in fields(Rollout)]
 _STAGE = [stages.c[field.name] for field in fields(Stage)]
@@ -144,7 +144,7 @@ def set_received(connection: Connection, attempt_id: int, received: int) -> None
 
 def add_outcome(connection: Connection, values: Mapping[str, object]) -> bool:
     """Adds an outcome; False when the attempt has one already."""
-    return connection.execute(insert_or_ignore(outcomes).values(**values).on_conflict_do_nothing()).rowcount == 1
+    return insert_once(connection, outcomes, values)
 
 
 def count_outcomes(connection: Connection, device_row: int, target_identity: bytes, kind: OutcomeKind) -> int:

@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQLite database: many readers, one writer thread that commits in groups.
+"""The database: many readers, one writer thread that commits in groups.
 
 Every write is a job: a function of a connection. Jobs that queue up while a commit is under way go into the next one
 together. A job's result is handed out only after the commit that holds it; a job that raises is rolled back alone.
+On PostgreSQL other processes write too: what met with one of them is rolled back and done again, alone. So a job may be
+run twice, and changes nothing but the database.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from ota_server.errors import Unavailable
+from ota_server.storage.engine import Use, describe, is_conflict, is_outage, lock_writers, make_engine
 
 T = TypeVar("T")
 
@@ -27,75 +32,93 @@ QUEUE_MAX = 4096
 """Most jobs that wait; beyond it the server says 503 rather than growing."""
 
 
-class Overloaded(Exception):
-    """So many writes wait that another one is refused."""
+_logger = logging.getLogger("ota_server.storage")
+
+
+class _Conflict(Exception):
+    """Another process was in the way: the batch is to be done again."""
 
 
 class _Job:
     """A write that waits for its commit."""
 
-    __slots__ = ("_future", "_outcome", "_work")
+    __slots__ = ("_error", "_future", "_outcome", "_work")
 
     def __init__(self, work: Callable[[Connection], object], future: Future[object]) -> None:
         self._work = work
         self._future = future
         self._outcome: object = None
+        self._error: Exception | None = None
 
-    def run(self, connection: Connection) -> bool:
-        """Runs inside a savepoint; False when the job raised and its future is answered already."""
-        if not self._future.set_running_or_notify_cancel():
-            return False
+    def begin(self) -> bool:
+        """False when nobody waits for it any more."""
+        return self._future.set_running_or_notify_cancel()
+
+    def run(self, connection: Connection, is_alone: bool) -> None:
+        """Runs inside a savepoint. What the work raises is kept for the caller, unless doing it again may help."""
+        self._outcome = self._error = None
         connection.exec_driver_sql("SAVEPOINT job")
         try:
             self._outcome = self._work(connection)
         # The error is the caller's, whatever it is: it is handed over whole and raised there.
         except Exception as error:
+            if is_conflict(error) and not is_alone:
+                raise _Conflict from error
             connection.exec_driver_sql("ROLLBACK TO job")
-            connection.exec_driver_sql("RELEASE job")
-            self._future.set_exception(error)
-            return False
+            self._error = Unavailable("the write took too long: come back later") if is_outage(error) else error
         connection.exec_driver_sql("RELEASE job")
-        return True
 
     def committed(self) -> None:
-        self._future.set_result(self._outcome)
+        if self._error is None:
+            self._future.set_result(self._outcome)
+        else:
+            self._future.set_exception(self._error)
 
     def lost(self, error: Exception) -> None:
-        if not self._future.done():
-            self._future.set_exception(error)
+        self._future.set_exception(error)
 
 
 class Database:
     """The engine for readers and the thread that writes. `close` it to stop the thread.
 
     Args:
-        path: the database file; it is made when missing (its tables by `storage.migrate`).
+        url: where it is (its tables are made by `storage.migrate`).
     """
 
-    def __init__(self, path: Path) -> None:
-        self._readers = make_engine(path, begin="BEGIN")
-        self._writer_engine = make_engine(path, begin="BEGIN IMMEDIATE")
+    def __init__(self, url: URL) -> None:
+        self._readers = make_engine(url, Use.READ)
+        self._writer_engine = make_engine(url, Use.WRITE)
         self._queue: queue.Queue[_Job | None] = queue.Queue(QUEUE_MAX)
         self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._thread.start()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection with one consistent view; it must not write."""
-        with self._readers.connect() as connection:
-            yield connection
+        """A connection with one consistent view; it must not write.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+        try:
+            with self._readers.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            _logger.error("a read failed: %s", describe(error))
+            raise Unavailable("the database cannot be used now: come back later") from error
 
     def submit(self, work: Callable[[Connection], T]) -> Future[T]:
         """Queues a write. The future is done after its commit, or with what `work` raised.
 
         Raises:
-            Overloaded: too many wait.
+            Unavailable: too many wait.
         """
         future: Future[T] = Future()
         try:
             self._queue.put_nowait(_Job(work, future))  # type: ignore[arg-type]  # Future is invariant in its result
         except queue.Full as error:
-            raise Overloaded from error
+            raise Unavailable("too much to do: come back later") from error
         return future
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -110,12 +133,12 @@ class Database:
         self._readers.dispose()
 
     def _write_loop(self) -> None:
-        with self._writer_engine.connect() as connection:
-            going_on = True
-            while going_on:
-                batch, going_on = self._next_batch()
-                if batch:
-                    self._commit(connection, batch)
+        going_on = True
+        while going_on:
+            batch, going_on = self._next_batch()
+            batch = [job for job in batch if job.begin()]
+            if batch:
+                self._write_batch(batch)
 
     def _next_batch(self) -> tuple[list[_Job], bool]:
         batch: list[_Job] = []
@@ -130,43 +153,29 @@ class Database:
                 return batch, True
         return batch, False
 
-    def _commit(self, connection: Connection, batch: list[_Job]) -> None:
-        held: list[_Job] = []
+    def _write_batch(self, batch: list[_Job]) -> None:
         try:
-            with connection.begin():
-                for job in batch:
-                    if job.run(connection):
-                        held.append(job)
-        # The batch failed as a whole (disk full, I/O error): nobody may be told that anything was kept.
+            try:
+                self._commit(batch, is_alone=False)
+            except _Conflict:
+                self._commit(batch, is_alone=True)
+        # The batch failed as a whole (disk full, connection lost): nobody may be told that anything was kept.
         except Exception as error:
+            _logger.error("a commit failed: %s", describe(error))
             for job in batch:
-                job.lost(error)
+                job.lost(Unavailable("the database failed: look whether this was kept before it is tried again"))
             return
-        for job in held:
+        for job in batch:
             job.committed()
 
-
-def make_engine(path: Path, begin: str, checks_references: bool = True) -> Engine:
-    """An engine on one SQLite file, durable at each commit (WAL, synchronous=FULL: sqlite.org/wal.html).
-
-    `checks_references`: whether foreign keys are held at each statement.
-    """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30.0})
-
-    def on_connect(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-        # Python's module would begin transactions by itself, and too late for savepoints: we say BEGIN ourselves.
-        raw.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"foreign_keys={int(checks_references)}",
-            "temp_store=MEMORY",
-        ):
-            raw.execute(f"PRAGMA {pragma}")
-
-    def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    event.listen(engine, "connect", on_connect)
-    event.listen(engine, "begin", on_begin)
-    return engine
+    def _commit(self, batch: list[_Job], is_alone: bool) -> None:
+        """Runs and commits a batch. Raises _Conflict when nothing was kept and another try may succeed."""
+        try:
+            with self._writer_engine.begin() as connection:
+                lock_writers(connection, is_alone)
+                for job in batch:
+                    job.run(connection, is_alone)
+        except SQLAlchemyError as error:
+            if is_conflict(error) and not is_alone:
+                raise _Conflict from error
+            raise

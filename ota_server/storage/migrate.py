@@ -7,27 +7,35 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
 
-from ota_server.storage.database import make_engine
+from ota_server.storage.engine import Use, lock_migration, make_engine
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def migrate(path: Path, revision: str = "head") -> None:
-    """Makes the database file, or upgrades it to a revision. Doing it again changes nothing."""
-    # Session keys are inside: for the server's user only, whatever the folder allows.
-    path.touch(mode=0o600)
+def migrate(url: URL, revision: str = "head") -> None:
+    """Makes the tables, or upgrades them to a revision. Doing it again, or twice at once, changes nothing."""
+    if url.get_backend_name() == "sqlite" and url.database is not None:
+        # Session keys are inside: for the server's user only, whatever the folder allows.
+        Path(url.database).touch(mode=0o600)
     config = Config()
     # The option is read through configparser, which gives % a meaning.
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-    # SQLite changes a table by making it anew, which must not remove what refers to it
-    # (sqlite.org/lang_altertable.html, section 7).
-    engine = make_engine(path, begin="BEGIN IMMEDIATE", checks_references=False)
+    engine = make_engine(url, Use.MIGRATE)
     try:
-        with engine.connect() as connection:
+        with engine.begin() as connection:
+            lock_migration(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
-            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
-            assert not broken, f"a migration left rows behind that refer to nothing: {broken[:3]}"
+            _check_references(connection)
     finally:
         engine.dispose()
+
+
+def _check_references(connection: Connection) -> None:
+    """SQLite does not hold references while tables are made anew."""
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        assert not broken, f"a migration left rows behind that refer to nothing: {broken[:3]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import Enum, MetaData
+from sqlalchemy import BigInteger, Enum, Integer, MetaData
 
 metadata = MetaData(
     naming_convention={
@@ -16,7 +16,10 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-"""Columns that end in `_ms` are Unix times in milliseconds."""
+"""Columns that end in `_ms` are Unix times in milliseconds, 64 bits wide, as is all that a device says in 32."""
+
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+"""The primary key of a table that grows with every report. SQLite numbers rows only where it says INTEGER."""
 
 
 def status_type(statuses: type[StrEnum], name: str) -> Enum:

@@ -6,9 +6,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
-from ota_server.storage.schema import metadata, status_type
+from ota_server.storage.schema import RowNumber, metadata, status_type
 
 
 class HistoryKind(StrEnum):
@@ -36,9 +47,9 @@ class HistoryKind(StrEnum):
 history = Table(
     "history",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", RowNumber, primary_key=True),
     Column("device_row", ForeignKey("devices.id"), nullable=False),
-    Column("at_ms", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
     Column("kind", status_type(HistoryKind, "history_kind"), nullable=False),
     Column("text", Text, nullable=False),
     Column("once", String(120), nullable=True),
@@ -49,9 +60,9 @@ history = Table(
 logs = Table(
     "logs",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", RowNumber, primary_key=True),
     Column("device_row", ForeignKey("devices.id"), nullable=False),
-    Column("at_ms", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
     Column("level", Integer, nullable=False),
     Column("text", Text, nullable=False),
     Index("ix_logs_device_at", "device_row", "at_ms"),
@@ -60,9 +71,9 @@ logs = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", RowNumber, primary_key=True),
     Column("device_row", ForeignKey("devices.id"), nullable=False),
-    Column("at_ms", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("data", Text, nullable=False),
     Index("ix_events_device_at", "device_row", "at_ms"),
@@ -71,14 +82,14 @@ events = Table(
 crashes = Table(
     "crashes",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", RowNumber, primary_key=True),
     Column("device_row", ForeignKey("devices.id"), nullable=False),
-    Column("at_ms", Integer, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
     Column("identity8", LargeBinary(8), nullable=False),
-    Column("reason", Integer, nullable=False),
-    Column("pc", Integer, nullable=False),
-    Column("lr", Integer, nullable=False),
-    Column("uptime_s", Integer, nullable=False),
+    Column("reason", BigInteger, nullable=False),
+    Column("pc", BigInteger, nullable=False),
+    Column("lr", BigInteger, nullable=False),
+    Column("uptime_s", BigInteger, nullable=False),
     Index("ix_crashes_device_at", "device_row", "at_ms"),
 )
 
@@ -87,7 +98,7 @@ counted_reports = Table(
     "counted_reports",
     metadata,
     Column("device_row", ForeignKey("devices.id"), primary_key=True),
-    Column("report_id", Integer, primary_key=True),
+    Column("report_id", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
 )
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from muster.protocol import Crash
+from ota_server.storage.sql import insert_once
 from ota_server.telemetry.models import (
     EventEntry,
     HistoryKind,
@@ -26,19 +26,13 @@ def add_history(
     connection: Connection, device_row: int, at_ms: int, kind: HistoryKind, text: str, once: str | None = None
 ) -> None:
     """Adds a line; a second one with the same `once` is ignored."""
-    connection.execute(
-        insert_or_ignore(history)
-        .values(device_row=device_row, at_ms=at_ms, kind=kind, text=text, once=once)
-        .on_conflict_do_nothing()
-    )
+    values = {"device_row": device_row, "at_ms": at_ms, "kind": kind, "text": text, "once": once}
+    insert_once(connection, history, values)
 
 
 def count_report(connection: Connection, device_row: int, report_id: int) -> bool:
     """Whether a report is new; from now on it is not."""
-    result = connection.execute(
-        insert_or_ignore(counted_reports).values(device_row=device_row, report_id=report_id).on_conflict_do_nothing()
-    )
-    return result.rowcount == 1
+    return insert_once(connection, counted_reports, {"device_row": device_row, "report_id": report_id})
 
 
 def add_logs(connection: Connection, device_row: int, lines: Sequence[LogEntry]) -> None:

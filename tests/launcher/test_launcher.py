@@ -75,7 +75,8 @@ def test_compiler_without_newlib_is_completed(sandbox: Sandbox) -> None:
 def test_test_installs_the_programs_that_the_tests_run(sandbox: Sandbox) -> None:
     sandbox.run("test")
     assert any(
-        call.endswith("-y qemu-system-arm lrzsz chromium clang libclang-rt-dev") for call in sandbox.calls("apt-get")
+        call.endswith("-y qemu-system-arm lrzsz chromium clang postgresql libclang-rt-dev")
+        for call in sandbox.calls("apt-get")
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from sqlalchemy.engine import URL
 from starlette.testclient import TestClient
 
 from muster.image.image import Image
@@ -26,6 +27,7 @@ from ota_server.organizations.service import add_administrator
 from ota_server.services import Services
 from ota_server.settings import Settings
 from tests.ota_server import keys
+from tests.ota_server.postgresql import PostgreSql, run_postgresql
 from tests.ota_server.simulated import SimulatedDevice
 
 EMAIL = "ana@example.com"
@@ -119,7 +121,7 @@ class Server:
         return self.api("GET", f"/products/{keys.PRODUCT}/devices/{device.device_id.hex()}")
 
 
-def make_settings(folder: Path, online: str = "online", version: int = 1) -> Settings:
+def make_settings(folder: Path, online: str = "online", version: int = 1, database: URL | None = None) -> Settings:
     """Settings over a folder with the tests' keys."""
     folder.mkdir(exist_ok=True)
     online_key, keyset = folder / f"{online}.pem", folder / f"keyset-{version}.cbor"
@@ -127,7 +129,7 @@ def make_settings(folder: Path, online: str = "online", version: int = 1) -> Set
         write_private_key(online_key, PrivateKey(keys.key(online).seed))
     names = ("online",) if online == "online" else ("online", online)
     keyset.write_bytes(keys.keyset(version, names).to_bytes())
-    return Settings(folder / "data", online_key, (keyset,))
+    return Settings(folder / "data", online_key, (keyset,), database_url=database)
 
 
 @cache
@@ -173,10 +175,33 @@ def clock() -> HandClock:
     return HandClock()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests run on SQLite; those that are marked so, and with --full all, on PostgreSQL too."""
+    is_marked = metafunc.definition.get_closest_marker("both_databases") is not None
+    if "database_url" in metafunc.fixturenames and (is_marked or metafunc.config.getoption("--full")):
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    with run_postgresql() as made:
+        yield made
+
+
 @pytest.fixture
-def server(tmp_path: Path, clock: HandClock) -> Iterator[Server]:
+def database_url(request: pytest.FixtureRequest) -> Iterator[URL | None]:
+    """A new database on PostgreSQL; None for SQLite in the server's folder."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield None
+    else:
+        with request.getfixturevalue("postgresql").database() as url:
+            yield url
+
+
+@pytest.fixture
+def server(tmp_path: Path, clock: HandClock, database_url: URL | None) -> Iterator[Server]:
     """A server without a product."""
-    yield from run_server(make_settings(tmp_path / "server"), clock)
+    yield from run_server(make_settings(tmp_path / "server", database=database_url), clock)
 
 
 @pytest.fixture

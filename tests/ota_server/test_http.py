@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from ota_server import http
 from ota_server.clock import SystemClock
+from ota_server.errors import Unavailable
 from ota_server.settings import Settings
-from ota_server.storage.database import Overloaded
 from tests.ota_server import keys
 from tests.ota_server.conftest import CBOR, Server, listen_app, make_settings
 
@@ -95,7 +95,7 @@ def test_ranges_of_a_patch(stocked: Server, wanted: str | None, status: int, fir
 
 def test_full_queue_is_503_with_retry_after(stocked: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise Overloaded
+        raise Unavailable("too much to do")
 
     device = stocked.device()
     device.check_in()

@@ -10,15 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
 
+from ota_server.errors import Unavailable
 from ota_server.storage import database as module
-from ota_server.storage.database import Database, Overloaded
+from ota_server.storage.database import Database
+from ota_server.storage.engine import sqlite_url
+from ota_server.storage.migrate import migrate
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "x.sqlite3")
+def url(tmp_path: Path, database_url: URL | None) -> URL:
+    url = database_url or sqlite_url(tmp_path / "x.sqlite3")
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def database(url: URL) -> Iterator[Database]:
+    made = Database(url)
     made.write(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n INTEGER UNIQUE)"))
     yield made
     made.close()
@@ -26,7 +39,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 def add(number: int) -> Callable[[Connection], int]:
     def work(connection: Connection) -> int:
-        connection.exec_driver_sql("INSERT INTO t VALUES (?)", (number,))
+        connection.execute(text("INSERT INTO t VALUES (:number)"), {"number": number})
         if number < 0:
             raise ValueError(number)
         return number
@@ -81,13 +94,13 @@ def test_failed_commit_is_told_to_every_job_of_its_batch(database: Database) -> 
     assert database.write(add(9)) == 9, "and the writer goes on"
 
 
-def test_writer_says_when_it_has_too_much_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writer_says_when_it_has_too_much_to_do(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "QUEUE_MAX", 2)
-    database = Database(tmp_path / "x.sqlite3")
+    database = Database(url)
     gate, _ = hold(database)
     for _ in range(2):
         database.submit(lambda _connection: None)
-    with pytest.raises(Overloaded):
+    with pytest.raises(Unavailable):
         database.submit(lambda _connection: None)
     gate.set()
     database.close()

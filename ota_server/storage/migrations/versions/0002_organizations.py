@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("slug", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
-        sa.Column("created_ms", sa.Integer(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organizations")),
         sa.UniqueConstraint("slug", name=op.f("uq_organizations_slug")),
     )
@@ -29,7 +29,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
         sa.Column("role", _role("member_role"), nullable=False),
-        sa.Column("created_ms", sa.Integer(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_members_account_id")),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name=op.f("fk_members_organization_id")),
         sa.PrimaryKeyConstraint("organization_id", "account_id", name=op.f("pk_members")),
@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=200), nullable=False),
         sa.Column("role", _role("invitation_role"), nullable=False),
         sa.Column("invited_by", sa.String(length=200), nullable=False),
-        sa.Column("created_ms", sa.Integer(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["organization_id"], ["organizations.id"], name=op.f("fk_invitations_organization_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
         sa.UniqueConstraint("organization_id", "email", name=op.f("uq_invitations_organization_id_email")),
@@ -70,16 +70,14 @@ def _adopt(organizations: sa.Table, members: sa.Table) -> int | None:
     if not accounts:
         return None
     created_ms = accounts[0].created_ms
-    row = {"id": 1, "slug": "my-organization", "name": "My organization", "created_ms": created_ms}
-    op.bulk_insert(organizations, [row])
-    op.bulk_insert(
-        members,
-        [
-            {"organization_id": 1, "account_id": one.id, "role": "administrator", "created_ms": created_ms}
-            for one in accounts
-        ],
-    )
-    return 1
+    values = {"slug": "my-organization", "name": "My organization", "created_ms": created_ms}
+    # Its number is the database's to give: the next organization gets another one.
+    key = connection.execute(sa.insert(organizations).values(**values)).inserted_primary_key
+    assert key is not None
+    organization_id = int(key[0])
+    row = {"organization_id": organization_id, "role": "administrator", "created_ms": created_ms}
+    op.bulk_insert(members, [{"account_id": one.id, **row} for one in accounts])
+    return organization_id
 
 
 def _add_owner(table: str, organization_id: int | None) -> None:

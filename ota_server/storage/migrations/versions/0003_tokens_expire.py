@@ -16,7 +16,7 @@ def upgrade() -> None:
     with op.batch_alter_table("tokens") as batch:
         batch.add_column(sa.Column("prefix", sa.String(length=8), nullable=False, server_default=""))
         batch.add_column(sa.Column("client", sa.String(length=64), nullable=False, server_default=""))
-        batch.add_column(sa.Column("expires_ms", sa.Integer(), nullable=True))
+        batch.add_column(sa.Column("expires_ms", sa.BigInteger(), nullable=True))
     with op.batch_alter_table("tokens") as batch:
         batch.alter_column("prefix", existing_type=sa.String(length=8), server_default=None)
         batch.alter_column("client", existing_type=sa.String(length=64), server_default=None)

@@ -15,7 +15,7 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("accounts") as batch:
         batch.add_column(sa.Column("totp_secret", sa.String(length=64), nullable=True))
-        batch.add_column(sa.Column("totp_step", sa.Integer(), nullable=False, server_default="0"))
+        batch.add_column(sa.Column("totp_step", sa.BigInteger(), nullable=False, server_default="0"))
     with op.batch_alter_table("accounts") as batch:
         batch.alter_column("totp_step", existing_type=sa.Integer(), server_default=None)
     op.create_table(
@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("client", sa.String(length=64), nullable=False),
         sa.Column("lasts_s", sa.Integer(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("expires_ms", sa.Integer(), nullable=False),
+        sa.Column("expires_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_mfa_challenges_account_id")),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_mfa_challenges")),
     )

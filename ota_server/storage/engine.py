@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two databases: SQLite, and PostgreSQL through psycopg. What they do apart is here and in `sql`."""
+
+from __future__ import annotations
+
+import sqlite3
+from enum import Enum
+from pathlib import Path
+
+import psycopg
+from psycopg.types.string import StrDumperUnknown
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from muster.errors import ValueOutOfRange
+
+POSTGRESQL = "postgresql+psycopg"
+CONNECT_TIMEOUT_S = 10
+LOST_AFTER_S = 30
+"""When a connection whose other end is silent is given up."""
+READ_TIMEOUT_S, WRITE_TIMEOUT_S = 30, 120
+"""Of one statement on PostgreSQL."""
+READERS_MAX = 20
+MIGRATING = 0x6D7573746572
+"""The advisory lock of whoever migrates."""
+
+
+class Use(Enum):
+    """What an engine's transactions are for."""
+
+    READ = psycopg.IsolationLevel.REPEATABLE_READ
+    """One consistent view."""
+    WRITE = psycopg.IsolationLevel.SERIALIZABLE
+    """As if there were no other writers, or not at all (docs/decisions/0007-postgresql.md)."""
+    MIGRATE = psycopg.IsolationLevel.READ_COMMITTED
+    """One at a time: sees what the one before did."""
+
+
+def sqlite_url(path: Path) -> URL:
+    """A database in a file."""
+    return URL.create("sqlite", database=str(path))
+
+
+def parse_url(text: str) -> URL:
+    """`postgresql://user@host:port/name`, with what libpq knows as parameters. Raises ValueOutOfRange.
+
+    The error does not repeat the address: a password may be in it.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise ValueOutOfRange("the database is no address: postgresql://user@host/name") from error
+    if url.drivername not in ("postgresql", "postgres", POSTGRESQL) or not url.database:
+        raise ValueOutOfRange("the database's address is postgresql://user@host/name")
+    return url.set(drivername=POSTGRESQL)
+
+
+def make_engine(url: URL, use: Use) -> Engine:
+    """An engine that is durable at each commit."""
+    return _sqlite_engine(url, use) if url.get_backend_name() == "sqlite" else _postgresql_engine(url, use)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether another writer was in the way, so that the whole transaction is to be done again (PostgreSQL)."""
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    # Serialization failure, deadlock, and a unique row that another transaction made meanwhile.
+    return state in ("40001", "40P01", "23505")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the database cannot be reached or cannot work now."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout)
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR"))
+    return error.connection_invalidated or isinstance(error, OperationalError)
+
+
+def describe(error: BaseException) -> str:
+    """What a database said, for the log: without the values of rows, which PostgreSQL would add."""
+    inner = error.orig if isinstance(error, DBAPIError) else error
+    primary = inner.diag.message_primary if isinstance(inner, psycopg.Error) else None
+    return f"{type(inner).__name__}: {primary or inner}"
+
+
+def lock_migration(connection: Connection) -> None:
+    """Waits until nobody else migrates; held until the transaction's end."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
+
+
+def lock_writers(connection: Connection, is_alone: bool) -> None:
+    """Waits until no writer is alone; if `is_alone`, until there is no other writer. The transaction's first statement.
+
+    LOCK TABLE takes no snapshot: what follows sees what the others committed. SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        mode = "EXCLUSIVE" if is_alone else "ROW EXCLUSIVE"
+        connection.exec_driver_sql(f"LOCK TABLE stop_tokens IN {mode} MODE")
+
+
+def _sqlite_engine(url: URL, use: Use) -> Engine:
+    """WAL, synchronous=FULL: sqlite.org/wal.html."""
+    connect = {"check_same_thread": False, "timeout": 30.0}
+    engine = create_engine(url, connect_args=connect, hide_parameters=True)
+    # SQLite changes a table by making it anew, which must not remove what refers to it
+    # (sqlite.org/lang_altertable.html, section 7).
+    checks_references = use is not Use.MIGRATE
+    begin = "BEGIN" if use is Use.READ else "BEGIN IMMEDIATE"
+
+    def on_connect(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        # Python's module would begin transactions by itself, and too late for savepoints: we say BEGIN ourselves.
+        raw.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"foreign_keys={int(checks_references)}",
+            "temp_store=MEMORY",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+    return engine
+
+
+def _postgresql_engine(url: URL, use: Use) -> Engine:
+    timeout_s = {Use.READ: READ_TIMEOUT_S, Use.WRITE: WRITE_TIMEOUT_S, Use.MIGRATE: 0}[use]
+    # An answer that left must stay true: session counters that go back would give key streams away.
+    options = f"-c synchronous_commit=on -c statement_timeout={timeout_s * 1000}"
+    connect = {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "keepalives_idle": LOST_AFTER_S,
+        "tcp_user_timeout": LOST_AFTER_S * 1000,
+        "options": options,
+        "application_name": "muster",
+    }
+    engine = create_engine(
+        url,
+        connect_args=connect,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        max_overflow=READERS_MAX - 5,
+    )
+
+    def on_connect(raw: psycopg.Connection, _entry: ConnectionPoolEntry) -> None:
+        raw.isolation_level = use.value
+        raw.read_only = use is Use.READ
+        raw.adapters.register_dumper(str, _TextDumper)
+
+    event.listen(engine, "connect", on_connect)
+    return engine
+
+
+class _TextDumper(StrDumperUnknown):
+    """PostgreSQL keeps no NUL in a text. What a device or a person sent with one is kept with U+FFFD in its place."""
+
+    def dump(self, obj: str) -> bytes | bytearray | memoryview | None:
+        return super().dump(obj.replace("\0", "\ufffd"))

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A PostgreSQL server of the tests' own, with a new database for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from ota_server.storage.engine import POSTGRESQL
+from ota_server.storage.migrate import migrate
+
+_EMPTY, _MIGRATED = "template1", "migrated"
+
+
+@dataclass
+class PostgreSql:
+    """A server that listens on a socket in its folder only."""
+
+    folder: Path
+    _made: int = 0
+
+    def url(self, name: str) -> URL:
+        return URL.create(POSTGRESQL, "muster", database=name, query={"host": str(self.folder)})
+
+    @contextmanager
+    def database(self, is_migrated: bool = True) -> Iterator[URL]:
+        """A database that is there until the context ends, with the newest tables or empty."""
+        self._made += 1
+        name = f"test{self._made}"
+        self.do(f"CREATE DATABASE {name} TEMPLATE {_MIGRATED if is_migrated else _EMPTY}")
+        try:
+            yield self.url(name)
+        finally:
+            self.do(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def init(self) -> None:
+        self._run("initdb", "--no-sync", "--auth=trust", "--username=muster", "--encoding=UTF8", "--locale=C.UTF-8")
+        self.start()
+        self.do(f"CREATE DATABASE {_MIGRATED}")
+        migrate(self.url(_MIGRATED))
+
+    def start(self) -> None:
+        options = f"-c listen_addresses= -c unix_socket_directories={self.folder}"
+        self._run("pg_ctl", "--wait", "--log", str(self.folder / "log"), "--options", options, "start")
+
+    def stop(self) -> None:
+        """Ends every connection at once; what was committed is there after a start."""
+        self._run("pg_ctl", "--wait", "--mode", "immediate", "stop")
+
+    def do(self, statement: str) -> None:
+        """Runs a statement that is no part of a transaction."""
+        with psycopg.connect(host=str(self.folder), user="muster", dbname="postgres", autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [_find(program), "--pgdata", str(self.folder / "data"), *arguments]
+        done = subprocess.run(command, user=_user(), cwd="/", capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def run_postgresql() -> Iterator[PostgreSql]:
+    """A server until the context ends."""
+    # Not below pytest's own folder: PostgreSQL's user may not enter that one, and a socket's path is short.
+    folder = Path(tempfile.mkdtemp(prefix="muster-postgresql-"))
+    server = PostgreSql(folder)
+    user = _user()
+    if user is not None:
+        shutil.chown(folder, user)
+    try:
+        server.init()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def _user() -> str | None:
+    """PostgreSQL does not run as root; Debian's package makes a user for it."""
+    return "postgres" if os.geteuid() == 0 else None
+
+
+def _find(program: str) -> str:
+    """Debian keeps several versions, none of them on the path."""
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda place: float(place.parent.name), reverse=True)
+    found = shutil.which(program, path=os.pathsep.join([os.environ["PATH"], *map(str, places)]))
+    assert found is not None, "install the Debian package postgresql"
+    return found
