@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ SOURCES = Path(__file__).parent / "particle_cli"
 CLIENT = "CLI2"
 """The OAuth client that it says it is."""
 TIMEOUT_S = 120
+_CONTROL = re.compile(r"\x1b\[[0-9]*[A-Z]")
+"""What clears the line of its spinner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class ParticleCommand:
             timeout=TIMEOUT_S,
         )
         assert done.returncode == expect, (arguments[:2], done.stdout, done.stderr)
-        return done.stdout + done.stderr
+        return _CONTROL.sub("", done.stdout + done.stderr)
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:

@@ -67,3 +67,12 @@ def test_device_is_added_to_a_product_and_listed(particle: ParticleCommand) -> N
     listed = json.loads(particle.run("product", "device", "list", PRODUCT, "--json"))
     assert [device["id"] for device in listed["data"]] == [DEVICE]
     assert DEVICE in particle.run("product", "device", "list", PRODUCT, DEVICE)
+
+
+def test_device_is_claimed_renamed_and_given_up(particle: ParticleCommand) -> None:
+    particle.run("product", "device", "add", str(keys.PRODUCT), DEVICE)
+    assert "Successfully claimed" in particle.run("cloud", "claim", DEVICE)
+    assert "Successfully renamed" in particle.run("device", "rename", DEVICE, "kitchen")
+    assert f"kitchen [{DEVICE}]" in particle.run("list")
+    assert "Okay" in particle.run("cloud", "remove", DEVICE, "--yes")
+    assert DEVICE not in particle.run("list")
