@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from ota_server.accounts.addresses import normal_email
+from ota_server.accounts.addresses import EMAIL_MAX, normal_email
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.errors import Invalid
@@ -42,10 +42,16 @@ class NameBody(BaseModel):
     name: str
 
 
+class OwnerBody(BaseModel):
+    """An administrator of the organization."""
+
+    username: Annotated[str, Field(max_length=EMAIL_MAX)]
+
+
 class InvitationBody(BaseModel):
     """Whom to invite. Particle's SDK cannot say a role: then it is one that does the work and leaves the team alone."""
 
-    username: Annotated[str, Field(max_length=200)]
+    username: Annotated[str, Field(max_length=EMAIL_MAX)]
     role: str = Role.DEVELOPER.label
 
 
@@ -98,6 +104,21 @@ def rename_organization(organization: str, body: NameBody, services: ServicesDep
         body.name,
     )
     return {"organization": views.organization(renamed, actor.roles[found.id])}
+
+
+@router.put("/orgs/{organization}/owner")
+def transfer_organization(organization: str, body: OwnerBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Gives the organization to another administrator; only its owner can."""
+    found = actor.organization(organization, Permission.MANAGE_TEAM)
+    given = act(
+        services,
+        actor,
+        "organization.transfer",
+        body.username,
+        lambda connection, _now_ms: service.transfer(connection, found, actor.account, body.username),
+        found,
+    )
+    return _team(services, given)
 
 
 @router.get("/orgs/{organization}/products")
@@ -183,7 +204,7 @@ def _team(services: Services, organization: Organization) -> views.Json:
     with services.database.read() as connection:
         return {
             "ok": True,
-            "team": [views.member(one) for one in store.members_of(connection, organization.id)],
+            "team": [views.member(one, organization) for one in store.members_of(connection, organization.id)],
             "invitations": [views.invitation(one) for one in store.invitations_of(connection, organization.id)],
         }
 

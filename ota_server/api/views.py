@@ -81,8 +81,13 @@ def member_role(role: Role) -> Json:
     return {"id": role.value, "name": role.label}
 
 
-def member(item: Member) -> Json:
-    return {"username": item.email, "role": member_role(item.role), "joined_at": time(item.created_ms)}
+def member(item: Member, team: Organization) -> Json:
+    return {
+        "username": item.email,
+        "role": member_role(item.role),
+        "owner": item.account_id == team.owner_id,
+        "joined_at": time(item.created_ms),
+    }
 
 
 def invitation(item: Invitation) -> Json:

@@ -17,6 +17,7 @@ organizations = Table(
     Column("slug", String(64), nullable=False, unique=True),
     Column("name", String(100), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("owner_id", ForeignKey("accounts.id"), nullable=True),
 )
 
 members = Table(
@@ -45,12 +46,19 @@ invitations = Table(
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Who owns products. `slug` is its name in addresses."""
+    """Who owns products.
+
+    Attributes:
+        slug: its name in addresses.
+        owner_id: the administrator who can be neither removed nor demoted, until another one is given that place; None
+            when the last team member has gone.
+    """
 
     id: int
     slug: str
     name: str
     created_ms: int
+    owner_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

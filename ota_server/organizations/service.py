@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -12,7 +13,7 @@ from ota_server.accounts.addresses import clean_email, normal_email
 from ota_server.accounts.models import Account
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
-from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.errors import Conflict, Forbidden, Invalid, NotFound
 from ota_server.organizations import store
 from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
@@ -23,7 +24,7 @@ INVITATIONS_MAX = 200
 
 
 def create(connection: Connection, name: str, account_id: int, now_ms: int, slug: str | None = None) -> Organization:
-    """Makes an organization whose first administrator is the account.
+    """Makes an organization whose first administrator, and owner, is the account.
 
     Raises:
         Invalid: a field has no legal value.
@@ -35,7 +36,7 @@ def create(connection: Connection, name: str, account_id: int, now_ms: int, slug
         raise Invalid("a slug begins with a letter and has lower-case letters, digits and -", "slug")
     if store.by_slug(connection, slug) is not None:
         raise Conflict(f"there is an organization {slug} already")
-    made = store.add(connection, slug, name, now_ms)
+    made = store.add(connection, slug, name, account_id, now_ms)
     store.add_member(connection, made.id, account_id, Role.ADMINISTRATOR, now_ms)
     return made
 
@@ -56,6 +57,8 @@ def add_administrator(connection: Connection, email: str, password_hash: str, or
         create(connection, name, account_id, now_ms)
     else:
         store.add_member(connection, existing.id, account_id, Role.ADMINISTRATOR, now_ms)
+        if existing.owner_id is None:
+            store.set_owner(connection, existing.id, account_id)
     return token
 
 
@@ -63,7 +66,7 @@ def rename(connection: Connection, organization: Organization, name: str) -> Org
     """Its slug stays. Raises Invalid."""
     name = _clean_name(name)
     store.rename(connection, organization.id, name)
-    return Organization(organization.id, organization.slug, name, organization.created_ms)
+    return replace(organization, name=name)
 
 
 def invite(connection: Connection, organization: Organization, email: str, role: Role, by: str, now_ms: int) -> str:
@@ -104,11 +107,11 @@ def set_role(connection: Connection, organization: Organization, email: str, rol
 
     Raises:
         NotFound: no such member.
-        Conflict: nobody would be administrator any more.
+        Conflict: it is the owner.
     """
     found = _member(connection, organization, email)
     if role is not Role.ADMINISTRATOR:
-        _check_another_administrator(connection, organization, found)
+        _check_not_owner(connection, organization, found)
     store.set_role(connection, organization.id, found.account_id, role)
 
 
@@ -117,22 +120,39 @@ def remove(connection: Connection, organization: Organization, email: str) -> No
 
     Raises:
         NotFound: neither member nor invited.
-        Conflict: nobody would be administrator any more.
+        Conflict: it is the owner.
     """
     email = normal_email(email)
     if any(one.email == email for one in store.invitations_of(connection, organization.id)):
         store.end_invitation(connection, organization.id, email)
         return
     found = _member(connection, organization, email)
-    _check_another_administrator(connection, organization, found)
+    _check_not_owner(connection, organization, found)
     store.remove_member(connection, organization.id, found.account_id)
+
+
+def transfer(connection: Connection, organization: Organization, account: Account, email: str) -> Organization:
+    """Makes another administrator the owner; the account, which was it, stays administrator.
+
+    Raises:
+        Forbidden: the account is not the owner.
+        NotFound: no such member.
+        Conflict: the member is no administrator.
+    """
+    if account.id != organization.owner_id:
+        raise Forbidden(f"only the owner of {organization.name} can give it to somebody else")
+    found = _member(connection, organization, email)
+    if found.role is not Role.ADMINISTRATOR:
+        raise Conflict(f"{found.email} is {found.role.label}: make them administrator first")
+    store.set_owner(connection, organization.id, found.account_id)
+    return replace(organization, owner_id=found.account_id)
 
 
 def leave_all(connection: Connection, account: Account, address: str, now_ms: int) -> None:
     """Takes an account out of all its teams. An organization that it leaves empty has no open invitations any more.
 
     Raises:
-        Conflict: it is the last administrator of others, or of products.
+        Conflict: it owns an organization with products or other members.
     """
     for organization, _ in store.of_account(connection, account.id):
         alone = len(store.members_of(connection, organization.id)) == 1
@@ -143,6 +163,7 @@ def leave_all(connection: Connection, account: Account, address: str, now_ms: in
             continue
         for invitation in store.invitations_of(connection, organization.id):
             store.end_invitation(connection, organization.id, invitation.email)
+        store.set_owner(connection, organization.id, None)
         store.remove_member(connection, organization.id, account.id)
 
 
@@ -153,9 +174,13 @@ def _member(connection: Connection, organization: Organization, email: str) -> M
     return found
 
 
-def _check_another_administrator(connection: Connection, organization: Organization, found: Member) -> None:
-    if found.role is Role.ADMINISTRATOR and store.administrators(connection, organization.id) == 1:
-        raise Conflict(f"{found.email} is the last administrator: make another member administrator first")
+def _check_not_owner(connection: Connection, organization: Organization, found: Member) -> None:
+    """The owner is an administrator at all times, and so there always is one."""
+    if found.account_id != organization.owner_id:
+        return
+    if store.administrators(connection, organization.id) == 1:
+        raise Conflict(f"{found.email} is the last administrator: make another member administrator and owner first")
+    raise Conflict(f"{found.email} owns {organization.name}: give it to another administrator first")
 
 
 def _slug_of(name: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
@@ -11,7 +12,8 @@ from ota_server.accounts.models import accounts
 from ota_server.organizations.models import Invitation, Member, Organization, invitations, members, organizations
 from ota_server.organizations.roles import Role
 
-_ORGANIZATION = (organizations.c.id, organizations.c.slug, organizations.c.name, organizations.c.created_ms)
+_ORGANIZATION = tuple(organizations.c[field.name] for field in fields(Organization))
+_WIDTH = len(_ORGANIZATION)
 
 
 def by_slug(connection: Connection, slug: str) -> Organization | None:
@@ -27,17 +29,22 @@ def of_account(connection: Connection, account_id: int) -> list[tuple[Organizati
         .where(members.c.account_id == account_id)
         .order_by(organizations.c.name, organizations.c.id)
     )
-    return [(Organization(*row[:4]), Role(row[4])) for row in rows]
+    return [(Organization(*row[:_WIDTH]), Role(row[_WIDTH])) for row in rows]
 
 
-def add(connection: Connection, slug: str, name: str, now_ms: int) -> Organization:
-    key = connection.execute(insert(organizations).values(slug=slug, name=name, created_ms=now_ms)).inserted_primary_key
+def add(connection: Connection, slug: str, name: str, owner_id: int, now_ms: int) -> Organization:
+    values = {"slug": slug, "name": name, "created_ms": now_ms, "owner_id": owner_id}
+    key = connection.execute(insert(organizations).values(values)).inserted_primary_key
     assert key is not None
-    return Organization(int(key[0]), slug, name, now_ms)
+    return Organization(int(key[0]), slug, name, now_ms, owner_id)
 
 
 def rename(connection: Connection, organization_id: int, name: str) -> None:
     connection.execute(update(organizations).where(organizations.c.id == organization_id).values(name=name))
+
+
+def set_owner(connection: Connection, organization_id: int, account_id: int | None) -> None:
+    connection.execute(update(organizations).where(organizations.c.id == organization_id).values(owner_id=account_id))
 
 
 # Members
@@ -116,7 +123,7 @@ _INVITATION = (
 
 
 def _invitations(connection: Connection, query: Select[Any]) -> list[Invitation]:
-    return [Invitation(Organization(*row[:4]), *row[4:]) for row in connection.execute(query)]
+    return [Invitation(Organization(*row[:_WIDTH]), *row[_WIDTH:]) for row in connection.execute(query)]
 
 
 def add_invitation(

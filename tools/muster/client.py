@@ -152,6 +152,10 @@ class ServerClient:
         """Makes an organization that the account administers."""
         return _object(self._call("POST", "/orgs", json={"organization": {"name": name}}), "organization")
 
+    def transfer_organization(self, organization: str, email: str) -> JsonObject:
+        """Gives an organization to another administrator; returns its team."""
+        return _as_object(self._call("PUT", f"/orgs/{quote(organization)}/owner", json={"username": email}))
+
     def rename_organization(self, organization: str, name: str) -> JsonObject:
         """Gives it another name; its slug stays."""
         return _object(self._call("PUT", f"/orgs/{quote(organization)}", json={"name": name}), "organization")

@@ -69,6 +69,7 @@ CALLS = {
     "GET /products": Call(None, "/products"),
     "GET /orgs/{organization}": Call(P.VIEW, f"/orgs/{ORG}"),
     "PUT /orgs/{organization}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}", _json(name=ORGANIZATION)),
+    "PUT /orgs/{organization}/owner": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/owner", _json(username="support@example.com")),
     "GET /orgs/{organization}/products": Call(P.VIEW, f"/orgs/{ORG}/products"),
     "GET /orgs/{organization}/audit": Call(P.AUDIT, f"/orgs/{ORG}/audit"),
     "GET /orgs/{organization}/team": Call(P.VIEW, f"/orgs/{ORG}/team"),

@@ -115,8 +115,36 @@ def test_last_administrator_can_neither_leave_nor_step_down(server: Server, ben:
         answer = server.api(method, f"/orgs/warm-rooms/team/{EMAIL}", 409, **arguments)
         assert "last administrator" in answer["error_description"]
     server.api("PUT", f"/orgs/warm-rooms/team/{BEN}", json={"role": "Administrator"})
+    server.api("PUT", "/orgs/warm-rooms/owner", json={"username": BEN})
     server.api("DELETE", f"/orgs/warm-rooms/team/{EMAIL}")
     assert ben.api("GET", "/orgs/warm-rooms/team")["team"][0]["username"] == BEN
+
+
+def test_owner_can_neither_leave_nor_step_down_before_somebody_else_is_it(server: Server, ben: Person) -> None:
+    join(server, ben, "Administrator")
+    for person in (server, ben):
+        for method, arguments in (("DELETE", {}), ("PUT", {"json": {"role": "Support"}})):
+            answer = person.api(method, f"/orgs/warm-rooms/team/{EMAIL}", 409, **arguments)
+            assert "owns Warm Rooms" in answer["error_description"]
+    server.api("PUT", "/orgs/warm-rooms/owner", json={"username": BEN.upper()})
+    assert owners(server) == [BEN]
+    server.api("PUT", f"/orgs/warm-rooms/team/{EMAIL}", json={"role": "Support"})
+    ben.api("DELETE", f"/orgs/warm-rooms/team/{EMAIL}")
+
+
+def test_only_the_owner_gives_an_organization_away_and_only_to_an_administrator(server: Server, ben: Person) -> None:
+    server.api("PUT", "/orgs/warm-rooms/owner", 404, json={"username": "nobody@example.com"})
+    join(server, ben, "Developer")
+    answer = server.api("PUT", "/orgs/warm-rooms/owner", 409, json={"username": BEN})
+    assert "make them administrator first" in answer["error_description"]
+    ben.api("PUT", "/orgs/warm-rooms/owner", 403, json={"username": BEN})
+    server.api("PUT", f"/orgs/warm-rooms/team/{BEN}", json={"role": "Administrator"})
+    ben.api("PUT", "/orgs/warm-rooms/owner", 403, json={"username": BEN})
+    assert owners(server) == [EMAIL]
+
+
+def owners(server: Server) -> list[str]:
+    return [one["username"] for one in server.api("GET", "/orgs/warm-rooms/team")["team"] if one["owner"]]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,8 @@ def test_what_a_server_had_before_organizations_becomes_one_organizations(empty:
             "ana@example.com": Role.ADMINISTRATOR,
             "ben@example.com": Role.ADMINISTRATOR,
         }
+        [(rooms, _)] = organizations.of_account(connection, 1)
+        assert rooms.owner_id == 1
         assert [line.action for line in audit.lines(connection, 1, Filter(), 10)] == ["product.create"]
         assert connection.exec_driver_sql("SELECT count(*) FROM releases").scalar() == 1
 

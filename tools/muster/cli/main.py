@@ -46,7 +46,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "monitor": LazyCommand(
         "muster.cli.monitor:command", "Show what the device at PORT says of itself, then its log lines."
     ),
-    "org": LazyCommand("muster.cli.org:org", "List, make and rename organizations of a server."),
+    "org": LazyCommand("muster.cli.org:org", "List, make, rename and give away organizations of a server."),
     "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
     "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
     "serve": LazyCommand("ota_server.cli:serve", "Run the update server with its dashboard."),

@@ -15,7 +15,7 @@ from muster.client import JsonObject
 
 @click.group(epilog="Example: muster org list")
 def org() -> None:
-    """List, make and rename organizations of a server."""
+    """List, make, rename and give away organizations of a server."""
 
 
 @org.command("list", epilog="Example: muster org list --json")
@@ -55,6 +55,19 @@ def rename(name: str, org: str | None, url: str, token_file: Path | None, as_jso
     with open_client(url, token_file) as client:
         renamed = client.rename_organization(organization_slug(client, org), name)
     click.echo(json.dumps(renamed, indent=2) if as_json else _line(renamed))
+
+
+@org.command(epilog="Example: muster org transfer ben@example.com")
+@click.argument("email")
+@organization_option
+@server_options
+@json_option
+def transfer(email: str, org: str | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Make another administrator the owner; you stay administrator."""
+    with open_client(url, token_file) as client:
+        slug = organization_slug(client, org)
+        team = client.transfer_organization(slug, email)
+    click.echo(json.dumps(team, indent=2) if as_json else f"{email} owns {slug} now")
 
 
 def _line(item: JsonObject) -> str:
