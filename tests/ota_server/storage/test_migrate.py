@@ -174,6 +174,6 @@ def _row(connection: Connection, table: Table) -> dict[str, object]:
             row[column.name] = connection.execute(select(key.column).limit(1)).scalar_one()
         elif allowed:
             row[column.name] = allowed[0].group(1)
-        elif column.name != "id":
+        else:
             row[column.name] = {int: 1, str: "x", bytes: b"x", bool: False}[column.type.python_type]
     return row
