@@ -68,6 +68,8 @@ tokens = Table(
     Column("client", String(64), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger, nullable=True),
+    Column("scopes", Text, nullable=True),
+    Column("product_id", ForeignKey("products.id", ondelete="CASCADE"), nullable=True),
     Index("ix_tokens_account_id", "account_id"),
 )
 
@@ -111,6 +113,8 @@ class Token:
         label: what it is for, in its owner's words.
         client: the OAuth client that asked for it; empty for Muster's own commands.
         expires_ms: None for never.
+        scopes: names with spaces between, all that it is good for; None for all that its account may do.
+        product_id: the one product that it is good for; None for no such limit.
     """
 
     id: int
@@ -120,6 +124,8 @@ class Token:
     client: str
     created_ms: int
     expires_ms: int | None
+    scopes: str | None
+    product_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import hashlib
 import re
 import secrets
 import threading
+from dataclasses import dataclass
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -85,7 +86,7 @@ def create_account(connection: Connection, email: str, password_hash: str, now_m
     if store.by_email(connection, email) is not None:
         raise Conflict(f"{email} has an account already")
     account_id = store.add_account(connection, email, password_hash, now_ms)
-    return account_id, add_token(connection, account_id, "first", now_ms)
+    return account_id, add_token(connection, account_id, NewToken("first"), now_ms)
 
 
 def new_token() -> str:
@@ -93,34 +94,39 @@ def new_token() -> str:
     return secrets.token_hex(20)
 
 
-def add_token(connection: Connection, account_id: int, label: str, now_ms: int, lasts_s: int | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """What a token is to be good for; see `Token`.
+
+    Attributes:
+        lasts_s: None for a token that does not expire.
+    """
+
+    label: str
+    lasts_s: int | None = None
+    client: str = ""
+    scopes: str | None = None
+    product_id: int | None = None
+
+
+def add_token(connection: Connection, account_id: int, new: NewToken, now_ms: int) -> str:
     """Makes an access token; see `keep_token`."""
     token = new_token()
-    keep_token(connection, account_id, token, label, now_ms, lasts_s)
+    keep_token(connection, account_id, token, new, now_ms)
     return token
 
 
-def keep_token(
-    connection: Connection,
-    account_id: int,
-    token: str,
-    label: str,
-    now_ms: int,
-    lasts_s: int | None = None,
-    client: str = "",
-) -> None:
+def keep_token(connection: Connection, account_id: int, token: str, new: NewToken, now_ms: int) -> None:
     """Lets a token in from now on; only its SHA-256 and its first characters are kept.
-
-    `lasts_s`: None for a token that does not expire.
 
     Raises:
         Invalid: no such label, or it would last longer than TOKEN_LASTS_MAX_S.
         Conflict: the account has TOKENS_MAX tokens.
     """
-    label = label.strip()
+    label = new.label.strip()
     if not 1 <= len(label) <= 100 or not label.isprintable():
         raise Invalid("a token's name has 1 to 100 characters", "label")
-    if lasts_s is not None and not 1 <= lasts_s <= TOKEN_LASTS_MAX_S:
+    if new.lasts_s is not None and not 1 <= new.lasts_s <= TOKEN_LASTS_MAX_S:
         raise Invalid(f"a token lasts 1 to {TOKEN_LASTS_MAX_S} seconds", "expires_in")
     if len(store.tokens_of(connection, account_id, now_ms)) >= TOKENS_MAX:
         raise Conflict(f"this account has {TOKENS_MAX} access tokens: revoke some first")
@@ -130,9 +136,11 @@ def keep_token(
         token_hash=hash_of(token),
         prefix=token[:6],
         label=label,
-        client=client,
+        client=new.client,
         created_ms=now_ms,
-        expires_ms=None if lasts_s is None else now_ms + 1000 * lasts_s,
+        expires_ms=None if new.lasts_s is None else now_ms + 1000 * new.lasts_s,
+        scopes=new.scopes,
+        product_id=new.product_id,
     )
 
 

@@ -51,12 +51,19 @@ def actor_of_request(request: Request, services: ServicesDep, sent: _BearerDep) 
         return actor_of(connection, account, address_of(request), held)
 
 
+def person_of_request(actor: Annotated[Actor, Depends(actor_of_request)]) -> Actor:
+    """The same, for what concerns the account itself. Raises Unauthorized, Forbidden."""
+    actor.check_unlimited()
+    return actor
+
+
 def address_of(request: Request) -> str:
     """Where a request came from; behind a proxy on this machine, what that says (uvicorn's proxy headers)."""
     return "" if request.client is None else request.client.host[:64]
 
 
 ActorDep = Annotated[Actor, Depends(actor_of_request)]
+PersonDep = Annotated[Actor, Depends(person_of_request)]
 Number = Annotated[int, Path(ge=0, le=2**53 - 1)]
 """A row's number in a path; no database has a larger one."""
 Version = Annotated[int, Path(ge=0, le=0xFFFF)]
@@ -97,7 +104,7 @@ def device_for(
             assert owner is not None
             return row, owner
         except NotFound:
-            for one in actor.products(connection):
+            for one in actor.products(connection, None):
                 with contextlib.suppress(NotFound):
                     row = devices.find(connection, one, name)
                     return row, actor.product(connection, str(one.id), permission)

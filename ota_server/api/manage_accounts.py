@@ -12,23 +12,30 @@ from sqlalchemy import Connection
 from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
+from ota_server.accounts.service import NewToken
 from ota_server.api import views
-from ota_server.api.context import ActorDep, Number, ServicesDep, act, check_own_password
+from ota_server.api.context import ActorDep, Number, PersonDep, ServicesDep, act, check_own_password
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Invalid
 from ota_server.organizations import service, store
+from ota_server.organizations.roles import Permission, parse_scopes, scopes_text
 
 router = APIRouter()
 
 
 class TokenBody(BaseModel):
-    """A token to be made. `expires_in`: seconds; without it the token lasts until it is revoked."""
+    """A token to be made.
+
+    `expires_in`: seconds; without it the token lasts until it is revoked. `scopes`: all that it is to be good for;
+    without them, all that the account may do.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     label: str
     expires_in: Annotated[int | None, Field(ge=1)] = None
+    scopes: Annotated[list[str] | None, Field(max_length=len(Permission))] = None
 
 
 class CodeBody(BaseModel):
@@ -53,7 +60,7 @@ class AnswerBody(BaseModel):
 
 
 @router.get("/user/mfa-enable")
-def begin_mfa(services: ServicesDep, actor: ActorDep) -> views.Json:
+def begin_mfa(services: ServicesDep, actor: PersonDep) -> views.Json:
     """A secret for an authenticator app; nothing changes before a code of it comes back."""
     secret = mfa.new_secret()
 
@@ -67,7 +74,7 @@ def begin_mfa(services: ServicesDep, actor: ActorDep) -> views.Json:
 
 
 @router.post("/user/mfa-enable")
-def confirm_mfa(body: CodeBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+def confirm_mfa(body: CodeBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Turns it on by a code of the secret; returns recovery codes, which are told only here."""
 
     def write(connection: Connection, now_ms: int) -> list[str] | None:
@@ -88,7 +95,7 @@ def confirm_mfa(body: CodeBody, services: ServicesDep, actor: ActorDep) -> views
 
 
 @router.put("/user/mfa-disable")
-def disable_mfa(body: PasswordBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+def disable_mfa(body: PasswordBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Turns it off by the password."""
     check_own_password(services, actor, body.current_password)
     act(
@@ -106,14 +113,14 @@ def disable_mfa(body: PasswordBody, services: ServicesDep, actor: ActorDep) -> v
 
 
 @router.get("/user/invitations")
-def list_invitations(services: ServicesDep, actor: ActorDep) -> views.Json:
+def list_invitations(services: ServicesDep, actor: PersonDep) -> views.Json:
     """Organizations that would like the account in their team."""
     with services.database.read() as connection:
         return {"invitations": [views.invitation(one) for one in store.invitations_to(connection, actor.email)]}
 
 
 @router.post("/user/invitations/{organization}")
-def answer_invitation(organization: str, body: AnswerBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+def answer_invitation(organization: str, body: AnswerBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Accepts or declines."""
     now_ms = services.clock.now_ms()
     found = services.database.write(
@@ -126,7 +133,7 @@ def answer_invitation(organization: str, body: AnswerBody, services: ServicesDep
 
 
 @router.get("/access_tokens")
-def list_tokens(services: ServicesDep, actor: ActorDep) -> list[views.Json]:
+def list_tokens(services: ServicesDep, actor: PersonDep) -> list[views.Json]:
     """The account's tokens, by name and first characters: the server itself does not know the rest."""
     with services.database.read() as connection:
         found = accounts_store.tokens_of(connection, actor.account.id, services.clock.now_ms())
@@ -134,17 +141,18 @@ def list_tokens(services: ServicesDep, actor: ActorDep) -> list[views.Json]:
 
 
 @router.post("/access_tokens", status_code=201)
-def create_token(body: TokenBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+def create_token(body: TokenBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Makes a token, which is told only here."""
+    scopes = None if body.scopes is None else scopes_text(parse_scopes(body.scopes))
+    new = NewToken(body.label, body.expires_in, scopes=scopes)
     made = act(
         services,
         actor,
         "token.create",
         body.label,
-        lambda connection, now_ms: accounts.add_token(
-            connection, actor.account.id, body.label, now_ms, body.expires_in
-        ),
+        lambda connection, now_ms: accounts.add_token(connection, actor.account.id, new, now_ms),
         None,
+        scopes or "",
     )
     return {"ok": True, "token": made}
 
@@ -156,7 +164,6 @@ def show_token(actor: ActorDep) -> views.Json:
     return {
         **views.token(actor.token),
         "client_id": actor.token.client,
-        "scopes": [],
         "orgs": [{"id": str(one.id), "slug": one.slug, "name": one.name} for one in actor.organizations.values()],
     }
 
@@ -175,7 +182,7 @@ def revoke_current_token(services: ServicesDep, actor: ActorDep) -> views.Json:
 
 
 @router.delete("/access_tokens")
-def revoke_all_tokens(services: ServicesDep, actor: ActorDep) -> views.Json:
+def revoke_all_tokens(services: ServicesDep, actor: PersonDep) -> views.Json:
     """Ends all tokens of the account, the one of the request too."""
 
     def write(connection: Connection, _now_ms: int) -> None:
@@ -186,7 +193,7 @@ def revoke_all_tokens(services: ServicesDep, actor: ActorDep) -> views.Json:
 
 
 @router.delete("/access_tokens/id/{number}")
-def revoke_own_token(number: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+def revoke_own_token(number: Number, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Ends one of the account's tokens by the id that the list gives."""
     act(
         services,

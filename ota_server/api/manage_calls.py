@@ -121,7 +121,7 @@ async def _call_function(
 async def _read_variable(
     services: Services, actor: Actor, product: str | None, device: str, variable: str, wanted: str
 ) -> Response:
-    row, owner = await asyncio.to_thread(device_for, services, actor, product, device, Permission.VIEW)
+    row, owner = await asyncio.to_thread(device_for, services, actor, product, device, Permission.VIEW_DEVICES)
     call = await asyncio.to_thread(_begin_reading, services, row, owner, variable)
     value = await services.calls.wait(owner.id, call)
     if wanted == "raw":

@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ota_server.api import views
-from ota_server.api.context import ActorDep, ServicesDep, act, product_for
+from ota_server.api.context import ActorDep, PersonDep, ServicesDep, act, product_for
 from ota_server.oauth import clients, store
 from ota_server.oauth.clients import NewClient, Owner
 from ota_server.oauth.models import ClientScope, ClientType
 from ota_server.organizations.access import Actor
-from ota_server.organizations.roles import Permission
+from ota_server.organizations.roles import OF_PRODUCTS, Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
 
@@ -42,25 +42,25 @@ class ClientChanges(BaseModel):
 
 
 @router.get("/clients")
-def list_own_clients(services: ServicesDep, actor: ActorDep) -> views.Json:
+def list_own_clients(services: ServicesDep, actor: PersonDep) -> views.Json:
     """The account's own clients."""
     return _list(services, actor, None)
 
 
 @router.post("/clients", status_code=201)
-def create_own_client(body: ClientBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+def create_own_client(body: ClientBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Makes a client of the account; its secret is told only here."""
     return _create(services, actor, None, body)
 
 
 @router.put("/clients/{client}")
-def change_own_client(client: str, body: ClientChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
+def change_own_client(client: str, body: ClientChanges, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Sets name, redirect URI or scope."""
     return _change(services, actor, None, client, body)
 
 
 @router.delete("/clients/{client}", status_code=204)
-def remove_own_client(client: str, services: ServicesDep, actor: ActorDep) -> Response:
+def remove_own_client(client: str, services: ServicesDep, actor: PersonDep) -> Response:
     """Removes a client."""
     return _remove(services, actor, None, client)
 
@@ -93,6 +93,12 @@ def _owner(actor: Actor, product: Product | None) -> Owner:
     return Owner(actor.account.id, None if product is None else product.id)
 
 
+def _check_scope(actor: Actor, product: Product | None, scope: ClientScope | None) -> None:
+    """A product's client that acts as its maker may do all that concerns the product. Raises Forbidden."""
+    if product is not None and scope is ClientScope.ALL:
+        actor.check_hands_out(product.organization_id, OF_PRODUCTS)
+
+
 def _list(services: Services, actor: Actor, product: Product | None) -> views.Json:
     owner = _owner(actor, product)
     with services.database.read() as connection:
@@ -102,6 +108,7 @@ def _list(services: Services, actor: Actor, product: Product | None) -> views.Js
 
 def _create(services: Services, actor: Actor, product: Product | None, body: ClientBody) -> views.Json:
     new = NewClient(body.name, body.type, body.redirect_uri, body.scope or ClientScope.ALL)
+    _check_scope(actor, product, new.scope)
     made, secret = act(
         services,
         actor,
@@ -116,6 +123,7 @@ def _create(services: Services, actor: Actor, product: Product | None, body: Cli
 
 def _change(services: Services, actor: Actor, product: Product | None, client: str, body: ClientChanges) -> views.Json:
     changes = body.model_dump(exclude_none=True)
+    _check_scope(actor, product, body.scope)
     changed = act(
         services,
         actor,

@@ -112,7 +112,7 @@ def list_devices(
         per_page=per_page,
     )
     with services.database.read() as connection:
-        found = actor.product(connection, product, Permission.VIEW)
+        found = actor.product(connection, product, Permission.VIEW_DEVICES)
         rows, total = search.of_product(connection, found.id, wanted)
         in_groups = groups.of_devices(connection, [row.id for row in rows])
         owners = claims.owners_of(connection, rows)
@@ -136,7 +136,7 @@ def get_device(product: str, device: str, services: ServicesDep, actor: ActorDep
     """One device: state, why it runs what it runs, attempts, history, logs and events."""
     now_ms = services.clock.now_ms()
     with services.database.read() as connection:
-        found = actor.product(connection, product, Permission.VIEW)
+        found = actor.product(connection, product, Permission.VIEW_DEVICES)
         row = service.find(connection, found, device)
         return views.device_details(
             row,

@@ -35,7 +35,7 @@ class DefaultBody(BaseModel):
 def list_releases(product: str, services: ServicesDep, actor: ActorDep) -> list[views.Json]:
     """All releases, newest first."""
     with services.database.read() as connection:
-        found = actor.product(connection, product, Permission.VIEW)
+        found = actor.product(connection, product, Permission.VIEW_FIRMWARE)
         images = store.images_of_product(connection, found.id)
         counts = _counts(services, found)
         return [
@@ -91,13 +91,13 @@ def set_default(product: str, body: DefaultBody, services: ServicesDep, actor: A
         return release
 
     release = act(services, actor, "release.default", f"{found.id} version {body.version}", write, found)
-    return _shown(services, product_for(services, actor, product, Permission.VIEW), release)
+    return _shown(services, product_for(services, actor, product, Permission.CONTROL_FIRMWARE), release)
 
 
 @router.get("/firmware/{version:int}")
 def get_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> views.Json:
     """One release with its images."""
-    found = product_for(services, actor, product, Permission.VIEW)
+    found = product_for(services, actor, product, Permission.VIEW_FIRMWARE)
     with services.database.read() as connection:
         release = service.find(connection, found, version)
     return _shown(services, found, release)
@@ -113,7 +113,7 @@ def get_binary(
 ) -> Response:
     """The image of one platform; which one need be said only where there are several."""
     with services.database.read() as connection:
-        found = actor.product(connection, product, Permission.VIEW)
+        found = actor.product(connection, product, Permission.VIEW_FIRMWARE)
         images = [one for one in store.images_of_product(connection, found.id) if one.version == version]
     if platform_id is not None:
         images = [one for one in images if one.platform_id == platform_id]
@@ -129,7 +129,7 @@ def get_binary(
 def list_patches(product: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     """All patches of a product, and how far they are."""
     with services.database.read() as connection:
-        found = actor.product(connection, product, Permission.VIEW)
+        found = actor.product(connection, product, Permission.VIEW_FIRMWARE)
         images = {image.identity: image for image in store.images_of_product(connection, found.id)}
         patches = store.patches_of_product(connection, found.id)
     return {"patches": [views.patch(item, images) for item in patches]}

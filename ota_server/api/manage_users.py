@@ -15,7 +15,7 @@ from ota_server.accounts import store as accounts_store
 from ota_server.accounts.addresses import EMAIL_MAX
 from ota_server.accounts.models import AccountInfo
 from ota_server.api import views
-from ota_server.api.context import ActorDep, ServicesDep, act, address_of, check_own_password
+from ota_server.api.context import ActorDep, PersonDep, ServicesDep, act, address_of, check_own_password
 from ota_server.errors import Invalid
 from ota_server.oauth import store as clients
 from ota_server.organizations import service as organizations
@@ -119,7 +119,7 @@ def get_user(services: ServicesDep, actor: ActorDep) -> views.Json:
 
 
 @router.put("/user")
-def change_user(body: ChangeBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+def change_user(body: ChangeBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Changes names, the password, or the address, which waits for a link to be followed."""
     changed = [name for name in ("account_info", "username", "password") if getattr(body, name) is not None]
     if not changed:
@@ -145,7 +145,7 @@ def change_user(body: ChangeBody, services: ServicesDep, actor: ActorDep) -> vie
 
 
 @router.delete("/user")
-def delete_user(body: DeleteBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+def delete_user(body: DeleteBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Leaves every team and forgets the person; the audit log keeps what was done."""
     check_own_password(services, actor, body.password)
 

@@ -110,6 +110,7 @@ def take_from_owner(product: str, device: str, services: ServicesDep, actor: Act
 @router.post("/device_claims")
 def new_claim_code(services: ServicesDep, actor: ActorDep) -> views.Json:
     """A code that makes the account the owner of the device that tells it."""
+    actor.check_unlimited()
     return _new_code(services, actor, None)
 
 
@@ -124,7 +125,7 @@ def new_claim_code_of_product(product: str, services: ServicesDep, actor: ActorD
 def by_serial_number(serial_number: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Which device has a serial number, among those that the account may see."""
     with services.database.read() as connection:
-        seen = [one.id for one in actor.products(connection)]
+        seen = [one.id for one in actor.products(connection, Permission.VIEW_DEVICES)]
         row = store.with_serial_number(connection, seen, serial_number)
         if row is None:
             own = claims.own(connection, actor.customers(connection))
@@ -143,6 +144,7 @@ def _own(services: Services, actor: Actor, name: str) -> tuple[Device, Product]:
 
 
 def _claim(services: Services, actor: Actor, body: Claim) -> views.Json:
+    actor.check_unlimited()
     device_id = body.id or ""
     with services.database.read() as connection:
         _, product = claims.with_product(connection, device_id)

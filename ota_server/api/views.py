@@ -14,6 +14,7 @@ from ota_server.audit.models import Line
 from ota_server.devices.models import Device, DeviceStatus, Group
 from ota_server.devices.service import fingerprint
 from ota_server.oauth.models import Client
+from ota_server.organizations.api_users import ApiUser
 from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
 from ota_server.products.models import Product
@@ -51,6 +52,8 @@ def token(item: Token) -> Json:
         "client": item.client,
         "created_at": time(item.created_ms),
         "expires_at": time(item.expires_ms),
+        "scopes": [] if item.scopes is None else item.scopes.split(),
+        "product_id": item.product_id,
     }
 
 
@@ -67,13 +70,14 @@ def client(item: Client) -> Json:
     }
 
 
-def organization(item: Organization, role: Role) -> Json:
+def organization(item: Organization, role: Role | None) -> Json:
+    """`role`: the asking account's; an API user has none."""
     return {
         "id": str(item.id),
         "slug": item.slug,
         "name": item.name,
         "created_at": time(item.created_ms),
-        "role": member_role(role),
+        "role": None if role is None else member_role(role),
     }
 
 
@@ -86,6 +90,18 @@ def member(item: Member, team: Organization) -> Json:
         "username": item.email,
         "role": member_role(item.role),
         "owner": item.account_id == team.owner_id,
+        "joined_at": time(item.created_ms),
+    }
+
+
+def api_user(item: ApiUser) -> Json:
+    """A program in the team, without its token."""
+    return {
+        "username": item.username,
+        "is_programmatic": True,
+        "friendly_name": item.name,
+        "scopes": item.scopes.split(),
+        "product_id": item.product_id,
         "joined_at": time(item.created_ms),
     }
 

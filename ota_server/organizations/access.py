@@ -16,9 +16,9 @@ from ota_server.accounts.models import Account, Token
 from ota_server.customers import store as customers_store
 from ota_server.customers.models import Customer
 from ota_server.errors import Forbidden, Invalid, NotFound
-from ota_server.organizations import store
+from ota_server.organizations import api_users, store
 from ota_server.organizations.models import Organization
-from ota_server.organizations.roles import PERMISSIONS, Permission, Role
+from ota_server.organizations.roles import OF_PRODUCTS, PERMISSIONS, Permission, Role, parse_scopes
 from ota_server.products import store as products_store
 from ota_server.products.models import Product
 
@@ -29,8 +29,9 @@ class Actor:
 
     Attributes:
         account: whose token or sign-in came with the request.
-        organizations: the account's organizations, by id.
-        roles: its role in each.
+        organizations: those that can be reached with it, by id.
+        roles: the account's role in each; an API user has none.
+        permissions: what may be done in each: the role's and the token's, whichever is less.
         token: the access token that came with the request; None for a sign-in.
         address: where the request came from.
     """
@@ -38,6 +39,7 @@ class Actor:
     account: Account
     organizations: Mapping[int, Organization]
     roles: Mapping[int, Role]
+    permissions: Mapping[int, frozenset[Permission]]
     token: Token | None = None
     address: str = ""
 
@@ -45,21 +47,37 @@ class Actor:
     def email(self) -> str:
         return self.account.email
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether a token came that is not good for all that its account may do."""
+        return self.token is not None and (self.token.scopes is not None or self.token.product_id is not None)
+
     def may(self, organization_id: int, permission: Permission) -> bool:
-        """Whether the account's role there allows it."""
-        role = self.roles.get(organization_id)
-        return role is not None and permission in PERMISSIONS[role]
+        """Whether this is allowed there."""
+        return permission in self.permissions.get(organization_id, frozenset())
+
+    def check_unlimited(self) -> None:
+        """Raises Forbidden for a limited token: what concerns the account itself is for its owner."""
+        if self.is_limited:
+            raise Forbidden("this token has scopes: what concerns the account itself needs one without")
+
+    def check_hands_out(self, organization_id: int, permissions: frozenset[Permission]) -> None:
+        """Raises Forbidden for who would give others more than they have."""
+        missing = permissions - self.permissions.get(organization_id, frozenset())
+        if missing:
+            raise Forbidden(f"you cannot hand out what you may not do: {', '.join(sorted(missing))}")
 
     def organization(self, slug: str, permission: Permission) -> Organization:
         """One of the account's organizations.
 
         Raises:
             NotFound: the account is in no such organization, whether there is one or not.
-            Forbidden: its role does not allow this.
+            Forbidden: its role or token does not allow this.
         """
         found = next((one for one in self.organizations.values() if one.slug == slug), None)
         if found is None:
             raise NotFound(f"there is no organization {slug}")
+        self._check_all_products()
         self._check(found.id, permission)
         return found
 
@@ -70,6 +88,7 @@ class Actor:
             Forbidden: there is none.
             Invalid: there are several.
         """
+        self._check_all_products()
         found = [one for key, one in self.organizations.items() if self.may(key, permission)]
         if not found:
             raise Forbidden("none of your organizations lets you do this")
@@ -82,20 +101,36 @@ class Actor:
 
         Raises:
             NotFound: they have no such product, whether others have one or not.
-            Forbidden: the account's role does not allow this.
+            Forbidden: the account's role or token does not allow this.
         """
         found = products_store.find(connection, name, self.organizations)
-        if found is None:
+        if found is None or self._only_product not in (None, found.id):
             raise NotFound(f"there is no product {name}")
         self._check(found.organization_id, permission)
         return found
 
-    def products(self, connection: Connection) -> list[Product]:
-        """All products of the account's organizations."""
-        return products_store.of_organizations(connection, self.organizations)
+    def products(self, connection: Connection, permission: Permission | None = Permission.VIEW) -> list[Product]:
+        """All products of the account's organizations with which this may be done; None for all there are."""
+        seen = [key for key in self.organizations if permission is None or self.may(key, permission)]
+        found = products_store.of_organizations(connection, seen)
+        return [one for one in found if self._only_product in (None, one.id)]
+
+    @property
+    def _only_product(self) -> int | None:
+        return None if self.token is None else self.token.product_id
+
+    def _check_all_products(self) -> None:
+        if self._only_product is not None:
+            raise Forbidden("this token is for one product only")
 
     def product_to_own(self, connection: Connection, name: str) -> Product:
-        """A product of the account's organizations, or one that it is a customer of. Raises NotFound."""
+        """A product of the account's organizations, or one that it is a customer of.
+
+        Raises:
+            Forbidden: the token is limited.
+            NotFound: there is no such product.
+        """
+        self.check_unlimited()
         found = products_store.find(connection, name, self.organizations)
         if found is None:
             ids = [one.product_id for one in self.customers(connection)]
@@ -105,17 +140,34 @@ class Actor:
         return found
 
     def customers(self, connection: Connection) -> list[Customer]:
-        """What the account is a customer of: it owns their devices."""
-        return customers_store.of_account(connection, self.account.id)
+        """What the account is a customer of: it owns their devices. A limited token has nothing to do with them."""
+        return [] if self.is_limited else customers_store.of_account(connection, self.account.id)
 
     def _check(self, organization_id: int, permission: Permission) -> None:
-        if not self.may(organization_id, permission):
-            needed = [role.label for role in Role if permission in PERMISSIONS[role]]
-            role = self.roles[organization_id].label
-            raise Forbidden(f"your role is {role}; this needs {' or '.join(needed)}")
+        if self.may(organization_id, permission):
+            return
+        role = self.roles.get(organization_id)
+        if role is None or permission in PERMISSIONS[role]:
+            raise Forbidden(f"this token lacks the scope {permission}")
+        needed = [one.label for one in Role if permission in PERMISSIONS[one]]
+        raise Forbidden(f"your role is {role.label}; this needs {' or '.join(needed)}")
 
 
 def actor_of(connection: Connection, account: Account, address: str, token: Token | None = None) -> Actor:
-    """The account with its organizations as they are now."""
+    """The account, with its organizations and what it may do there as it is now."""
     found = store.of_account(connection, account.id)
-    return Actor(account, {one.id: one for one, _ in found}, {one.id: role for one, role in found}, token, address)
+    organizations, roles = {one.id: one for one, _ in found}, {one.id: role for one, role in found}
+    permissions = {key: PERMISSIONS[role] for key, role in roles.items()}
+    if not found:
+        organization = api_users.organization_of(connection, account.id)
+        if organization is not None:
+            organizations, permissions = {organization.id: organization}, {organization.id: frozenset(Permission)}
+    if token is not None and token.scopes is not None:
+        scopes = parse_scopes(token.scopes.split())
+        permissions = {key: allowed & scopes for key, allowed in permissions.items()}
+    if token is not None and token.product_id is not None:
+        product = products_store.get(connection, token.product_id)
+        owner = None if product is None else product.organization_id
+        organizations = {key: one for key, one in organizations.items() if key == owner}
+        permissions = {key: permissions[key] & OF_PRODUCTS for key in organizations}
+    return Actor(account, organizations, roles, permissions, token, address)

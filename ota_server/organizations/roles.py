@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import Enum, StrEnum, auto
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from ota_server.errors import Invalid
 
 
 class Role(StrEnum):
@@ -21,29 +23,52 @@ class Role(StrEnum):
         return self.value.capitalize()
 
 
-class Permission(Enum):
-    """What a route may need."""
+class Permission(StrEnum):
+    """What a route may need. The value is the scope that lets a token do it, in Particle's style."""
 
-    VIEW = auto()
-    """See products, devices, releases, rollouts and logs, and who is in the team."""
-    MANAGE_DEVICES = auto()
+    VIEW = "products:list"
+    """See products, groups and rollouts."""
+    VIEW_DEVICES = "devices:list"
+    """See devices with their history, logs and events."""
+    VIEW_FIRMWARE = "firmware:list"
+    """See and download releases and patches."""
+    VIEW_TEAM = "team:list"
+    """See who is in the team."""
+    MANAGE_DEVICES = "devices:update"
     """Name, import, approve and deny devices; call their functions, publish events."""
-    CONTROL_FIRMWARE = auto()
+    CONTROL_FIRMWARE = "firmware:update"
     """Upload releases, choose the default, run rollouts, lock devices to a version, mark them as development."""
-    MANAGE_PRODUCTS = auto()
+    MANAGE_PRODUCTS = "products:update"
     """Make products and change them."""
-    MANAGE_TEAM = auto()
+    MANAGE_TEAM = "team:update"
     """Rename the organization; invite and remove members, change roles."""
-    AUDIT = auto()
+    AUDIT = "audit:list"
     """Read the audit log."""
 
 
 _EVERYTHING = frozenset(Permission)
+_VIEWS = frozenset({Permission.VIEW, Permission.VIEW_DEVICES, Permission.VIEW_FIRMWARE, Permission.VIEW_TEAM})
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: _EVERYTHING,
     Role.DEVELOPER: _EVERYTHING - {Permission.MANAGE_TEAM, Permission.AUDIT},
-    Role.SUPPORT: frozenset({Permission.VIEW, Permission.MANAGE_DEVICES}),
-    Role.VIEW_ONLY: frozenset({Permission.VIEW}),
+    Role.SUPPORT: _VIEWS | {Permission.MANAGE_DEVICES},
+    Role.VIEW_ONLY: _VIEWS,
 }
 """docs/howto/server.md shows this table; a test compares them."""
+
+OF_PRODUCTS = _EVERYTHING - {Permission.MANAGE_TEAM, Permission.AUDIT}
+"""What concerns single products: all that a token for one product may be good for."""
+
+
+def parse_scopes(names: Iterable[str]) -> frozenset[Permission]:
+    """Scopes by name. Raises Invalid."""
+    try:
+        return frozenset(Permission(name) for name in names)
+    except ValueError as error:
+        raise Invalid(f"a scope is one of {', '.join(Permission)}", "scopes") from error
+
+
+def scopes_text(scopes: Iterable[Permission]) -> str:
+    """As they are kept and told (RFC 6749 section 3.3)."""
+    return " ".join(sorted(scopes))

@@ -14,7 +14,7 @@ from ota_server.accounts.models import Account
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Forbidden, Invalid, NotFound
-from ota_server.organizations import store
+from ota_server.organizations import api_users, store
 from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
 from ota_server.products import store as products
@@ -116,7 +116,7 @@ def set_role(connection: Connection, organization: Organization, email: str, rol
 
 
 def remove(connection: Connection, organization: Organization, email: str) -> None:
-    """Takes a member out of the team, or withdraws an invitation.
+    """Takes a member or an API user out of the team, or withdraws an invitation.
 
     Raises:
         NotFound: neither member nor invited.
@@ -125,6 +125,10 @@ def remove(connection: Connection, organization: Organization, email: str) -> No
     email = normal_email(email)
     if any(one.email == email for one in store.invitations_of(connection, organization.id)):
         store.end_invitation(connection, organization.id, email)
+        return
+    program = api_users.find(connection, organization, email)
+    if program is not None:
+        api_users.remove(connection, program)
         return
     found = _member(connection, organization, email)
     _check_not_owner(connection, organization, found)

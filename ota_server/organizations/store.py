@@ -21,6 +21,11 @@ def by_slug(connection: Connection, slug: str) -> Organization | None:
     return None if row is None else Organization(*row)
 
 
+def get(connection: Connection, organization_id: int) -> Organization | None:
+    row = connection.execute(select(*_ORGANIZATION).where(organizations.c.id == organization_id)).first()
+    return None if row is None else Organization(*row)
+
+
 def of_account(connection: Connection, account_id: int) -> list[tuple[Organization, Role]]:
     """An account's organizations with its roles in them, by name."""
     rows = connection.execute(

@@ -10,6 +10,7 @@ from ota_server.customers import models as _customers
 from ota_server.devices import models as _devices
 from ota_server.mail import models as _mail
 from ota_server.oauth import models as _oauth
+from ota_server.organizations import api_users as _api_users
 from ota_server.organizations import models as _organizations
 from ota_server.products import models as _products
 from ota_server.releases import models as _releases
@@ -20,6 +21,7 @@ from ota_server.telemetry import models as _telemetry
 
 REGISTERED = (
     _accounts,
+    _api_users,
     _audit,
     _calls,
     _customers,

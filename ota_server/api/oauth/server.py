@@ -15,6 +15,7 @@ from muster.client import CLIENT
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
+from ota_server.accounts.service import NewToken
 from ota_server.api.oauth.clients import PasswordClient, RegisteredClient
 from ota_server.api.oauth.grants import GRANTS, MfaRequired, TooManyTries
 from ota_server.api.oauth.requests import TokenRequest
@@ -64,7 +65,8 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
         def write(connection: Connection) -> None:
             lasts_s = token["expires_in"] or None
-            accounts.keep_token(connection, user.id, token["access_token"], client, now_ms, lasts_s, client)
+            new = NewToken(client, lasts_s, client)
+            accounts.keep_token(connection, user.id, token["access_token"], new, now_ms)
             audit.add(connection, Entry(now_ms, user.id, None, request.address, "token.create", client, how))
 
         self._services.database.write(write)

@@ -15,6 +15,7 @@ from muster.errors import ValueOutOfRange
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.policy import SignUpPolicy
+from ota_server.accounts.service import NewToken
 from tests.ota_server.conftest import EMAIL, PASSWORD, HandClock, Server
 from tests.ota_server.mail.mail_server import Post, run_post, text_of
 
@@ -357,4 +358,4 @@ def test_last_administrator_of_products_cannot_go(post: Post) -> None:
 def _token_for(connection: Any, email: str) -> str:
     account = accounts_store.by_email(connection, email)
     assert account is not None
-    return accounts.add_token(connection, account.id, "test", 0)
+    return accounts.add_token(connection, account.id, NewToken("test"), 0)

@@ -37,12 +37,16 @@ class Call:
     Attributes:
         needs: None where any account may.
         ends_token: whether the token of the request is none afterwards.
+        is_personal: whether it concerns the account itself, so that a token with scopes is not enough.
+        hands_out: whether it gives others what one scope alone does not let its holder do.
     """
 
     needs: Permission | None
     path: str
     arguments: dict[str, Any] = field(default_factory=dict)
     ends_token: bool = False
+    is_personal: bool = False
+    hands_out: bool = False
 
 
 def _json(**fields: Any) -> dict[str, Any]:
@@ -50,61 +54,69 @@ def _json(**fields: Any) -> dict[str, Any]:
 
 
 CALLS = {
-    "GET /access_tokens": Call(None, "/access_tokens"),
-    "POST /access_tokens": Call(None, "/access_tokens", _json(label="ci")),
+    "GET /access_tokens": Call(None, "/access_tokens", is_personal=True),
+    "POST /access_tokens": Call(None, "/access_tokens", _json(label="ci"), is_personal=True),
     "GET /access_tokens/current": Call(None, "/access_tokens/current"),
     "DELETE /access_tokens/current": Call(None, "/access_tokens/current", ends_token=True),
-    "DELETE /access_tokens": Call(None, "/access_tokens", ends_token=True),
-    "DELETE /access_tokens/id/{number}": Call(None, "/access_tokens/id/0"),
+    "DELETE /access_tokens": Call(None, "/access_tokens", ends_token=True, is_personal=True),
+    "DELETE /access_tokens/id/{number}": Call(None, "/access_tokens/id/0", is_personal=True),
     "GET /user": Call(None, "/user"),
-    "PUT /user": Call(None, "/user", _json(account_info={"first_name": "Ana"})),
-    "DELETE /user": Call(None, "/user", _json(password="guessed")),
-    "GET /user/mfa-enable": Call(None, "/user/mfa-enable"),
-    "POST /user/mfa-enable": Call(None, "/user/mfa-enable", _json(mfa_token="0", otp="0")),
-    "PUT /user/mfa-disable": Call(None, "/user/mfa-disable", _json(current_password="guessed")),
-    "GET /user/invitations": Call(None, "/user/invitations"),
-    "POST /user/invitations/{organization}": Call(None, "/user/invitations/none", _json(accept=True)),
+    "PUT /user": Call(None, "/user", _json(account_info={"first_name": "Ana"}), is_personal=True),
+    "DELETE /user": Call(None, "/user", _json(password="guessed"), is_personal=True),
+    "GET /user/mfa-enable": Call(None, "/user/mfa-enable", is_personal=True),
+    "POST /user/mfa-enable": Call(None, "/user/mfa-enable", _json(mfa_token="0", otp="0"), is_personal=True),
+    "PUT /user/mfa-disable": Call(None, "/user/mfa-disable", _json(current_password="guessed"), is_personal=True),
+    "GET /user/invitations": Call(None, "/user/invitations", is_personal=True),
+    "POST /user/invitations/{organization}": Call(None, "/user/invitations/none", _json(accept=True), is_personal=True),
     "GET /orgs": Call(None, "/orgs"),
-    "POST /orgs": Call(None, "/orgs", _json(organization={"name": "Cold Rooms"})),
+    "POST /orgs": Call(None, "/orgs", _json(organization={"name": "Cold Rooms"}), is_personal=True),
     "GET /products": Call(None, "/products"),
     "GET /orgs/{organization}": Call(P.VIEW, f"/orgs/{ORG}"),
     "PUT /orgs/{organization}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}", _json(name=ORGANIZATION)),
-    "PUT /orgs/{organization}/owner": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/owner", _json(username="support@example.com")),
+    "PUT /orgs/{organization}/owner": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/owner", _json(username="support@example.com"), is_personal=True
+    ),
     "GET /orgs/{organization}/products": Call(P.VIEW, f"/orgs/{ORG}/products"),
     "GET /orgs/{organization}/audit": Call(P.AUDIT, f"/orgs/{ORG}/audit"),
-    "GET /orgs/{organization}/team": Call(P.VIEW, f"/orgs/{ORG}/team"),
-    "POST /orgs/{organization}/team": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team", _json(username="new@example.com")),
+    "GET /orgs/{organization}/team": Call(P.VIEW_TEAM, f"/orgs/{ORG}/team"),
+    "POST /orgs/{organization}/team": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/team", _json(username="new@example.com"), hands_out=True
+    ),
     "POST /orgs/{organization}/team/{username}": Call(
-        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support")
+        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support"), hands_out=True
     ),
     "PUT /orgs/{organization}/team/{username}": Call(
-        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support")
+        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support"), hands_out=True
     ),
     "DELETE /orgs/{organization}/team/{username}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team/new@example.com"),
+    "PUT /orgs/{organization}/team/{username}/token": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team/none/token"),
+    "PUT /products/{product}/team/{username}/token": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/none/token"),
     "POST /products": Call(P.MANAGE_PRODUCTS, "/products", _json(product={"id": 7, "name": "Seven", "org": ORG})),
     "GET /products/{product}": Call(P.VIEW, PRODUCT),
     "PUT /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT, _json(product={"description": "warm"})),
     "DELETE /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT),
-    "GET /products/{product}/team": Call(P.VIEW, f"{PRODUCT}/team"),
-    "POST /products/{product}/team": Call(P.MANAGE_TEAM, f"{PRODUCT}/team", _json(username="new@example.com")),
+    "GET /products/{product}/team": Call(P.VIEW_TEAM, f"{PRODUCT}/team"),
+    "POST /products/{product}/team": Call(
+        P.MANAGE_TEAM, f"{PRODUCT}/team", _json(username="new@example.com"), hands_out=True
+    ),
     "POST /products/{product}/team/{username}": Call(
-        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support")
+        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support"), hands_out=True
     ),
     "PUT /products/{product}/team/{username}": Call(
-        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support")
+        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support"), hands_out=True
     ),
     "DELETE /products/{product}/team/{username}": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/new@example.com"),
-    "GET /clients": Call(None, "/clients"),
-    "POST /clients": Call(None, "/clients", _json(name="App", type="installed")),
-    "PUT /clients/{client}": Call(None, "/clients/none", _json(name="App")),
-    "DELETE /clients/{client}": Call(None, "/clients/none"),
+    "GET /clients": Call(None, "/clients", is_personal=True),
+    "POST /clients": Call(None, "/clients", _json(name="App", type="installed"), is_personal=True),
+    "PUT /clients/{client}": Call(None, "/clients/none", _json(name="App"), is_personal=True),
+    "DELETE /clients/{client}": Call(None, "/clients/none", is_personal=True),
     "GET /products/{product}/clients": Call(P.VIEW, f"{PRODUCT}/clients"),
     "POST /products/{product}/clients": Call(
         P.MANAGE_PRODUCTS, f"{PRODUCT}/clients", _json(name="App", type="installed", scope="create_customer")
     ),
     "PUT /products/{product}/clients/{client}": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none", _json(name="App")),
     "DELETE /products/{product}/clients/{client}": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none"),
-    "GET /products/{product}/devices": Call(P.VIEW, f"{PRODUCT}/devices"),
+    "GET /products/{product}/devices": Call(P.VIEW_DEVICES, f"{PRODUCT}/devices"),
     "POST /products/{product}/devices": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices", _json(id=DEVICE)),
     "PUT /products/{product}/devices": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/devices", _json(action="groups", devices=[DEVICE], metadata={"add": ["beta"]})
@@ -119,7 +131,7 @@ CALLS = {
         P.CONTROL_FIRMWARE, f"{PRODUCT}/groups/beta", _json(color="#00ff00")
     ),
     "DELETE /products/{product}/groups/{group}": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/groups/none"),
-    "GET /products/{product}/devices/{device}": Call(P.VIEW, f"{PRODUCT}/devices/{DEVICE}"),
+    "GET /products/{product}/devices/{device}": Call(P.VIEW_DEVICES, f"{PRODUCT}/devices/{DEVICE}"),
     "PUT /products/{product}/devices/{device}": Call(
         P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(name="kitchen")
     ),
@@ -134,10 +146,10 @@ CALLS = {
     ),
     "POST /products/{product}/devices/{device}/approve": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/approve"),
     "DELETE /products/{product}/devices/{device}/owner": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/owner"),
-    "POST /products/{product}/device_claims": Call(P.MANAGE_DEVICES, f"{PRODUCT}/device_claims"),
-    "POST /device_claims": Call(None, "/device_claims"),
+    "POST /products/{product}/device_claims": Call(P.MANAGE_DEVICES, f"{PRODUCT}/device_claims", is_personal=True),
+    "POST /device_claims": Call(None, "/device_claims", is_personal=True),
     "GET /devices": Call(None, "/devices"),
-    "POST /devices": Call(P.MANAGE_DEVICES, "/devices", _json(id=CLAIMED)),
+    "POST /devices": Call(P.MANAGE_DEVICES, "/devices", _json(id=CLAIMED), is_personal=True),
     "POST /devices provision": Call(P.MANAGE_DEVICES, "/devices", _json(product_id=keys.PRODUCT)),
     "GET /devices/{device}": Call(None, f"/devices/{DEVICE}"),
     "PUT /devices/{device}": Call(None, f"/devices/{DEVICE}", _json(name="kitchen")),
@@ -148,19 +160,21 @@ CALLS = {
         P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/watch", _json(seconds=0)
     ),
     "POST /products/{product}/devices/{device}/{function}": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/set"),
-    "GET /products/{product}/devices/{device}/{variable}": Call(P.VIEW, f"{PRODUCT}/devices/{DEVICE}/level"),
+    "GET /products/{product}/devices/{device}/{variable}": Call(P.VIEW_DEVICES, f"{PRODUCT}/devices/{DEVICE}/level"),
     "POST /devices/{device}/{function}": Call(P.MANAGE_DEVICES, f"/devices/{DEVICE}/set"),
-    "GET /devices/{device}/{variable}": Call(P.VIEW, f"/devices/{DEVICE}/level"),
-    "GET /products/{product}/firmware": Call(P.VIEW, f"{PRODUCT}/firmware"),
+    "GET /devices/{device}/{variable}": Call(P.VIEW_DEVICES, f"/devices/{DEVICE}/level"),
+    "GET /products/{product}/firmware": Call(P.VIEW_FIRMWARE, f"{PRODUCT}/firmware"),
     "POST /products/{product}/firmware": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware", {"files": {"file": ("firmware.bin", keys.image(1).raw)}}
     ),
     "PUT /products/{product}/firmware/release": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/release", _json(version=1)
     ),
-    "GET /products/{product}/firmware/{version}": Call(P.VIEW, f"{PRODUCT}/firmware/1"),
-    "GET /products/{product}/firmware/{version}/binary": Call(P.VIEW, f"{PRODUCT}/firmware/1/binary?platform_id=6"),
-    "GET /products/{product}/patches": Call(P.VIEW, f"{PRODUCT}/patches"),
+    "GET /products/{product}/firmware/{version}": Call(P.VIEW_FIRMWARE, f"{PRODUCT}/firmware/1"),
+    "GET /products/{product}/firmware/{version}/binary": Call(
+        P.VIEW_FIRMWARE, f"{PRODUCT}/firmware/1/binary?platform_id=6"
+    ),
+    "GET /products/{product}/patches": Call(P.VIEW_FIRMWARE, f"{PRODUCT}/patches"),
     "GET /products/{product}/rollouts": Call(P.VIEW, f"{PRODUCT}/rollouts"),
     "POST /products/{product}/rollouts": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts", _json(version=1, stages=STAGES)
@@ -207,10 +221,17 @@ PUBLIC_PAGES = {"POST /sign-in/code"} | {
 
 @dataclass(frozen=True)
 class World:
-    """A server with a product of one organization, an account of each role, and a stranger who administers another."""
+    """A server with a product of one organization, and who may or may not touch it.
+
+    Attributes:
+        tokens: of a member with each role.
+        scoped: of an API user with each scope.
+        stranger: administers another organization.
+    """
 
     server: Server
     tokens: dict[Role, str]
+    scoped: dict[Permission, str]
     stranger: str
 
     def call(self, name: str, token: str | None) -> int:
@@ -231,12 +252,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for role in (Role.DEVELOPER, Role.SUPPORT, Role.VIEW_ONLY):
             tokens[role] = database.write(partial(_add_member, role))
         stranger = database.write(lambda c: add_administrator(c, "stranger@example.com", "-", "Strangers", 0))
-        yield World(server, tokens, stranger)
+        scoped = {scope: add_api_user(server, scope) for scope in Permission}
+        yield World(server, tokens, scoped, stranger)
 
 
 def _add_member(role: Role, connection: Connection) -> str:
     account_id, token = accounts.create_account(connection, f"{role.value}@example.com", "-", 0)
     store.add_member(connection, 1, account_id, role, 0)
+    return token
+
+
+def add_api_user(server: Server, *scopes: Permission) -> str:
+    """Makes an API user of the organization and returns its token."""
+    body = {"friendly_name": "robot", "scopes": list(scopes)}
+    token = server.api("POST", f"/orgs/{ORG}/team", json=body)["created"]["tokens"][0]["token"]
+    assert isinstance(token, str)
     return token
 
 
@@ -289,6 +319,19 @@ def test_a_role_may_do_what_its_permissions_say(world: World, name: str, role: R
         assert status not in (401, 403, 405, 422, 500)
     else:
         assert status == 403
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_api_user_may_do_what_its_scope_says(world: World, name: str) -> None:
+    call = CALLS[name]
+    for scope in Permission:
+        may = not call.is_personal and call.needs in (None, scope)
+        ends_token = call.ends_token and may
+        status = world.call(name, add_api_user(world.server, scope) if ends_token else world.scoped[scope])
+        if may and not call.hands_out:
+            assert status not in (401, 403, 405, 422, 500), scope
+        else:
+            assert status == 403, scope
 
 
 def test_lists_of_a_stranger_are_empty(world: World) -> None:

@@ -206,10 +206,13 @@ def test_changes_of_the_team_are_in_the_audit_log(server: Server, ben: Person) -
 def test_page_of_roles_is_the_table_of_roles() -> None:
     page = (Path(__file__).parents[3] / "docs" / "howto" / "server.md").read_text(encoding="utf-8")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
-    head = next(row for row in rows if row[1:] == [role.label for role in Role])
+    head = next(row for row in rows if row[1:] == ["scope", *(role.label for role in Role)])
     shown = {row[0]: row[1:] for row in rows[rows.index(head) + 2 :][: len(Permission)]}
     meant = {
-        re.sub("_", " ", permission.name.lower()): ["yes" if permission in PERMISSIONS[role] else "" for role in Role]
+        re.sub("_", " ", permission.name.lower()): [
+            f"`{permission}`",
+            *("yes" if permission in PERMISSIONS[role] else "" for role in Role),
+        ]
         for permission in Permission
     }
     assert shown == meant
