@@ -6,29 +6,48 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
-from pydantic import BaseModel
-from sqlalchemy import Connection
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, Version, act, product_for
+from ota_server.devices import groups
 from ota_server.devices import store as devices
 from ota_server.errors import Invalid, NotFound, TooLarge
 from ota_server.organizations.roles import Permission
-from ota_server.products import store as products_store
 from ota_server.products.models import Product
 from ota_server.releases import service, store
 from ota_server.releases.models import Release
+from ota_server.rollouts import releasing
 from ota_server.services import Services
 
 router = APIRouter(prefix="/products/{product}")
 
 
-class DefaultBody(BaseModel):
-    """Which version is the product's default. Particle's other fields are ignored."""
+class ReleaseBody(BaseModel):
+    """To whom a version is released; what is left out stays as it is, and a version alone becomes the default.
 
-    version: int
-    product_default: bool = True
+    Attributes:
+        product_default: whether it is the product's default.
+        groups: it is released to exactly these groups.
+        intelligent: nothing else than is done anyhow: devices that wait for an answer get it at once.
+        force: although it has not run on any device yet.
+    """
+
+    version: Annotated[int, Field(ge=0, le=0xFFFF)]
+    product_default: bool | None = None
+    groups: Annotated[list[Annotated[str, Field(max_length=64)]] | None, Field(max_length=100)] = None
+    intelligent: bool = False
+    force: bool = False
+
+
+class ReleaseChanges(BaseModel):
+    """What is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str | None = None
+    description: str | None = None
 
 
 @router.get("/firmware")
@@ -38,8 +57,9 @@ def list_releases(product: str, services: ServicesDep, actor: ActorDep) -> list[
         found = actor.product(connection, product, Permission.VIEW_FIRMWARE)
         images = store.images_of_product(connection, found.id)
         counts = _counts(services, found)
+        released = groups.released(connection, found.id)
         return [
-            views.release(item, images, found.default_version, counts.get(item.version, 0))
+            views.release(item, images, found.default_version, counts.get(item.version, 0), released)
             for item in store.releases_of(connection, found.id)
         ]
 
@@ -80,18 +100,44 @@ def upload(
 
 
 @router.put("/firmware/release")
-def set_default(product: str, body: DefaultBody, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Makes a version what devices run that no rollout reaches; or, with product_default false, none."""
+def release(product: str, body: ReleaseBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Releases a version to the product's default or to groups: what devices run that no rollout reaches."""
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
+    default = True if body.product_default is None and body.groups is None else body.product_default
+    to = [] if default is None else [f"default={default}"]
+    to += [] if body.groups is None else [f"groups={', '.join(body.groups) or 'none'}"]
+    released = act(
+        services,
+        actor,
+        "release.release",
+        f"{found.id} version {body.version}",
+        lambda connection, now_ms: releasing.release(
+            connection, found, body.version, default, body.groups, body.force, now_ms
+        ),
+        found,
+        "; ".join(to + ["forced"] * body.force),
+    )
+    shown = _shown(services, product_for(services, actor, product, Permission.CONTROL_FIRMWARE), released)
+    return {**shown, "updated_at": views.time(services.clock.now_ms()), "intelligent": body.intelligent}
 
-    def write(connection: Connection, _now_ms: int) -> Release:
-        release = service.find(connection, found, body.version)
-        wanted = body.version if body.product_default else None
-        products_store.set_default_version(connection, found.id, wanted)
-        return release
 
-    release = act(services, actor, "release.default", f"{found.id} version {body.version}", write, found)
-    return _shown(services, product_for(services, actor, product, Permission.CONTROL_FIRMWARE), release)
+@router.get("/impact")
+def get_impact(
+    product: str,
+    services: ServicesDep,
+    actor: ActorDep,
+    firmware_version: Annotated[int, Query(ge=0, le=0xFFFF)],
+    group_names: Annotated[str, Query(alias="groups", max_length=1000)] = "",
+    product_default: bool = False,
+) -> views.Json:
+    """How many devices a release would update: an estimate."""
+    names = [one for one in group_names.split(",") if one]
+    with services.database.read() as connection:
+        found = actor.product(connection, product, Permission.VIEW_FIRMWARE)
+        counts = releasing.impact(connection, found, firmware_version, product_default, names)
+    by_version = [{"version": running, "total": count} for running, count in counts]
+    total = sum(count for _, count in counts)
+    return {"devices": {"firmware_update": {"total": total, "by_version": by_version}}}
 
 
 @router.get("/firmware/{version:int}")
@@ -101,6 +147,40 @@ def get_release(product: str, version: Version, services: ServicesDep, actor: Ac
     with services.database.read() as connection:
         release = service.find(connection, found, version)
     return _shown(services, found, release)
+
+
+@router.put("/firmware/{version:int}")
+def change_release(
+    product: str, version: Version, body: ReleaseChanges, services: ServicesDep, actor: ActorDep
+) -> views.Json:
+    """Sets title or description."""
+    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
+    changes = body.model_dump(exclude_none=True)
+    changed = act(
+        services,
+        actor,
+        "release.change",
+        f"{found.id} version {version}",
+        lambda connection, _now_ms: releasing.change(connection, found, version, changes),
+        found,
+        ", ".join(changes),
+    )
+    return _shown(services, found, changed)
+
+
+@router.delete("/firmware/{version:int}", status_code=204)
+def remove_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> Response:
+    """Removes a version that no device was ever meant to run."""
+    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
+    act(
+        services,
+        actor,
+        "release.remove",
+        f"{found.id} version {version}",
+        lambda connection, _now_ms: releasing.remove(connection, found, version),
+        found,
+    )
+    return Response(status_code=204)
 
 
 @router.get("/firmware/{version:int}/binary")
@@ -146,8 +226,9 @@ def _counts(services: Services, product: Product) -> dict[int | None, int]:
 def _shown(services: Services, product: Product, release: Release) -> views.Json:
     with services.database.read() as connection:
         images = store.images_of_product(connection, product.id)
+        released = groups.released(connection, product.id)
     count = _counts(services, product).get(release.version, 0)
-    return views.release(release, images, product.default_version, count)
+    return views.release(release, images, product.default_version, count, released)
 
 
 def _read(upload: UploadFile, size_max: int, field: str) -> bytes:

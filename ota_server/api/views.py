@@ -149,6 +149,7 @@ def group(item: Group, device_count: int) -> Json:
         "name": item.name,
         "description": item.description,
         "color": item.color,
+        "fw_version": item.released_version,
         "device_count": device_count,
     }
 
@@ -285,7 +286,14 @@ def image(item: StoredImage) -> Json:
     }
 
 
-def release(item: Release, images: Sequence[StoredImage], default_version: int | None, devices: int) -> Json:
+def release(
+    item: Release,
+    images: Sequence[StoredImage],
+    default_version: int | None,
+    devices: int,
+    groups: Mapping[str, int],
+) -> Json:
+    """`groups`: versions released to groups, by name."""
     own = [one for one in images if one.release_id == item.id]
     return {
         "_id": str(item.id),
@@ -298,7 +306,8 @@ def release(item: Release, images: Sequence[StoredImage], default_version: int |
         "product_default": item.version == default_version,
         "uploaded_on": time(item.created_ms),
         "uploaded_by": {"username": item.created_by},
-        "groups": [],
+        "groups": [name for name, version in groups.items() if version == item.version],
+        "released_on": time(item.released_ms),
         "device_count": devices,
         "mandatory": False,
         "images": [image(one) for one in own],

@@ -245,7 +245,7 @@ class _Visit:
         if attempt is not None and attempt.status in (AttemptStatus.STAGED, AttemptStatus.TRIAL):
             self._remind(attempt, plan)
         elif not self._is_unreported(attempt):
-            decision = decide(offers.facts_of(device, is_busy=False), plan)
+            decision = decide(offers.facts_of(self._connection, device, plan, is_busy=False), plan)
             wait_s = self._follow(decision, attempt)
         keysets = self._chain.above(device.keyset_version) if device.keyset_version is not None else ()
         if keysets:
@@ -338,7 +338,7 @@ class _Visit:
             return
         if device.boot_state or device.identity == attempt.target_identity[:8]:
             return
-        decision = decide(offers.facts_of(device, is_busy=False), plan)
+        decision = decide(offers.facts_of(self._connection, device, plan, is_busy=False), plan)
         if decision.target is not None and decision.target.image_id == attempt.target_image:
             self._offer(offers.repeat_offer(self._connection, attempt))
 

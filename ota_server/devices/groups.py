@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -12,6 +13,7 @@ from ota_server.devices import service
 from ota_server.devices.models import Group, group_devices, groups
 from ota_server.errors import Conflict, Invalid, NotFound
 from ota_server.products.models import Product
+from ota_server.products.store import plan_changed
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
 
@@ -20,7 +22,7 @@ GROUPS_MAX = 1000
 DESCRIPTION_MAX = 1000
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
-_COLUMNS = (groups.c.id, groups.c.product_id, groups.c.name, groups.c.description, groups.c.color)
+_COLUMNS = tuple(groups.c[field.name] for field in fields(Group))
 
 
 def of_product(connection: Connection, product: Product, part: str = "") -> list[tuple[Group, int]]:
@@ -32,7 +34,7 @@ def of_product(connection: Connection, product: Product, part: str = "") -> list
         .group_by(*_COLUMNS)
         .order_by(groups.c.name)
     )
-    return [(Group(*row[:5]), row[5]) for row in rows]
+    return [(Group(*row[:-1]), row[-1]) for row in rows]
 
 
 def find(connection: Connection, product: Product, name: str) -> Group:
@@ -64,6 +66,7 @@ def change(connection: Connection, product: Product, name: str, changes: Mapping
     if after["name"] in others:
         raise Conflict(f"there is a group {after['name']} already")
     connection.execute(update(groups).where(groups.c.id == group.id).values(**after))
+    plan_changed(connection, product.id)
     return find(connection, product, after["name"])
 
 
@@ -72,6 +75,26 @@ def remove(connection: Connection, product: Product, name: str) -> None:
     group = find(connection, product, name)
     connection.execute(delete(group_devices).where(group_devices.c.group_id == group.id))
     connection.execute(delete(groups).where(groups.c.id == group.id))
+    plan_changed(connection, product.id)
+
+
+def released(connection: Connection, product_id: int) -> dict[str, int]:
+    """Versions that are released to groups, by the group's name."""
+    rows = connection.execute(
+        select(groups.c.name, groups.c.released_version).where(
+            groups.c.product_id == product_id, groups.c.released_version.is_not(None)
+        )
+    )
+    return {row.name: row.released_version for row in rows}
+
+
+def set_released(connection: Connection, product: Product, version: int, names: Collection[str]) -> None:
+    """Releases a version to these groups, and to no others any more. Raises NotFound."""
+    wanted = [find(connection, product, name).id for name in dict.fromkeys(names)]
+    of_version = (groups.c.product_id == product.id, groups.c.released_version == version)
+    connection.execute(update(groups).where(*of_version).values(released_version=None))
+    connection.execute(update(groups).where(groups.c.id.in_(wanted)).values(released_version=version))
+    plan_changed(connection, product.id)
 
 
 def of_devices(connection: Connection, device_rows: Collection[int]) -> dict[int, list[str]]:

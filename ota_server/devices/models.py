@@ -116,6 +116,7 @@ groups = Table(
     Column("name", String(64), nullable=False),
     Column("description", Text, nullable=False),
     Column("color", String(7), nullable=False),
+    Column("released_version", Integer, nullable=True),
     UniqueConstraint("product_id", "name"),
 )
 
@@ -153,13 +154,19 @@ openings = Table(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A name for some devices of a product. `color`: `#` and six hexadecimal digits, or nothing."""
+    """A name for some devices of a product.
+
+    Attributes:
+        color: `#` and six hexadecimal digits, or nothing.
+        released_version: what its devices run that no rollout reaches; None for the product's default.
+    """
 
     id: int
     product_id: int
     name: str
     description: str
     color: str
+    released_version: int | None
 
 
 @dataclass(frozen=True, slots=True)

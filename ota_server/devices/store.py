@@ -130,6 +130,24 @@ def count_online(connection: Connection, product_id: int, now_ms: int) -> int:
     ).scalar_one()
 
 
+def runs_any(connection: Connection, product_id: int, identities: Collection[bytes]) -> bool:
+    """Whether a trusted device runs one of these images (first 8 bytes of their identities), confirmed."""
+    query = select(devices.c.id).where(
+        devices.c.product_id == product_id,
+        devices.c.status == DeviceStatus.ACTIVE,
+        devices.c.boot_state == 0,
+        devices.c.identity.in_(identities),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def has_version(connection: Connection, product_id: int, version: int) -> bool:
+    """Whether a device runs a version, or is locked to it."""
+    either = or_(devices.c.product_version == version, devices.c.locked_version == version)
+    query = select(devices.c.id).where(devices.c.product_id == product_id, either).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def versions(connection: Connection, product_id: int) -> list[tuple[int | None, int | None, int]]:
     """(version, platform id, number of active devices), newest version first."""
     rows = connection.execute(

@@ -48,6 +48,7 @@ releases = Table(
     Column("description", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
+    Column("released_ms", BigInteger, nullable=True),
     UniqueConstraint("product_id", "version"),
 )
 
@@ -95,7 +96,7 @@ FULL = b""
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A version of a product."""
+    """A version of a product. `released_ms`: when it was first released to the default or to a group."""
 
     id: int
     product_id: int
@@ -104,6 +105,7 @@ class Release:
     description: str
     created_ms: int
     created_by: str
+    released_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

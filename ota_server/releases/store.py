@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from ota_server.moves import check_move
 from ota_server.releases.models import (
@@ -45,6 +45,19 @@ def add_release(connection: Connection, values: Mapping[str, object]) -> int:
     key = connection.execute(insert(releases).values(**values)).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def change_release(connection: Connection, release_id: int, values: Mapping[str, object]) -> None:
+    connection.execute(update(releases).where(releases.c.id == release_id).values(**values))
+
+
+def remove_release(connection: Connection, release_id: int) -> None:
+    """With its images and the patches from and to them."""
+    identities = select(images.c.identity).where(images.c.release_id == release_id)
+    either = or_(patches.c.base_identity.in_(identities), patches.c.target_identity.in_(identities))
+    connection.execute(delete(patches).where(either))
+    connection.execute(delete(images).where(images.c.release_id == release_id))
+    connection.execute(delete(releases).where(releases.c.id == release_id))
 
 
 def add_image(connection: Connection, values: Mapping[str, object]) -> int:

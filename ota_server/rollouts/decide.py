@@ -2,14 +2,15 @@
 """What a device should run: a pure function of facts, which can explain itself.
 
 The first rule that applies decides; nothing falls through to a later one:
-development device (nothing automatic) > locked version > rollout stage > default release > nothing.
+development device (nothing automatic) > locked version > rollout stage > group release (several: the highest version)
+> default release > nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from muster.layout import IDENTITY_PREFIX_SIZE
 
@@ -50,12 +51,14 @@ class Plan:
         rollouts: those that run, newest first.
         default_version: what devices run that no rollout reaches.
         targets: every image by (version, platform id).
+        groups: versions released to groups, by the group's name.
     """
 
     keyset_version: int
     rollouts: tuple[RunningRollout, ...]
     default_version: int | None
     targets: Mapping[tuple[int, int], Target]
+    groups: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class DeviceFacts:
         boot_state: 0 confirmed, else the number of its trial.
         is_busy: it has staged an image, or confirmed one and not reported it.
         blocked: identities (16 bytes) that failed on it.
+        groups: those that it is in and that a version is released to.
     """
 
     device_id: str
@@ -85,6 +89,7 @@ class DeviceFacts:
     boot_state: int | None
     is_busy: bool
     blocked: frozenset[bytes]
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,14 @@ def decide(facts: DeviceFacts, plan: Plan) -> Decision:
             )
             continue
         return _from_rollout(facts, rollout, trace)
-    return _from_default(facts, plan, trace)
+    released = [(plan.groups[name], name) for name in sorted(facts.groups) if name in plan.groups]
+    if released:
+        version, name = max(released)
+        return _from_release(facts, plan, version, f"The release of group {name}, version {version}", trace)
+    if plan.default_version is not None:
+        who = f"The product's default, version {plan.default_version}"
+        return _from_release(facts, plan, plan.default_version, who, trace)
+    return _nothing("No running rollout reaches it, and neither a group of it nor the product has a release.", trace)
 
 
 def in_cohort(salt: bytes, device_id: str, percent: int) -> bool:
@@ -170,11 +182,8 @@ def _from_rollout(facts: DeviceFacts, rollout: RunningRollout, trace: list[str])
     return _unless_refused(facts, target, rollout.id, rollout.stage, trace, who)
 
 
-def _from_default(facts: DeviceFacts, plan: Plan, trace: list[str]) -> Decision:
-    if plan.default_version is None:
-        return _nothing("No running rollout reaches it, and the product has no default release.", trace)
-    who = f"The product's default, version {plan.default_version}"
-    target = plan.targets.get((plan.default_version, facts.platform_id or 0))
+def _from_release(facts: DeviceFacts, plan: Plan, version: int, who: str, trace: list[str]) -> Decision:
+    target = plan.targets.get((version, facts.platform_id or 0))
     if target is None:
         return _nothing(f"{who}, has no image for its platform.", trace)
     if facts.product_version is not None and target.version < facts.product_version:

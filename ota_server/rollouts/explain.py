@@ -19,4 +19,5 @@ def explain(connection: Connection, product: Product, device: Device, keyset_ver
     if device.open_attempt is not None:
         attempt = store.attempt_of(connection, device.id, device.open_attempt)
     is_busy = attempt is not None and attempt.status in (AttemptStatus.STAGED, AttemptStatus.TRIAL)
-    return decide(offers.facts_of(device, is_busy), load_plan(connection, product, keyset_version))
+    plan = load_plan(connection, product, keyset_version)
+    return decide(offers.facts_of(connection, device, plan, is_busy), plan)

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from muster.layout import IDENTITY_PREFIX_SIZE
 from muster.protocol import Offer
+from ota_server.devices import groups
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.releases import store as releases
 from ota_server.releases.models import FULL, PatchStatus, StoredPatch
 from ota_server.rollouts import store
-from ota_server.rollouts.decide import Decision, DeviceFacts, Target
+from ota_server.rollouts.decide import Decision, DeviceFacts, Plan, Target
 from ota_server.rollouts.models import Attempt, AttemptStatus, OutcomeKind
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
@@ -28,8 +29,9 @@ class OfferMade:
     is_waiting_for_patch: bool
 
 
-def facts_of(device: Device, is_busy: bool) -> DeviceFacts:
-    """What decides about a device, as its row has it."""
+def facts_of(connection: Connection, device: Device, plan: Plan, is_busy: bool) -> DeviceFacts:
+    """What decides about a device, as the database has it. Its groups count only when a version is released to any."""
+    in_groups = groups.of_devices(connection, [device.id]).get(device.id, []) if plan.groups else []
     return DeviceFacts(
         device_id=device.device_id,
         is_trusted=device.status is DeviceStatus.ACTIVE,
@@ -45,6 +47,7 @@ def facts_of(device: Device, is_busy: bool) -> DeviceFacts:
         boot_state=device.boot_state,
         is_busy=is_busy,
         blocked=frozenset(bytes.fromhex(item) for item in json.loads(device.blocked)),
+        groups=frozenset(in_groups) & plan.groups.keys(),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from ota_server.devices import groups
 from ota_server.products.models import Product
 from ota_server.releases import store as releases
 from ota_server.releases.models import StoredImage
@@ -43,7 +44,8 @@ def load_plan(connection: Connection, product: Product, keyset_version: int) -> 
         running.append(
             RunningRollout(rollout.id, rollout.version, rollout.stage, stage.percent, rollout.salt, by_platform)
         )
-    return Plan(keyset_version, tuple(running), product.default_version, targets)
+    released = groups.released(connection, product.id)
+    return Plan(keyset_version, tuple(running), product.default_version, targets, released)
 
 
 def _target(image: StoredImage) -> Target:

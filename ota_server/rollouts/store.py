@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 
 from sqlalchemy import Connection, func, insert, literal, or_, select, update
 
 from ota_server.devices.models import DeviceStatus, devices
 from ota_server.moves import check_move
+from ota_server.releases.models import patches
 from ota_server.rollouts.models import (
     ATTEMPT_MOVES,
     ROLLOUT_MOVES,
@@ -44,6 +45,27 @@ def of_product(connection: Connection, product_id: int) -> list[Rollout]:
         select(*_ROLLOUT).where(rollouts.c.product_id == product_id).order_by(rollouts.c.id.desc())
     )
     return [Rollout(*row) for row in rows]
+
+
+def has_any_of(connection: Connection, release_id: int) -> bool:
+    """Whether there is a rollout of this release, in whatever state."""
+    return (
+        connection.execute(select(rollouts.c.id).where(rollouts.c.release_id == release_id).limit(1)).first()
+        is not None
+    )
+
+
+def has_confirmed(connection: Connection, release_id: int) -> bool:
+    """Whether a rollout of this release had a confirmed boot."""
+    query = select(rollouts.c.id).where(rollouts.c.release_id == release_id, rollouts.c.confirmed > 0).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def has_attempt_with(connection: Connection, identities: Collection[bytes]) -> bool:
+    """Whether a device was offered one of these images, or a patch from one."""
+    either = or_(patches.c.base_identity.in_(identities), patches.c.target_identity.in_(identities))
+    query = select(attempts.c.id).join(patches, patches.c.id == attempts.c.patch_id).where(either).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def running_of(connection: Connection, product_id: int) -> list[Rollout]:

@@ -8,19 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyotp
 import pytest
 
+from muster.image.image import Image
 from ota_server.clock import SystemClock
 from ota_server.organizations.service import add_administrator
 from tests.foreign.packages import installed
 from tests.foreign.sdk import CLIENT, SOURCES, ParticleSdk
 from tests.ota_server import keys
-from tests.ota_server.conftest import EMAIL, ORGANIZATION, PASSWORD, listen_app, make_settings
+from tests.ota_server.conftest import CBOR, EMAIL, ORGANIZATION, PASSWORD, listen_app, make_settings
+from tests.ota_server.simulated import SimulatedDevice
 
 LOGIN = ("login", {"username": EMAIL, "password": PASSWORD})
 DEVICE = "0123456789abcdef01234567"
 OTHER = "76543210fedcba9876543210"
+CLAIMED = "111111111111111111111111"
 PRODUCT = "thermostat"
 
 
@@ -141,17 +145,66 @@ def test_devices_are_imported_found_and_named(client: Client) -> None:
     assert named["name"] == "kitchen"
 
 
+def check_in(client: Client, device_id: str, running: Image) -> None:
+    """A device with this image comes in; it is imported with its key."""
+    key = keys.key(device_id)
+    imported = {"id": device_id, "public_key": key.public_key.raw.hex()}
+    client.calls(("post", {"uri": f"/v1/products/{PRODUCT}/devices", "data": imported}))
+
+    def post(path: str, body: bytes) -> tuple[int, bytes]:
+        response = httpx.post(client.sdk.url + path, content=body, headers=CBOR)
+        return response.status_code, response.content
+
+    SimulatedDevice(post, lambda *_: None, bytes.fromhex(device_id), key, running).check_in()
+
+
+def test_device_is_claimed_used_and_given_up(client: Client) -> None:
+    own, product = {"deviceId": CLAIMED}, {"deviceId": CLAIMED, "product": PRODUCT}
+    _, claimed, listed, named, noted, taken, empty, code = client.calls(
+        ("addDeviceToProduct", product),
+        ("claimDevice", own),
+        ("listDevices", {}),
+        ("renameDevice", {**own, "name": "porch"}),
+        ("setDeviceNotes", {"deviceId": "porch", "notes": "left"}),
+        ("removeDeviceOwner", product),
+        ("listDevices", {}),
+        ("getClaimCode", {"product": PRODUCT}),
+    )
+    assert (claimed["ok"], claimed["id"]) == (True, CLAIMED)
+    assert [(one["id"], one["owner"]) for one in listed] == [(CLAIMED, EMAIL)]
+    assert (named["name"], noted["notes"]) == ("porch", "left")
+    assert (taken, empty) == ({"ok": True}, [])
+    assert len(code["claim_code"]) == 63
+    *_, again, removed, after, made = client.calls(
+        ("claimDevice", own),
+        ("getDevice", own),
+        ("removeDevice", own),
+        ("getDevice", own),
+        ("provisionDevice", {"productId": PRODUCT}),
+        expect=(200, 200, 200, 404, 200),
+    )
+    assert (again["id"], again["name"]) == (CLAIMED, "")
+    assert removed == {"ok": True}
+    assert after["error"] == "not_found"
+    assert len(made["id"]) == 24
+
+
 def test_firmware_is_uploaded_released_and_downloaded(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "firmware.bin"
     file.write_bytes(keys.image(1).raw)
     of = {"product": PRODUCT, "version": 1}
-    sent, listed, one, released = client.calls(
+    sent, listed, one, changed, early = client.calls(
         ("uploadProductFirmware", {**of, "file": str(file), "title": "First"}),
         ("listProductFirmware", {"product": PRODUCT}),
         ("getProductFirmware", of),
-        ("releaseProductFirmware", {**of, "product_default": True}),
-        expect=(201, 200, 200, 200),
+        ("updateProductFirmware", {**of, "description": "warm"}),
+        ("releaseProductFirmware", of),
+        expect=(201, 200, 200, 200, 409),
     )
+    assert changed["description"] == "warm"
+    assert "has not run on a device" in early["error_description"]
+    check_in(client, "00112233445566778899aabb", keys.image(1))
+    [released] = client.calls(("releaseProductFirmware", of))
     assert (sent["version"], sent["title"]) == (1, "First")
     assert [release["version"] for release in listed] == [1]
     assert one["uploaded_by"] == {"username": EMAIL}

@@ -48,12 +48,16 @@ def offered(facts: DeviceFacts, plan: Plan = PLAN) -> int | None:
     return None if decision.target is None else decision.target.version
 
 
-def test_precedence_is_development_then_lock_then_rollout_then_default_then_nothing() -> None:
+def test_precedence_is_development_then_lock_then_rollout_then_group_then_default_then_nothing() -> None:
     everything = replace(FACTS, development=True, locked_version=4)
     assert offered(everything) is None
     assert offered(replace(everything, development=False)) == 4
     assert offered(FACTS) == 3, "the newest rollout"
     assert offered(FACTS, replace(PLAN, rollouts=(rollout(2, 3, 0), rollout(1, 2)))) == 2
+    grouped, released = replace(FACTS, groups=frozenset({"beta", "old", "none"})), {"old": 3, "beta": 4, "other": 1}
+    assert offered(grouped, replace(PLAN, groups=released)) == 3, "the newest rollout"
+    assert offered(grouped, replace(PLAN, rollouts=(), groups=released)) == 4, "the highest version of its groups"
+    assert offered(FACTS, replace(PLAN, rollouts=(), groups=released)) == 2
     assert offered(FACTS, replace(PLAN, rollouts=())) == 2
     assert offered(FACTS, replace(PLAN, rollouts=(), default_version=None)) is None
 
@@ -112,14 +116,39 @@ FACTS_STRATEGY = st.builds(
     boot_state=st.none() | st.integers(0, 3),
     is_busy=st.booleans(),
     blocked=st.frozensets(st.integers(1, 5).map(lambda number: bytes([number]) * 16)),
+    groups=st.frozensets(st.sampled_from("abc")),
 )
+RELEASED = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 5))
 
 
-@given(facts=FACTS_STRATEGY, counters=st.lists(st.integers(0, 3), min_size=4, max_size=4))
-def test_no_facts_lead_to_an_offer_that_breaks_a_rule(facts: DeviceFacts, counters: list[int]) -> None:
+@given(facts=FACTS_STRATEGY, released=RELEASED, default=st.none() | st.integers(1, 5))
+def test_a_group_release_is_the_highest_of_the_devices_groups_and_nothing_else(
+    facts: DeviceFacts, released: dict[str, int], default: int | None
+) -> None:
+    plan = Plan(1, (), default, TARGETS, released)
+    own = [version for name, version in released.items() if name in facts.groups]
+    decision = decide(facts, plan)
+    if facts.locked_version is None and own:
+        assert decision == decide(facts, replace(plan, default_version=None)), "the default does not count"
+        assert decision.target is None or decision.target.version == max(own)
+    if not own:
+        assert decision == decide(facts, replace(plan, groups={})), "releases to other groups do not count"
+    if decision.target is not None and facts.locked_version is None and facts.product_version is not None:
+        assert decision.target.version >= facts.product_version, "only a lock goes back"
+
+
+@given(
+    facts=FACTS_STRATEGY,
+    counters=st.lists(st.integers(0, 3), min_size=4, max_size=4),
+    percent=st.sampled_from([0, 100]),
+    released=RELEASED,
+)
+def test_no_facts_lead_to_an_offer_that_breaks_a_rule(
+    facts: DeviceFacts, counters: list[int], percent: int, released: dict[str, int]
+) -> None:
     targets = {(version, 6): target(version, counters[version - 1]) for version in (1, 2, 3, 4)}
-    running = RunningRollout(1, 3, 0, 100, b"", {6: targets[3, 6]})
-    decision = decide(facts, Plan(1, (running,), 4, targets))
+    running = RunningRollout(1, 3, 0, percent, b"", {6: targets[3, 6]})
+    decision = decide(facts, Plan(1, (running,), 4, targets, released))
     if decision.target is not None:
         assert facts.is_trusted
         assert not facts.development

@@ -80,10 +80,22 @@ def test_change_of_many_is_made_whole_or_not_at_all(
 
 def test_group_is_made_changed_and_removed(fleet: Server) -> None:
     made = fleet.api("POST", f"{PATH}/groups", 201, json={"name": "beta", "description": "ours", "color": "#00ff7F"})
-    assert made["group"] == {"name": "beta", "description": "ours", "color": "#00ff7F", "device_count": 0}
+    assert made["group"] == {
+        "name": "beta",
+        "description": "ours",
+        "color": "#00ff7F",
+        "fw_version": None,
+        "device_count": 0,
+    }
     change(fleet, 1, groups=["beta"])
     changed = fleet.api("PUT", f"{PATH}/groups/beta", json={"name": "early"})["group"]
-    assert changed == {"name": "early", "description": "ours", "color": "#00ff7F", "device_count": 1}
+    assert changed == {
+        "name": "early",
+        "description": "ours",
+        "color": "#00ff7F",
+        "fw_version": None,
+        "device_count": 1,
+    }
     assert found(fleet, groups="early") == [1]
     assert [one["name"] for one in fleet.api("GET", f"{PATH}/groups?name=arl")["groups"]] == ["early"]
     assert fleet.api("GET", f"{PATH}/groups/early")["group"] == changed

@@ -175,6 +175,13 @@ CALLS = {
         P.VIEW_FIRMWARE, f"{PRODUCT}/firmware/1/binary?platform_id=6"
     ),
     "GET /products/{product}/patches": Call(P.VIEW_FIRMWARE, f"{PRODUCT}/patches"),
+    "GET /products/{product}/impact": Call(
+        P.VIEW_FIRMWARE, f"{PRODUCT}/impact?firmware_version=1&product_default=true"
+    ),
+    "PUT /products/{product}/firmware/{version}": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/1", _json(title="First")
+    ),
+    "DELETE /products/{product}/firmware/{version}": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/1"),
     "GET /products/{product}/rollouts": Call(P.VIEW, f"{PRODUCT}/rollouts"),
     "POST /products/{product}/rollouts": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts", _json(version=1, stages=STAGES)

@@ -102,7 +102,8 @@ def test_what_a_server_had_before_organizations_becomes_one_organizations(empty:
         [(rooms, _)] = organizations.of_account(connection, 1)
         assert rooms.owner_id == 1
         assert [line.action for line in audit.lines(connection, 1, Filter(), 10)] == ["product.create"]
-        assert connection.exec_driver_sql("SELECT count(*) FROM releases").scalar() == 1
+        [release] = connection.exec_driver_sql("SELECT version, released_ms FROM releases").fetchall()
+        assert tuple(release) == (1, 7), "a default was released"
 
 
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
@@ -133,7 +134,7 @@ def fill_0001(connection: Connection) -> None:
     connection.execute(
         text(
             "INSERT INTO products (id, slug, name, description, auto_approve, check_in_interval_s, quarantine_max,"
-            " plan_token, created_ms) VALUES (1234, 'lamp', 'Lamp', '', :no, 300, 100, :token, 6)"
+            " default_version, plan_token, created_ms) VALUES (1234, 'lamp', 'Lamp', '', :no, 300, 100, 1, :token, 6)"
         ),
         {"no": False, "token": bytes(8)},
     )
