@@ -11,6 +11,7 @@ setup(
     package_data={
         "muster": ["py.typed"],
         "ota_server": ["py.typed"],
+        "ota_server.mail": ["templates/*.html"],
         "ota_server.dashboard": ["templates/*.html", "templates/parts/*.html", "static/*"],
     },
     cffi_modules=["tools/muster/native/build.py:decoder", "tools/muster/native/build.py:encoder"],

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from ota_server.accounts import service as accounts
 from ota_server.api.body import BodyLimit
 from ota_server.api.context import act
-from ota_server.dashboard import facts, security
+from ota_server.dashboard import brand_pages, facts, security
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.live import stream
 from ota_server.dashboard.render import FOLDER, make_environment
@@ -64,6 +64,7 @@ class Dashboard:
         return Starlette(
             routes=[
                 Route("/", self._page(self._home)),
+                *brand_pages.routes(self._services),
                 *AccountPages(self._services, self._render_alone).routes(),
                 Route("/sign-out", self._page(self._sign_out), methods=["POST"]),
                 Route("/invitations/{organization}", self._page(self._answer), methods=["POST"]),

@@ -20,6 +20,17 @@ organizations = Table(
     Column("owner_id", ForeignKey("accounts.id"), nullable=True),
 )
 
+branding = Table(
+    "branding",
+    metadata,
+    Column("organization_id", ForeignKey("organizations.id"), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("support_email", String(200), nullable=False),
+    Column("color", String(7), nullable=False),
+    Column("background", String(7), nullable=False),
+    Column("logo", String(64), nullable=False, index=True),
+)
+
 members = Table(
     "members",
     metadata,

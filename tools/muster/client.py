@@ -152,6 +152,21 @@ class ServerClient:
         """Makes an organization that the account administers."""
         return _object(self._call("POST", "/orgs", json={"organization": {"name": name}}), "organization")
 
+    def branding(self, organization: str) -> JsonObject:
+        """How an organization looks to its customers."""
+        return _object(self._call("GET", f"/orgs/{quote(organization)}/branding"), "branding")
+
+    def set_branding(self, organization: str, values: Mapping[str, str]) -> JsonObject:
+        """Changes name, support_email, color or background."""
+        return _object(self._call("PUT", f"/orgs/{quote(organization)}/branding", json=dict(values)), "branding")
+
+    def set_logo(self, organization: str, raw: bytes) -> JsonObject:
+        """Uploads a PNG file; without bytes, removes the logo."""
+        path = f"/orgs/{quote(organization)}/branding/logo"
+        if not raw:
+            return _object(self._call("DELETE", path), "branding")
+        return _object(self._call("PUT", path, files={"file": ("logo.png", raw, "image/png")}), "branding")
+
     def transfer_organization(self, organization: str, email: str) -> JsonObject:
         """Gives an organization to another administrator; returns its team."""
         return _as_object(self._call("PUT", f"/orgs/{quote(organization)}/owner", json={"username": email}))

@@ -76,6 +76,12 @@ CALLS = {
     "PUT /orgs/{organization}/owner": Call(
         P.MANAGE_TEAM, f"/orgs/{ORG}/owner", _json(username="support@example.com"), is_personal=True
     ),
+    "GET /orgs/{organization}/branding": Call(P.VIEW, f"/orgs/{ORG}/branding"),
+    "PUT /orgs/{organization}/branding": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/branding", _json(name="Warm")),
+    "PUT /orgs/{organization}/branding/logo": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/branding/logo", {"files": {"file": ("logo.png", b"none")}}
+    ),
+    "DELETE /orgs/{organization}/branding/logo": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/branding/logo"),
     "GET /orgs/{organization}/products": Call(P.VIEW, f"/orgs/{ORG}/products"),
     "GET /orgs/{organization}/audit": Call(P.AUDIT, f"/orgs/{ORG}/audit"),
     "GET /orgs/{organization}/team": Call(P.VIEW_TEAM, f"/orgs/{ORG}/team"),
@@ -219,7 +225,7 @@ PAGES = {
     "GET /products/{product}/live/{view}": P.VIEW,
     "GET /products/{product}/live/{view}/{name}": P.VIEW,
 }
-PUBLIC_PAGES = {"POST /sign-in/code"} | {
+PUBLIC_PAGES = {"POST /sign-in/code", "GET /brand/colors/{colors}.css", "GET /brand/logos/{digest}.png"} | {
     f"{method} {path}"
     for path in ("/sign-in", "/sign-up", "/verify", "/forgot", "/reset")
     for method in ("GET", "POST")

@@ -57,6 +57,43 @@ def rename(name: str, org: str | None, url: str, token_file: Path | None, as_jso
     click.echo(json.dumps(renamed, indent=2) if as_json else _line(renamed))
 
 
+@org.command(epilog='Example: muster org brand --name "Cosy Rooms" --color "#1f5fbf" --logo logo.png')
+@click.option("--name", help="The name that customers see.")
+@click.option("--support-email", metavar="EMAIL", help="Where customers ask for help; empty for nowhere.")
+@click.option("--color", metavar="#RRGGBB", help="Of links and buttons.")
+@click.option("--background", metavar="#RRGGBB", help="What is behind everything.")
+@click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A PNG file.")
+@click.option("--no-logo", is_flag=True, help="Show the name instead of a logo.")
+@organization_option
+@server_options
+@json_option
+def brand(
+    name: str | None,
+    support_email: str | None,
+    color: str | None,
+    background: str | None,
+    logo: Path | None,
+    no_logo: bool,
+    org: str | None,
+    url: str,
+    token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show how an organization looks to its customers, or change it."""
+    given = {"name": name, "support_email": support_email, "color": color, "background": background}
+    values = {key: value for key, value in given.items() if value is not None}
+    with open_client(url, token_file) as client:
+        slug = organization_slug(client, org)
+        found = client.set_branding(slug, values) if values else client.branding(slug)
+        if logo is not None or no_logo:
+            found = client.set_logo(slug, b"" if logo is None else logo.read_bytes())
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for key, value in found.items():
+        click.echo(f"{key:<14} {value or '-'}")
+
+
 @org.command(epilog="Example: muster org transfer ben@example.com")
 @click.argument("email")
 @organization_option
