@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import click
+from sqlalchemy.engine import URL
 
 from muster.errors import FileFault, InputError
 from muster.keystore import KeyStore
@@ -25,12 +26,14 @@ from ota_server.organizations.service import add_administrator
 from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, use_development_keys
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
+from ota_server.storage.options import database_option
 
 _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints an access token); then: muster serve"
 
 
 @click.command("serve", epilog=_EXAMPLE)
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
+@database_option
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="0: a free one.")
 @click.option(
@@ -79,6 +82,7 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
 @click.option("--json", "as_json", is_flag=True, help="With --init: print the facts as JSON.")
 def serve(
     data: Path | None,
+    database_url: URL | None,
     host: str,
     port: int,
     online_key: Path | None,
@@ -104,6 +108,7 @@ def serve(
         public_url=public_url.rstrip("/"),
         smtp=smtp,
         sign_up=SignUpPolicy.from_text(sign_up),
+        database_url=database_url,
     )
     if init:
         _init(settings, email, organization, password_stdin, as_json)

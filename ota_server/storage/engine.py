@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from muster.errors import ValueOutOfRange
+from muster.errors import EnvironmentFault, ValueOutOfRange
 
 POSTGRESQL = "postgresql+psycopg"
 CONNECT_TIMEOUT_S = 10
@@ -53,7 +53,7 @@ def parse_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
         raise ValueOutOfRange("the database is no address: postgresql://user@host/name") from error
-    if url.drivername not in ("postgresql", "postgres", POSTGRESQL) or not url.database:
+    if url.drivername not in ("postgresql", "postgres", POSTGRESQL) or not url.database or "password" in url.query:
         raise ValueOutOfRange("the database's address is postgresql://user@host/name")
     return url.set(drivername=POSTGRESQL)
 
@@ -83,7 +83,18 @@ def describe(error: BaseException) -> str:
     """What a database said, for the log: without the values of rows, which PostgreSQL would add."""
     inner = error.orig if isinstance(error, DBAPIError) else error
     primary = inner.diag.message_primary if isinstance(inner, psycopg.Error) else None
-    return f"{type(inner).__name__}: {primary or inner}"
+    return f"{type(inner).__name__}: {' '.join(str(primary or inner).split())}"
+
+
+def check_server(connection: Connection) -> None:
+    """Raises EnvironmentFault when a PostgreSQL is set up in a way that would lose or garble what it is given."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if encoding != "UTF8":
+        raise EnvironmentFault(f"the database's encoding is {encoding}: make it with `createdb -T template0 -E UTF8`")
+    if connection.exec_driver_sql("SHOW fsync").scalar() != "on":
+        raise EnvironmentFault("PostgreSQL runs with fsync=off: it would forget what devices were told that it keeps")
 
 
 def lock_migration(connection: Connection) -> None:
@@ -135,6 +146,7 @@ def _postgresql_engine(url: URL, use: Use) -> Engine:
     # An answer that left must stay true: session counters that go back would give key streams away.
     options = f"-c synchronous_commit=on -c statement_timeout={timeout_s * 1000}"
     connect = {
+        "client_encoding": "utf8",
         "connect_timeout": CONNECT_TIMEOUT_S,
         "keepalives_idle": LOST_AFTER_S,
         "tcp_user_timeout": LOST_AFTER_S * 1000,

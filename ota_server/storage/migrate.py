@@ -9,14 +9,20 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
-from ota_server.storage.engine import Use, lock_migration, make_engine
+from muster.errors import EnvironmentFault
+from ota_server.storage.engine import Use, check_server, describe, is_outage, lock_migration, make_engine
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
 def migrate(url: URL, revision: str = "head") -> None:
-    """Makes the tables, or upgrades them to a revision. Doing it again, or twice at once, changes nothing."""
+    """Makes the tables, or upgrades them to a revision. Doing it again, or twice at once, changes nothing.
+
+    Raises:
+        EnvironmentFault: the database cannot be reached, or would lose or garble what it is given.
+    """
     if url.get_backend_name() == "sqlite" and url.database is not None:
         # Session keys are inside: for the server's user only, whatever the folder allows.
         Path(url.database).touch(mode=0o600)
@@ -26,10 +32,15 @@ def migrate(url: URL, revision: str = "head") -> None:
     engine = make_engine(url, Use.MIGRATE)
     try:
         with engine.begin() as connection:
+            check_server(connection)
             lock_migration(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
             _check_references(connection)
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        raise EnvironmentFault(f"cannot use the database: {describe(error)}") from error
     finally:
         engine.dispose()
 

@@ -33,6 +33,7 @@ from tests.ota_server.simulated import SimulatedDevice
 EMAIL = "ana@example.com"
 PASSWORD = "correct horse"
 ORGANIZATION = "Warm Rooms"
+DATABASES = (SQLITE, POSTGRESQL) = ("sqlite", "postgresql")
 CBOR = {"content-type": "application/cbor"}
 
 
@@ -179,7 +180,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests run on SQLite; those that are marked so, and with --full all, on PostgreSQL too."""
     is_marked = metafunc.definition.get_closest_marker("both_databases") is not None
     if "database_url" in metafunc.fixturenames and (is_marked or metafunc.config.getoption("--full")):
-        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+        metafunc.parametrize("database_url", DATABASES, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -188,14 +189,18 @@ def postgresql() -> Iterator[PostgreSql]:
         yield made
 
 
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest) -> Iterator[URL | None]:
-    """A new database on PostgreSQL; None for SQLite in the server's folder."""
-    if getattr(request, "param", "sqlite") == "sqlite":
+def new_database(request: pytest.FixtureRequest) -> Iterator[URL | None]:
+    """For a fixture over DATABASES: a new database on PostgreSQL; None for SQLite in the server's folder."""
+    if getattr(request, "param", SQLITE) == SQLITE:
         yield None
     else:
         with request.getfixturevalue("postgresql").database() as url:
             yield url
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> Iterator[URL | None]:
+    yield from new_database(request)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from tests.ota_server import keys
 from tests.ota_server.conftest import HandClock, Server, make_settings, run_server
 from tests.ota_server.simulated import Refused, SimulatedDevice
 
+pytestmark = pytest.mark.both_databases
+
 
 def session_of(server: Server, device: SimulatedDevice) -> DeviceSession:
     device.check_in()

@@ -12,6 +12,8 @@ from muster.protocol import Answer
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_without_a_valid_token_nothing_answers(server: Server) -> None:
     paths = ["/v1/products", "/v1/products/1/devices", "/v1/products/1/rollouts", "/v1/orgs/warm-rooms/audit"]

@@ -14,6 +14,8 @@ from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.simulated import SimulatedDevice
 
+pytestmark = pytest.mark.both_databases
+
 WATCHDOG, FAULT, SOFTWARE, NO_CONTACT, POWER = 1, 2, 3, 4, 5
 ALL = {"percent": 100, "min_confirmed": 100, "max_failures": 0}
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from tests.ota_server.conftest import EMAIL, PASSWORD, HandClock, Server, make_settings, run_server
 
+pytestmark = pytest.mark.both_databases
+
 CLIENT = "CLI2"
 GRANT = {"grant_type": "password", "client_id": CLIENT, "client_secret": "client_secret_here"}
 DAY_S = 24 * 3600

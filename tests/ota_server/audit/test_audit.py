@@ -17,6 +17,8 @@ from ota_server.audit.models import Entry
 from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, Server
 
+pytestmark = pytest.mark.both_databases
+
 PATH = "/orgs/warm-rooms/audit"
 DEVICE = 24 * "a"
 

@@ -20,6 +20,8 @@ from tests.ota_server import keys
 from tests.ota_server.conftest import HandClock, Server, make_settings, run_server
 from tests.ota_server.simulated import Lost, SimulatedDevice
 
+pytestmark = pytest.mark.both_databases
+
 PATH = f"/products/{keys.PRODUCT}/devices"
 
 

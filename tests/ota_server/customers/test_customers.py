@@ -19,6 +19,8 @@ from ota_server.products.models import Product
 from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, Server
 
+pytestmark = pytest.mark.both_databases
+
 T = TypeVar("T")
 
 

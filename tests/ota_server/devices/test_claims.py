@@ -21,6 +21,8 @@ from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, Server
 from tests.ota_server.keys import key
 
+pytestmark = pytest.mark.both_databases
+
 T = TypeVar("T")
 
 PATH = f"/products/{keys.PRODUCT}"

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 
+pytestmark = pytest.mark.both_databases
+
 PATH = f"/products/{keys.PRODUCT}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection
+from sqlalchemy.engine import URL
 from starlette.routing import Mount, Route
 
 from ota_server.accounts import service as accounts
@@ -20,7 +21,16 @@ from ota_server.organizations import store
 from ota_server.organizations.roles import PERMISSIONS, Permission, Role
 from ota_server.organizations.service import add_administrator
 from tests.ota_server import keys
-from tests.ota_server.conftest import EMAIL, ORGANIZATION, HandClock, Server, make_settings, run_server
+from tests.ota_server.conftest import (
+    DATABASES,
+    EMAIL,
+    ORGANIZATION,
+    HandClock,
+    Server,
+    make_settings,
+    new_database,
+    run_server,
+)
 
 ORG = "warm-rooms"
 PRODUCT = f"/products/{keys.PRODUCT}"
@@ -253,9 +263,15 @@ class World:
         return self.server.client.request(method, f"/v1{call.path}", headers=headers, **call.arguments).status_code
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def world_database(request: pytest.FixtureRequest) -> Iterator[URL | None]:
+    yield from new_database(request)
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    for server in run_server(make_settings(tmp_path_factory.mktemp("world") / "server"), HandClock()):
+def world(tmp_path_factory: pytest.TempPathFactory, world_database: URL | None) -> Iterator[World]:
+    settings = make_settings(tmp_path_factory.mktemp("world") / "server", database=world_database)
+    for server in run_server(settings, HandClock()):
         server.product()
         server.publish(keys.image(1))
         server.api("POST", f"{PRODUCT}/devices", json={"ids": [DEVICE, CLAIMED]})

@@ -15,6 +15,8 @@ from ota_server.organizations.roles import PERMISSIONS, Permission, Role
 from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, Server
 
+pytestmark = pytest.mark.both_databases
+
 BEN = "ben@example.com"
 
 

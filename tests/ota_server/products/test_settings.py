@@ -10,6 +10,8 @@ import pytest
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 
+pytestmark = pytest.mark.both_databases
+
 PATH = f"/products/{keys.PRODUCT}"
 
 
