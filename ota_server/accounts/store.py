@@ -88,6 +88,11 @@ def add_token(connection: Connection, **columns: object) -> None:
     connection.execute(insert(tokens).values(**columns))
 
 
+def has_token(connection: Connection, token_id: int, now_ms: int) -> bool:
+    """Whether a token is still good."""
+    return connection.execute(select(tokens.c.id).where(tokens.c.id == token_id, _lasts(now_ms))).first() is not None
+
+
 def tokens_of(connection: Connection, account_id: int, now_ms: int) -> list[Token]:
     """Those that have not expired, newest first."""
     rows = connection.execute(

@@ -18,7 +18,7 @@ from ota_server.devices import claims
 from ota_server.devices import service as devices
 from ota_server.devices.models import Device
 from ota_server.errors import Invalid, NotFound, Unauthorized
-from ota_server.organizations.access import Actor, actor_of
+from ota_server.organizations.access import Actor, actor_of, check_still
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products import store as products
@@ -123,11 +123,15 @@ def act(
     """Writes something and its line in the audit log in one commit, then tells who watches the product.
 
     `owner`: what it was done to, which says whose log it is in; None for what concerns the account alone.
+
+    Raises:
+        Unauthorized, Forbidden: while the request waited, its actor lost the right to do it.
     """
     now_ms = services.clock.now_ms()
     organization_id = owner.organization_id if isinstance(owner, Product) else None if owner is None else owner.id
 
     def write(connection: Connection) -> T:
+        check_still(connection, actor, organization_id, now_ms)
         result = work(connection, now_ms)
         who = actor.account.id
         audit.add(connection, Entry(now_ms, who, organization_id, actor.address, action, subject[:200], detail))

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account, Token
 from ota_server.customers import store as customers_store
 from ota_server.customers.models import Customer
-from ota_server.errors import Forbidden, Invalid, NotFound
+from ota_server.errors import Forbidden, Invalid, NotFound, Unauthorized
 from ota_server.organizations import api_users, store
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import OF_PRODUCTS, PERMISSIONS, Permission, Role, parse_scopes
@@ -171,3 +172,20 @@ def actor_of(connection: Connection, account: Account, address: str, token: Toke
         organizations = {key: one for key, one in organizations.items() if key == owner}
         permissions = {key: permissions[key] & OF_PRODUCTS for key in organizations}
     return Actor(account, organizations, roles, permissions, token, address)
+
+
+def check_still(connection: Connection, actor: Actor, organization_id: int | None, now_ms: int) -> None:
+    """Holds what was true when a request arrived against what is true in its write.
+
+    Raises:
+        Unauthorized: its token has ended.
+        Forbidden: the actor may do less in the organization by now.
+    """
+    if actor.token is not None and not accounts_store.has_token(connection, actor.token.id, now_ms):
+        raise Unauthorized("this access token is not valid any more")
+    if organization_id is None:
+        return
+    now = actor_of(connection, actor.account, actor.address, actor.token)
+    before = actor.permissions.get(organization_id, frozenset())
+    if not before <= now.permissions.get(organization_id, frozenset()):
+        raise Forbidden("what you may do here has just been changed: nothing was done")

@@ -4,13 +4,20 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from ota_server.accounts import service as accounts
+from ota_server.accounts import store as accounts_store
+from ota_server.organizations import service as organizations
+from ota_server.organizations import store as organizations_store
 from ota_server.organizations.roles import PERMISSIONS, Permission, Role
 from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, Server
@@ -218,3 +225,48 @@ def test_page_of_roles_is_the_table_of_roles() -> None:
         for permission in Permission
     }
     assert shown == meant
+
+
+def end_tokens(connection: Connection) -> None:
+    account = accounts_store.by_email(connection, BEN)
+    assert account is not None
+    accounts_store.end_tokens(connection, account.id)
+
+
+def leave(connection: Connection) -> None:
+    organization = organizations_store.by_slug(connection, "warm-rooms")
+    assert organization is not None
+    organizations.remove(connection, organization, BEN)
+
+
+@pytest.mark.parametrize(("loss", "status"), [(leave, 403), (end_tokens, 401)])
+def test_right_that_is_lost_while_a_request_waits_for_its_write_is_not_used(
+    server: Server,
+    ben: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    loss: Callable[[Connection], None],
+    status: int,
+) -> None:
+    server.product()
+    join(server, ben, "Developer")
+    database = server.services.database
+    begun, waiting = threading.Event(), threading.Event()
+
+    def lose(connection: Connection) -> None:
+        begun.set()
+        assert waiting.wait(60)
+        loss(connection)
+
+    submit = database.submit
+
+    def tell(work: Callable[[Connection], Any]) -> Future[Any]:
+        queued = submit(work)
+        waiting.set()
+        return queued
+
+    lost = submit(lose)
+    assert begun.wait(60)
+    monkeypatch.setattr(database, "submit", tell)
+    ben.api("PUT", f"/products/{keys.PRODUCT}", status, json={"product": {"name": "Cold Rooms"}})
+    lost.result()
+    assert server.api("GET", f"/products/{keys.PRODUCT}")["product"]["name"] == "Thermostat"
