@@ -14,9 +14,11 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from ota_server.api import views
+from ota_server.api.body import read_fields
 from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
+from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
 from ota_server.customers.models import Customer
-from ota_server.devices import claims, groups, search, service
+from ota_server.devices import claims, groups, removal, search, service
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.search import Order, Search
 from ota_server.errors import Invalid
@@ -171,9 +173,19 @@ def change_groups(product: str, body: GroupsOfMany, services: ServicesDep, actor
     return {"ok": True}
 
 
-@router.put("/{device}")
-def change_device(product: str, device: str, body: DeviceChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Sets name, notes, serial number, groups, development flag or locked version."""
+@router.put("/{device}", openapi_extra=FLASH_OR_JSON)
+async def change_device(
+    product: str, device: str, request: Request, services: ServicesDep, actor: ActorDep
+) -> views.Json:
+    """Sets name, notes, serial number, groups, development flag or locked version; a form with a `file` flashes it."""
+    if is_upload(request):
+        found = await asyncio.to_thread(product_for, services, actor, product, Permission.CONTROL_FIRMWARE)
+        return await flash(request, services, actor, found, device)
+    body = await read_fields(request, DeviceChanges)
+    return await asyncio.to_thread(_change, services, actor, product, device, body)
+
+
+def _change(services: Services, actor: Actor, product: str, device: str, body: DeviceChanges) -> views.Json:
     given = body.model_dump(exclude_unset=True, exclude={"flash"})
     for name, value in given.items():
         if value is None and name not in ("desired_firmware_version", "serial_number"):
@@ -196,19 +208,19 @@ def change_device(product: str, device: str, body: DeviceChanges, services: Serv
 
 
 @router.delete("/{device}", status_code=204)
-def deny_device(
+def remove_device(
     product: str, device: str, services: ServicesDep, actor: ActorDep, body: Denial | None = None
 ) -> Response:
-    """Denies a device: it may not open sessions any more."""
-    if body is None or not body.deny:
-        raise Invalid('only denying is possible: send {"deny": true}', "deny")
+    """Removes a device: when it comes back, it is a new one. Or denies it: it may not open sessions any more."""
     found = product_for(services, actor, product, Permission.MANAGE_DEVICES)
+    is_denied = body is not None and body.deny
+    work = service.deny if is_denied else removal.remove
     act(
         services,
         actor,
-        "device.deny",
+        "device.deny" if is_denied else "device.remove",
         device,
-        lambda connection, now_ms: service.deny(connection, found, device, actor.email, now_ms),
+        lambda connection, now_ms: work(connection, found, device, actor.email, now_ms),
         found,
     )
     return Response(status_code=204)

@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from ota_server.api import views
 from ota_server.api.body import read_fields
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
+from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
 from ota_server.devices import claims, service, store
 from ota_server.devices.models import Device
-from ota_server.errors import Invalid, NotFound
+from ota_server.errors import Forbidden, Invalid, NotFound
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
 from ota_server.products import store as products
@@ -66,9 +67,14 @@ def get_own(device: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     return views.own_device(row, services.clock.now_ms(), actor.email)
 
 
-@router.put("/devices/{device}")
+@router.put("/devices/{device}", openapi_extra=FLASH_OR_JSON)
 async def change_own(device: str, request: Request, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Sets name or notes of a device that the account owns."""
+    """Sets name or notes of a device that the account owns; a form with a `file` flashes it, if the team's role may."""
+    if is_upload(request):
+        row, product = await asyncio.to_thread(_own, services, actor, device)
+        if not actor.may(product.organization_id, Permission.CONTROL_FIRMWARE):
+            raise Forbidden("the team of the product chooses the firmware, not the owner of a device")
+        return await flash(request, services, actor, product, row.device_id)
     changes = (await read_fields(request, OwnChanges)).model_dump(exclude_none=True)
     if not changes:
         raise Invalid("send a name or notes")

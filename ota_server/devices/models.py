@@ -53,7 +53,8 @@ devices = Table(
     Column("id", Integer, primary_key=True),
     Column("device_id", String(24), nullable=False),
     Column("public_key", LargeBinary(32), nullable=True),
-    Column("product_id", ForeignKey("products.id"), nullable=False),
+    # None: it was removed, and only its history is left.
+    Column("product_id", ForeignKey("products.id"), nullable=True),
     Column("platform_id", Integer, nullable=True),
     Column("name", String(100), nullable=False, default=""),
     Column("notes", Text, nullable=False, default=""),
@@ -63,6 +64,7 @@ devices = Table(
     Column("locked_version", Integer, nullable=True),
     Column("customer_id", ForeignKey("customers.id"), nullable=True, index=True),
     Column("serial_number", String(64), nullable=True),
+    Column("flash_image", ForeignKey("images.id"), nullable=True),
     # The session under which the device talks, and the one it has opened and not used yet.
     Column("session_id", LargeBinary(8), nullable=True, unique=True),
     Column("session_key", LargeBinary(32), nullable=True),
@@ -176,6 +178,7 @@ class Device:
     Attributes:
         id: the row; `device_id` is the chip's unique id, 24 lower-case hexadecimal digits.
         customer_id: who owns it; None when nobody has claimed it.
+        flash_image: the image that it is given while it is for development.
         online_until_ms: when it stops counting as online unless it is heard again.
         attempt_counter: number of the newest attempt.
         open_attempt: number of the attempt it is at work on.
@@ -197,6 +200,7 @@ class Device:
     locked_version: int | None
     customer_id: int | None
     serial_number: str | None
+    flash_image: int | None
     session_id: bytes | None
     session_key: bytes | None
     session_counter: int

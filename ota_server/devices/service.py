@@ -165,7 +165,8 @@ def set_facts(
     if isinstance(serial_number, str):
         _check_serial_number(connection, device, serial_number)
     if changes:
-        store.change(connection, device.id, changes)
+        ends_flash = {"flash_image": None} if changes.get("development") is False else {}
+        store.change(connection, device.id, {**changes, **ends_flash})
         words = ", ".join(
             "notes" if key == "notes" else f"{key.replace('_', ' ')} = {value}"
             for key, value in sorted(changes.items())

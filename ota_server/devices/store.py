@@ -27,8 +27,9 @@ def by_row(connection: Connection, row_id: int) -> Device | None:
 
 
 def with_id(connection: Connection, device_id: str) -> list[Device]:
-    """Every row of a device id: at most one that is not quarantined or denied, and its claimants."""
-    rows = connection.execute(select(*_COLUMNS).where(devices.c.device_id == device_id).order_by(devices.c.id))
+    """Every row of a device id: at most one that is not quarantined or denied, and its claimants. No removed ones."""
+    where = (devices.c.device_id == device_id, devices.c.product_id.is_not(None))
+    rows = connection.execute(select(*_COLUMNS).where(*where).order_by(devices.c.id))
     return [Device(*row) for row in rows]
 
 
@@ -55,8 +56,11 @@ def with_serial_number(connection: Connection, product_ids: Collection[int], ser
 
 
 def add(connection: Connection, values: Mapping[str, object]) -> int:
-    """Adds a row and returns its number."""
-    result = connection.execute(insert(devices).values(**values))
+    """Adds a row and returns its number. Attempts are numbered on from those of a removed device of this id."""
+    last = select(func.coalesce(func.max(devices.c.attempt_counter), 0)).where(
+        devices.c.device_id == values["device_id"], devices.c.product_id.is_(None)
+    )
+    result = connection.execute(insert(devices).values(attempt_counter=last.scalar_subquery(), **values))
     key = result.inserted_primary_key
     assert key is not None
     return int(key[0])

@@ -56,7 +56,7 @@ images = Table(
     "images",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("release_id", ForeignKey("releases.id"), nullable=False),
+    Column("release_id", ForeignKey("releases.id"), nullable=True),
     Column("product_id", ForeignKey("products.id"), nullable=False),
     Column("version", Integer, nullable=False),
     Column("platform_id", Integer, nullable=False),
@@ -113,13 +113,14 @@ class StoredImage:
     """One platform's image of a release.
 
     Attributes:
+        release_id: None for one that was only ever flashed to devices for development.
         identity: SHA-256 of the manifest; `identity8` its first 8 bytes, as check-ins name it.
         blob, elf_blob: names of image and ELF file among the kept blobs.
         signers: JSON {"release": [key id, ...], "development": [...]}: whose signatures hold.
     """
 
     id: int
-    release_id: int
+    release_id: int | None
     product_id: int
     version: int
     platform_id: int

@@ -129,8 +129,9 @@ def add_upload(
     files: dict[str, object] = {"blob": checked.blob, "size": len(checked.image.raw), "signers": _signers(checked)}
     if checked.elf_blob is not None:
         files["elf_blob"] = checked.elf_blob
-    if present:
-        store.set_image_bytes(connection, present[0].id, files)
+    flashed = store.image_by_identity(connection, checked.image.identity)
+    if flashed is not None:
+        store.change_image(connection, flashed.id, {**files, "release_id": release_id})
     else:
         _add_image(connection, product, release_id, checked, files, now_ms)
     plan_changed(connection, product.id)
@@ -139,6 +140,17 @@ def add_upload(
     assert release is not None
     assert image is not None
     return release, image
+
+
+def add_for_development(connection: Connection, product: Product, checked: CheckedUpload, now_ms: int) -> StoredImage:
+    """Adds a checked image without a release, unless it is there already."""
+    present = store.image_by_identity(connection, checked.image.identity)
+    if present is None:
+        files: dict[str, object] = {"blob": checked.blob, "size": len(checked.image.raw), "signers": _signers(checked)}
+        _add_image(connection, product, None, checked, files, now_ms)
+        present = store.image_by_identity(connection, checked.image.identity)
+    assert present is not None
+    return present
 
 
 def want_likely_patches(connection: Connection, target: StoredImage, now_ms: int) -> None:
@@ -164,7 +176,7 @@ def find(connection: Connection, product: Product, version: int) -> Release:
 def _add_image(
     connection: Connection,
     product: Product,
-    release_id: int,
+    release_id: int | None,
     checked: CheckedUpload,
     files: dict[str, object],
     now_ms: int,

@@ -66,15 +66,17 @@ def add_image(connection: Connection, values: Mapping[str, object]) -> int:
     return int(key[0])
 
 
-def set_image_bytes(connection: Connection, image_id: int, values: Mapping[str, object]) -> None:
-    """Another signature or an ELF file for an image that is there."""
+def change_image(connection: Connection, image_id: int, values: Mapping[str, object]) -> None:
+    """Another signature, an ELF file or a release for an image that is there."""
     connection.execute(update(images).where(images.c.id == image_id).values(**values))
 
 
 def images_of_product(connection: Connection, product_id: int) -> list[StoredImage]:
-    """Newest version first, then by platform."""
+    """Those of releases, newest version first, then by platform."""
     rows = connection.execute(
-        select(*_IMAGE).where(images.c.product_id == product_id).order_by(images.c.version.desc(), images.c.platform_id)
+        select(*_IMAGE)
+        .where(images.c.product_id == product_id, images.c.release_id.is_not(None))
+        .order_by(images.c.version.desc(), images.c.platform_id)
     )
     return [StoredImage(*row) for row in rows]
 

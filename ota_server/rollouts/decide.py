@@ -2,8 +2,8 @@
 """What a device should run: a pure function of facts, which can explain itself.
 
 The first rule that applies decides; nothing falls through to a later one:
-development device (nothing automatic) > locked version > rollout stage > group release (several: the highest version)
-> default release > nothing.
+development device (what it was flashed with, nothing automatic) > locked version > rollout stage >
+group release (several: the highest version) > default release > nothing.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class DeviceFacts:
         is_busy: it has staged an image, or confirmed one and not reported it.
         blocked: identities (16 bytes) that failed on it.
         groups: those that it is in and that a version is released to.
+        flashed: an image for this device alone, while it is one for development.
     """
 
     device_id: str
@@ -90,6 +91,7 @@ class DeviceFacts:
     is_busy: bool
     blocked: frozenset[bytes]
     groups: frozenset[str] = frozenset()
+    flashed: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ def decide(facts: DeviceFacts, plan: Plan) -> Decision:
     held_back = _held_back(facts, plan)
     if held_back is not None:
         return _nothing(held_back)
+    if facts.development:
+        return _for_development(facts)
     if facts.locked_version is not None:
         return _locked(facts, plan, facts.locked_version)
     trace: list[str] = ["No version is locked."]
@@ -159,9 +163,14 @@ def _held_back(facts: DeviceFacts, plan: Plan) -> str | None:
             f"It holds key set {facts.keyset_version}, newer than this server's {plan.keyset_version}: "
             "give the server the newer key set."
         )
-    if facts.development:
-        return "A development device: nothing is offered automatically."
     return None
+
+
+def _for_development(facts: DeviceFacts) -> Decision:
+    if facts.flashed is None:
+        return _nothing("A development device: nothing is offered automatically.")
+    who = f"A development device, flashed with version {facts.flashed.version}"
+    return _unless_refused(facts, facts.flashed, None, None, [], who)
 
 
 def _locked(facts: DeviceFacts, plan: Plan, version: int) -> Decision:
@@ -196,13 +205,13 @@ def _unless_refused(
 ) -> Decision:
     if facts.identity == target.identity[:8]:
         return _nothing(f"{who}: it runs it.", trace)
-    refusal = _refusal(facts, target)
-    if refusal is not None:
-        return _nothing(f"{who}: {refusal}", trace)
+    why = refusal(facts, target)
+    if why is not None:
+        return _nothing(f"{who}: {why}", trace)
     return Decision(target, rollout_id, stage, (*trace, f"{who}: version {target.version} is offered."))
 
 
-def _refusal(facts: DeviceFacts, target: Target) -> str | None:
+def refusal(facts: DeviceFacts, target: Target) -> str | None:
     """Why this device must not get this image."""
     if facts.security_counter is None or facts.hardware_revision is None or facts.bootloader_version is None:
         return "it has not told security counter, hardware revision and bootloader version."

@@ -17,6 +17,7 @@ from ota_server.releases.models import FULL, PatchStatus, StoredPatch
 from ota_server.rollouts import store
 from ota_server.rollouts.decide import Decision, DeviceFacts, Plan, Target
 from ota_server.rollouts.models import Attempt, AttemptStatus, OutcomeKind
+from ota_server.rollouts.plan import target_of
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
 
@@ -32,6 +33,9 @@ class OfferMade:
 def facts_of(connection: Connection, device: Device, plan: Plan, is_busy: bool) -> DeviceFacts:
     """What decides about a device, as the database has it. Its groups count only when a version is released to any."""
     in_groups = groups.of_devices(connection, [device.id]).get(device.id, []) if plan.groups else []
+    image = None
+    if device.development and device.flash_image is not None:
+        image = releases.image_by_row(connection, device.flash_image)
     return DeviceFacts(
         device_id=device.device_id,
         is_trusted=device.status is DeviceStatus.ACTIVE,
@@ -48,6 +52,7 @@ def facts_of(connection: Connection, device: Device, plan: Plan, is_busy: bool) 
         is_busy=is_busy,
         blocked=frozenset(bytes.fromhex(item) for item in json.loads(device.blocked)),
         groups=frozenset(in_groups) & plan.groups.keys(),
+        flashed=None if image is None else target_of(image),
     )
 
 

@@ -32,7 +32,7 @@ class PlanCache:
 def load_plan(connection: Connection, product: Product, keyset_version: int) -> Plan:
     """Reads a plan from the database."""
     targets = {
-        (image.version, image.platform_id): _target(image)
+        (image.version, image.platform_id): target_of(image)
         for image in releases.images_of_product(connection, product.id)
     }
     running = []
@@ -48,7 +48,8 @@ def load_plan(connection: Connection, product: Product, keyset_version: int) -> 
     return Plan(keyset_version, tuple(running), product.default_version, targets, released)
 
 
-def _target(image: StoredImage) -> Target:
+def target_of(image: StoredImage) -> Target:
+    """An image as the decision sees it."""
     return Target(
         image_id=image.id,
         identity=image.identity,

@@ -227,6 +227,25 @@ def test_device_is_marked_for_development_and_locked(client: Client) -> None:
     assert denied in (None, "", {})
 
 
+def test_development_device_is_flashed_and_removed(client: Client, tmp_path: Path) -> None:
+    device = {"product": PRODUCT, "deviceId": "00112233445566778899aabc"}
+    check_in(client, device["deviceId"], keys.image(1))
+    file = tmp_path / "firmware.bin"
+    file.write_bytes(keys.image(5).raw)
+    upload = {**device, "files": {"file": str(file)}}
+    refused, _, started, _, after = client.calls(
+        ("flashDevice", upload),
+        ("markAsDevelopmentDevice", device),
+        ("flashDevice", upload),
+        ("removeDevice", device),
+        ("getDevice", device),
+        expect=(409, 200, 200, 204, 404),
+    )
+    assert "not marked for development" in refused["error_description"]
+    assert (started["id"], started["status"]) == (device["deviceId"], "Update started")
+    assert after["error"] == "not_found"
+
+
 def test_second_factor_is_set_up_by_the_sdk_and_asked_for(client: Client) -> None:
     [begun] = client.calls(("enableMfa", {}))
     app = pyotp.TOTP(begun["secret"])

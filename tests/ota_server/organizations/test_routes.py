@@ -36,6 +36,7 @@ ORG = "warm-rooms"
 PRODUCT = f"/products/{keys.PRODUCT}"
 DEVICE = "0123456789abcdef01234567"
 CLAIMED = "0123456789abcdef01234568"
+REMOVED = "0123456789abcdef01234569"
 STAGES = [{"percent": 100, "min_confirmed": 1, "max_failures": 0}]
 P = Permission
 
@@ -157,6 +158,10 @@ CALLS = {
     "PUT /products/{product}/devices/{device} lock": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(name="kitchen", desired_firmware_version=None)
     ),
+    "PUT /products/{product}/devices/{device} flash": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", {"files": {"file": ("/a/b.bin", keys.image(1).raw)}}
+    ),
+    "DELETE /products/{product}/devices/{device} remove": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{REMOVED}"),
     "DELETE /products/{product}/devices/{device}": Call(
         P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(deny=True)
     ),
@@ -274,7 +279,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, world_database: URL | None) 
     for server in run_server(settings, HandClock()):
         server.product()
         server.publish(keys.image(1))
-        server.api("POST", f"{PRODUCT}/devices", json={"ids": [DEVICE, CLAIMED]})
+        server.api("POST", f"{PRODUCT}/devices", json={"ids": [DEVICE, CLAIMED, REMOVED]})
         server.rollout(1)
         database = server.services.database
         tokens = {Role.ADMINISTRATOR: server.token}
