@@ -27,6 +27,7 @@ from ota_server.mail import outbox
 from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
 from ota_server.organizations import store as organizations
+from ota_server.rates import Rate
 from ota_server.releases.patcher import Patcher
 from ota_server.settings import Settings, prepare
 from ota_server.storage import restore
@@ -35,9 +36,13 @@ from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.feed import Feed
+from ota_server.telemetry.presence import Presence
+from ota_server.telemetry.streams import Streams
 
 ATTEMPTS_SKIPPED = 1024
 """Attempt numbers that are skipped when a database may be older than what devices have seen."""
+PUBLISHED_MAX = 600
+"""Events that an account publishes in a minute."""
 
 _logger = logging.getLogger("ota_server")
 
@@ -52,6 +57,8 @@ class Services:
     kept: BlobStore
     served: BlobStore
     feed: Feed
+    streams: Streams
+    presence: Presence
     patcher: Patcher
     postman: Postman
     chain: KeySetChain
@@ -62,6 +69,7 @@ class Services:
     by_mail: ByMail
     check_ins: CheckIns
     calls: Calls
+    publish_rate: Rate
     limit: NewDeviceLimit
 
     def start(self) -> None:
@@ -72,12 +80,14 @@ class Services:
             self.database.write(lambda connection: devices.drop_sessions(connection, ATTEMPTS_SKIPPED))
         self.patcher.start()
         self.postman.start()
+        self.presence.start()
 
     def stop(self) -> None:
         """Ends held requests, the patch and the mail under way and the writer, and marks the stop as clean."""
         self.feed.close()
         self.patcher.stop()
         self.postman.stop()
+        self.presence.stop()
         try:
             token = self.database.write(restore.write_stop_token)
         except Unavailable:
@@ -108,6 +118,7 @@ class Services:
             self.patcher.wake()
         if checked_in.is_news:
             self.feed.publish(checked_in.product_id)
+            self.streams.wake()
 
     def forget_old(self) -> Future[int]:
         """Removes what is kept long enough: logs and events, mails that failed, calls that nobody waits for."""
@@ -140,6 +151,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
     database = Database(settings.database)
     kept = BlobStore(settings.kept_dir)
     feed = Feed()
+    streams = Streams(database, feed)
     passwords = Passwords()
     letters = None if settings.smtp is None else Letters(settings.public_url)
     return Services(
@@ -149,6 +161,8 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         kept=kept,
         served=served,
         feed=feed,
+        streams=streams,
+        presence=Presence(database, streams, clock),
         patcher=Patcher(database, kept, served, feed, clock),
         postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
         chain=chain,
@@ -159,5 +173,6 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         by_mail=ByMail(database, passwords, letters, settings.sign_up, organizations.is_invited),
         check_ins=CheckIns(chain),
         calls=Calls(database, feed, clock, settings.call_timeout_s),
+        publish_rate=Rate(PUBLISHED_MAX, 60, f"at most {PUBLISHED_MAX} events a minute are published by an account"),
         limit=NewDeviceLimit(),
     )

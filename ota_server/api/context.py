@@ -46,9 +46,14 @@ def actor_of_request(request: Request, services: ServicesDep, sent: _BearerDep) 
     """Whose access token came with the request. Raises Unauthorized."""
     if sent is None:
         raise Unauthorized("send an access token: Authorization: Bearer TOKEN")
+    return actor_of_token(services, sent.credentials, address_of(request))
+
+
+def actor_of_token(services: Services, token: str, address: str) -> Actor:
+    """Whose access token it is. Raises Unauthorized."""
     with services.database.read() as connection:
-        account, held = accounts.holder_of_token(connection, sent.credentials.strip(), services.clock.now_ms())
-        return actor_of(connection, account, address_of(request), held)
+        account, held = accounts.holder_of_token(connection, token.strip(), services.clock.now_ms())
+        return actor_of(connection, account, address, held)
 
 
 def person_of_request(actor: Annotated[Actor, Depends(actor_of_request)]) -> Actor:
@@ -142,4 +147,5 @@ def act(
         services.feed.publish(owner.id)
     services.patcher.wake()
     services.postman.wake()
+    services.streams.wake()
     return result

@@ -13,6 +13,7 @@ from ota_server.api import (
     manage_calls,
     manage_clients,
     manage_devices,
+    manage_events,
     manage_groups,
     manage_organizations,
     manage_products,
@@ -29,6 +30,7 @@ UPLOAD_SIZE_MAX = ELF_SIZE_MAX + 2 * IMAGE_SIZE_MAX
 
 
 PARTS = (
+    manage_events,
     manage_users,
     manage_accounts,
     manage_organizations,

@@ -21,6 +21,8 @@ from ota_server.telemetry.feed import Feed
 
 WAITING_MAX = 8
 """Calls of one device that wait at once."""
+LOOK_EVERY_S = 1.0
+"""How often to look unasked: another process may have heard the device."""
 WATCHED_S = 600
 """How long a device is watched after it was called: the next call is then answered at once."""
 
@@ -83,7 +85,7 @@ class Calls:
                 left_s = deadline - loop.time()
                 if left_s <= 0 or self._feed.is_closed:
                     raise TimedOut
-                await self._feed.wait(product_id, seen, left_s)
+                await self._feed.wait(product_id, seen, min(left_s, LOOK_EVERY_S))
         finally:
             self._database.submit(lambda connection: store.remove(connection, call.id))
 

@@ -13,7 +13,9 @@ from sqlalchemy import Connection
 from muster.protocol import (
     Answer,
     Call,
+    HealthKey,
     Offer,
+    OutcomeType,
     Read,
     Report,
     SealedMessage,
@@ -36,9 +38,11 @@ from ota_server.rollouts import store as rollouts
 from ota_server.rollouts.decide import Decision, Plan, decide
 from ota_server.rollouts.models import Attempt, AttemptStatus
 from ota_server.rollouts.plan import PlanCache
+from ota_server.telemetry import events
 from ota_server.telemetry import service as telemetry_service
 from ota_server.telemetry import store as telemetry
-from ota_server.telemetry.models import HistoryKind
+from ota_server.telemetry.events import STATUS, Source
+from ota_server.telemetry.models import EventEntry, HistoryKind
 
 INTERVAL_MAX_S = 7 * 24 * 3600
 WATCHED_INTERVAL_S = 1
@@ -63,6 +67,10 @@ _PLAIN = (
     "boots",
 )
 """Fields of a report that are columns of its device."""
+
+FLASH_STATUS = "spark/flash/status"
+_RESETS = {0: "power_down", 1: "watchdog", 2: "panic", 3: "user"}
+"""Reset causes in Particle's words."""
 
 _TYPE_NAMES = {
     VariableType.INT: "int32",
@@ -194,6 +202,7 @@ class _Visit:
         self._is_first = is_first
         self._hold_s = hold_s
         self._now_ms = now_ms
+        self._source = Source(product.organization_id, product.id, device.id, device.device_id)
         self.values: dict[str, object] = {}
         self.answer = Answer()
         self.is_news = is_first
@@ -211,7 +220,10 @@ class _Visit:
     def count(self) -> None:
         """Counts what the report tells besides the state."""
         device, report = self._device, self._report
-        acknowledged = telemetry_service.count_reports(self._connection, device.id, report, self._now_ms)
+        if not self._before.is_online(self._now_ms):
+            self._publish(STATUS, "online")
+        self._publish_start()
+        acknowledged = telemetry_service.count_reports(self._connection, device.id, self._source, report, self._now_ms)
         if acknowledged:
             self.is_news = True
             self._say(acknowledged=acknowledged[:ACKNOWLEDGED_MAX])
@@ -227,6 +239,9 @@ class _Visit:
             self.is_news = True
             attempt = outcomes.count_outcome(self._connection, device, report.outcome, self._now_ms)
             self._say(outcome_acknowledged=report.outcome.attempt)
+            if attempt is not None:
+                is_success = report.outcome.type is OutcomeType.CONFIRMED
+                self._publish(FLASH_STATUS, "success" if is_success else "failed")
             if attempt is not None and attempt.number == device.open_attempt:
                 self.values["open_attempt"] = None
         self._count_version()
@@ -370,6 +385,7 @@ class _Visit:
         if update is not None and update.attempt == attempt.number:
             if update.status < 0:
                 self.is_news = True
+                self._publish(FLASH_STATUS, "failed")
                 outcomes.stop_attempt(self._connection, self._device, attempt, update.status, self._now_ms)
                 self.values["open_attempt"] = None
                 self._refresh(reload=True)
@@ -391,6 +407,8 @@ class _Visit:
             return attempt
         rollouts.move_attempt(self._connection, attempt, status, {})
         self.is_news = True
+        if attempt.status is AttemptStatus.OFFERED:
+            self._publish(FLASH_STATUS, "started")
         if kind is not None:
             text = f"Attempt {attempt.number} {words}"
             telemetry.add_history(self._connection, self._device.id, self._now_ms, kind, text)
@@ -418,6 +436,20 @@ class _Visit:
         self.values["online_until_ms"] = self._now_ms + int(heard_again_s * 1000)
         if before.first_seen_ms is None:
             self.values["first_seen_ms"] = self._now_ms
+
+    def _publish(self, name: str, data: str) -> None:
+        """An event of the server's own about this device."""
+        self.is_news = True
+        events.publish(self._connection, self._source, [EventEntry(self._now_ms, name, data)])
+
+    def _publish_start(self) -> None:
+        """Says why the device has started anew, and what it runs."""
+        boots, health = self._report.boots, self._report.health or {}
+        if boots is not None and boots != self._before.boots:
+            self._publish("spark/device/last_reset", _RESETS.get(health.get(HealthKey.RESET_CAUSE, -1), "unknown"))
+        identity = self._report.identity
+        if identity is not None and identity != self._before.identity:
+            self._publish("spark/device/app-hash", identity.hex())
 
     def _take_interface(self) -> None:
         """The first message of a session tells all functions and variables; what it does not name is not there."""

@@ -116,6 +116,12 @@ class Actor:
         found = products_store.of_organizations(connection, seen)
         return [one for one in found if self._only_product in (None, one.id)]
 
+    def whole_organizations(self, permission: Permission) -> frozenset[int]:
+        """Organizations in which this may be done with everything; none for a token of one product."""
+        if self._only_product is not None:
+            return frozenset()
+        return frozenset(key for key in self.organizations if self.may(key, permission))
+
     @property
     def _only_product(self) -> int | None:
         return None if self.token is None else self.token.product_id

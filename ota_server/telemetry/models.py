@@ -72,11 +72,28 @@ events = Table(
     "events",
     metadata,
     Column("id", RowNumber, primary_key=True),
-    Column("device_row", ForeignKey("devices.id"), nullable=False),
+    Column("device_row", ForeignKey("devices.id"), nullable=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("data", Text, nullable=False),
+    # Whose it is, and who published it: a device's id, or what stands there for others.
+    Column("organization_id", ForeignKey("organizations.id"), nullable=False),
+    Column("product_id", ForeignKey("products.id"), nullable=True),
+    Column("core_id", String(24), nullable=False),
+    Column("ttl_s", Integer, nullable=False),
     Index("ix_events_device_at", "device_row", "at_ms"),
+    Index("ix_events_at_ms", "at_ms"),
+    Index("ix_events_product_id", "product_id"),
+    # Streams go on behind the last id they have seen: none may come again.
+    sqlite_autoincrement=True,
+)
+
+# How far a job that looks at the clock has come: one process at a time moves it on.
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
 )
 
 crashes = Table(

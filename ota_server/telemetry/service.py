@@ -6,14 +6,17 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from muster.protocol import Report
-from ota_server.telemetry import store
+from ota_server.telemetry import events, store
+from ota_server.telemetry.events import Source
 from ota_server.telemetry.models import EventEntry, HistoryKind, LogEntry
 
 AGE_MAX_MS = 7 * 24 * 3600 * 1000
 """A device's word on how long ago something was is believed up to a week."""
 
 
-def count_reports(connection: Connection, device_row: int, report: Report, now_ms: int) -> tuple[int, ...]:
+def count_reports(
+    connection: Connection, device_row: int, source: Source, report: Report, now_ms: int
+) -> tuple[int, ...]:
     """Keeps logs, events and crash of a report, each at most once, and returns the ids to acknowledge."""
     acknowledged: list[int] = []
     if report.logs is not None:
@@ -25,7 +28,7 @@ def count_reports(connection: Connection, device_row: int, report: Report, now_m
         acknowledged.append(report.events.report_id)
         if store.count_report(connection, device_row, report.events.report_id):
             entries = [EventEntry(_then(now_ms, item.age_ms), item.name, item.data) for item in report.events.events]
-            store.add_events(connection, device_row, entries)
+            events.publish_told(connection, source, entries)
     if report.crash is not None:
         crash = report.crash
         acknowledged.append(crash.report_id)

@@ -42,13 +42,6 @@ def add_logs(connection: Connection, device_row: int, lines: Sequence[LogEntry])
     )
 
 
-def add_events(connection: Connection, device_row: int, entries: Sequence[EventEntry]) -> None:
-    connection.execute(
-        insert(events),
-        [{"device_row": device_row, "at_ms": item.at_ms, "name": item.name, "data": item.data} for item in entries],
-    )
-
-
 def add_crash(connection: Connection, device_row: int, at_ms: int, crash: Crash) -> None:
     connection.execute(
         insert(crashes).values(

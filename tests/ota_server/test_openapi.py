@@ -20,6 +20,8 @@ from tests.ota_server.conftest import EMAIL, ORGANIZATION, PASSWORD, listen_app,
 
 ENDS_TOKENS = r"^/access_tokens|^/user$"
 """Routes after which the administrator may have to sign in again."""
+STREAMS = r"/events"
+"""Routes whose answers to GET do not end."""
 CONFIG = """\
 [output.sanitization]
 enabled = true
@@ -82,11 +84,15 @@ def prober(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Prober]:
 
 
 def test_routes_answer_as_described(prober: Prober) -> None:
-    prober.run(CONFIG, "--exclude-path-regex", ENDS_TOKENS)
+    prober.run(CONFIG, "--exclude-path-regex", f"{ENDS_TOKENS}|{STREAMS}")
+
+
+def test_routes_that_publish_answer_as_described(prober: Prober) -> None:
+    prober.run(CONFIG + EXISTING, "--include-path-regex", STREAMS, "--include-method", "POST")
 
 
 def test_routes_answer_as_described_for_what_there_is(prober: Prober) -> None:
-    prober.run(CONFIG + EXISTING, "--include-path-regex", r"\{", "--exclude-path-regex", ENDS_TOKENS)
+    prober.run(CONFIG + EXISTING, "--include-path-regex", r"\{", "--exclude-path-regex", f"{ENDS_TOKENS}|{STREAMS}")
 
 
 def test_routes_that_end_tokens_answer_as_described(prober: Prober) -> None:

@@ -20,6 +20,8 @@ from ota_server.api.manage import ROUTERS
 from ota_server.organizations import store
 from ota_server.organizations.roles import PERMISSIONS, Permission, Role
 from ota_server.organizations.service import add_administrator
+from ota_server.settings import Settings
+from ota_server.telemetry import streams
 from tests.ota_server import keys
 from tests.ota_server.conftest import (
     DATABASES,
@@ -177,6 +179,20 @@ CALLS = {
     "PUT /devices/{device}/ping": Call(None, f"/devices/{DEVICE}/ping"),
     "DELETE /devices/{device}": Call(None, f"/devices/{DEVICE}"),
     "GET /serial_numbers/{serial_number}": Call(None, "/serial_numbers/S1"),
+    "POST /devices/events": Call(P.MANAGE_DEVICES, "/devices/events", _json(name="here", org=ORG)),
+    "POST /products/{product}/events": Call(P.MANAGE_DEVICES, f"{PRODUCT}/events", _json(name="here")),
+    **{
+        f"GET {path}{rest}": Call(needs, f"{filled}{rest.replace('{prefix}', 'temperature')}")
+        for path, needs, filled in (
+            ("/events", None, "/events"),
+            ("/devices/events", None, "/devices/events"),
+            ("/devices/{device}/events", P.VIEW, f"/devices/{DEVICE}/events"),
+            ("/orgs/{organization}/events", P.VIEW, f"/orgs/{ORG}/events"),
+            ("/products/{product}/events", P.VIEW, f"{PRODUCT}/events"),
+            ("/products/{product}/devices/{device}/events", P.VIEW, f"{PRODUCT}/devices/{DEVICE}/events"),
+        )
+        for rest in ("", "/{prefix}")
+    },
     "PUT /products/{product}/devices/{device}/watch": Call(
         P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/watch", _json(seconds=0)
     ),
@@ -276,6 +292,13 @@ def world_database(request: pytest.FixtureRequest) -> Iterator[URL | None]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, world_database: URL | None) -> Iterator[World]:
     settings = make_settings(tmp_path_factory.mktemp("world") / "server", database=world_database)
+    with pytest.MonkeyPatch.context() as patch:
+        # Who may listen would do so for ever: everybody who may is told that there are too many.
+        patch.setattr(streams, "STREAMS_MAX", 0)
+        yield from _world(settings)
+
+
+def _world(settings: Settings) -> Iterator[World]:
     for server in run_server(settings, HandClock()):
         server.product()
         server.publish(keys.image(1))
