@@ -44,6 +44,9 @@ ATTEMPTS_SKIPPED = 1024
 PUBLISHED_MAX = 600
 """Events that an account publishes in a minute."""
 
+SIGN_UPS_MAX = 100
+"""Customers that apps make from one address in an hour."""
+
 _logger = logging.getLogger("ota_server")
 
 
@@ -65,6 +68,7 @@ class Services:
     signer: Signer
     passwords: Passwords
     sign_ins: SignIns
+    sign_ups: Rate
     letters: Letters | None
     by_mail: ByMail
     check_ins: CheckIns
@@ -169,6 +173,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         signer=signer,
         passwords=passwords,
         sign_ins=SignIns(database, passwords),
+        sign_ups=Rate(SIGN_UPS_MAX, 3600, "too many customers were made from here: wait an hour"),
         letters=letters,
         by_mail=ByMail(database, passwords, letters, settings.sign_up, organizations.is_invited),
         check_ins=CheckIns(chain),

@@ -61,7 +61,9 @@ tokens = Table(
     "tokens",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("account_id", ForeignKey("accounts.id"), nullable=True),
+    Column("customer_id", ForeignKey("customers.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("grant_id", ForeignKey("oauth_grants.id", ondelete="CASCADE"), nullable=True, index=True),
     Column("token_hash", LargeBinary(32), nullable=False, unique=True),
     Column("prefix", String(8), nullable=False),
     Column("label", String(100), nullable=False),
@@ -106,7 +108,7 @@ class AccountInfo:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token as it is kept: nobody can tell it again.
+    """An access token as it is kept: nobody can tell it again. It is an account's or a customer's.
 
     Attributes:
         prefix: its first characters, to know it by.
@@ -118,7 +120,6 @@ class Token:
     """
 
     id: int
-    account_id: int
     prefix: str
     label: str
     client: str

@@ -107,6 +107,12 @@ class NewToken:
     client: str = ""
     scopes: str | None = None
     product_id: int | None = None
+    grant_id: int | None = None
+
+
+def is_token(text: str) -> bool:
+    """Whether it could be an access token."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def add_token(connection: Connection, account_id: int, new: NewToken, now_ms: int) -> str:
@@ -123,30 +129,34 @@ def keep_token(connection: Connection, account_id: int, token: str, new: NewToke
         Invalid: no such label, or it would last longer than TOKEN_LASTS_MAX_S.
         Conflict: the account has TOKENS_MAX tokens.
     """
+    if len(store.tokens_of(connection, account_id, now_ms)) >= TOKENS_MAX:
+        raise Conflict(f"this account has {TOKENS_MAX} access tokens: revoke some first")
+    store.add_token(connection, account_id=account_id, **token_columns(token, new, now_ms))
+
+
+def token_columns(token: str, new: NewToken, now_ms: int) -> dict[str, object]:
+    """What is kept of a token, whoever holds it. Raises Invalid."""
     label = new.label.strip()
     if not 1 <= len(label) <= 100 or not label.isprintable():
         raise Invalid("a token's name has 1 to 100 characters", "label")
     if new.lasts_s is not None and not 1 <= new.lasts_s <= TOKEN_LASTS_MAX_S:
         raise Invalid(f"a token lasts 1 to {TOKEN_LASTS_MAX_S} seconds", "expires_in")
-    if len(store.tokens_of(connection, account_id, now_ms)) >= TOKENS_MAX:
-        raise Conflict(f"this account has {TOKENS_MAX} access tokens: revoke some first")
-    store.add_token(
-        connection,
-        account_id=account_id,
-        token_hash=hash_of(token),
-        prefix=token[:6],
-        label=label,
-        client=new.client,
-        created_ms=now_ms,
-        expires_ms=None if new.lasts_s is None else now_ms + 1000 * new.lasts_s,
-        scopes=new.scopes,
-        product_id=new.product_id,
-    )
+    return {
+        "token_hash": hash_of(token),
+        "prefix": token[:6],
+        "label": label,
+        "client": new.client,
+        "created_ms": now_ms,
+        "expires_ms": None if new.lasts_s is None else now_ms + 1000 * new.lasts_s,
+        "scopes": new.scopes,
+        "product_id": new.product_id,
+        "grant_id": new.grant_id,
+    }
 
 
 def holder_of_token(connection: Connection, token: str, now_ms: int) -> tuple[Account, Token]:
     """Whose token it is. Raises Unauthorized."""
-    found = store.by_token(connection, hash_of(token), now_ms) if _TOKEN.fullmatch(token) else None
+    found = store.by_token(connection, hash_of(token), now_ms) if is_token(token) else None
     if found is None:
         raise Unauthorized("this access token is not valid")
     return found
@@ -154,11 +164,8 @@ def holder_of_token(connection: Connection, token: str, now_ms: int) -> tuple[Ac
 
 def revoke(connection: Connection, token: str, now_ms: int) -> None:
     """Ends a token; whoever knows it may. Raises NotFound."""
-    try:
-        _, found = holder_of_token(connection, token, now_ms)
-    except Unauthorized as error:
-        raise NotFound("there is no such access token") from error
-    store.end_token(connection, found.id)
+    if not is_token(token) or not store.end_token_of_hash(connection, hash_of(token), now_ms):
+        raise NotFound("there is no such access token")
 
 
 def revoke_own(connection: Connection, account: Account, token_id: int, now_ms: int) -> None:

@@ -40,12 +40,13 @@ def by_token(connection: Connection, token_hash: bytes, now_ms: int) -> tuple[Ac
     row = connection.execute(
         select(*_ACCOUNT, *_TOKEN)
         .join(tokens, tokens.c.account_id == accounts.c.id)
-        .where(tokens.c.token_hash == token_hash, _lasts(now_ms))
+        .where(tokens.c.token_hash == token_hash, lasts(now_ms))
     ).first()
     return None if row is None else (Account(*row[:4]), Token(*row[4:]))
 
 
-def _lasts(now_ms: int) -> ColumnElement[bool]:
+def lasts(now_ms: int) -> ColumnElement[bool]:
+    """Of tokens."""
     return or_(tokens.c.expires_ms.is_(None), tokens.c.expires_ms > now_ms)
 
 
@@ -90,15 +91,20 @@ def add_token(connection: Connection, **columns: object) -> None:
 
 def has_token(connection: Connection, token_id: int, now_ms: int) -> bool:
     """Whether a token is still good."""
-    return connection.execute(select(tokens.c.id).where(tokens.c.id == token_id, _lasts(now_ms))).first() is not None
+    return connection.execute(select(tokens.c.id).where(tokens.c.id == token_id, lasts(now_ms))).first() is not None
 
 
 def tokens_of(connection: Connection, account_id: int, now_ms: int) -> list[Token]:
     """Those that have not expired, newest first."""
     rows = connection.execute(
-        select(*_TOKEN).where(tokens.c.account_id == account_id, _lasts(now_ms)).order_by(tokens.c.id.desc())
+        select(*_TOKEN).where(tokens.c.account_id == account_id, lasts(now_ms)).order_by(tokens.c.id.desc())
     )
     return [Token(*row) for row in rows]
+
+
+def end_token_of_hash(connection: Connection, token_hash: bytes, now_ms: int) -> bool:
+    """Whether there was one, an account's or a customer's."""
+    return connection.execute(delete(tokens).where(tokens.c.token_hash == token_hash, lasts(now_ms))).rowcount == 1
 
 
 def end_token(connection: Connection, token_id: int) -> None:

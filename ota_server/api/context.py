@@ -14,11 +14,12 @@ from sqlalchemy import Connection
 from ota_server.accounts import service as accounts
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
+from ota_server.customers import tokens
 from ota_server.devices import claims
 from ota_server.devices import service as devices
 from ota_server.devices.models import Device
-from ota_server.errors import Invalid, NotFound, Unauthorized
-from ota_server.organizations.access import Actor, actor_of, check_still
+from ota_server.errors import Forbidden, Invalid, NotFound, Unauthorized
+from ota_server.organizations.access import OWN_ONLY, Actor, CustomerActor, Owner, actor_of, check_still
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products import store as products
@@ -42,18 +43,34 @@ _BearerDep = Annotated[
 ]
 
 
-def actor_of_request(request: Request, services: ServicesDep, sent: _BearerDep) -> Actor:
-    """Whose access token came with the request. Raises Unauthorized."""
+def owner_of_request(request: Request, services: ServicesDep, sent: _BearerDep) -> Owner:
+    """Whose access token came with the request, for what customers may do as well. Raises Unauthorized."""
     if sent is None:
         raise Unauthorized("send an access token: Authorization: Bearer TOKEN")
-    return actor_of_token(services, sent.credentials, address_of(request))
+    return owner_of_token(services, sent.credentials, address_of(request))
 
 
-def actor_of_token(services: Services, token: str, address: str) -> Actor:
+def owner_of_token(services: Services, token: str, address: str) -> Owner:
     """Whose access token it is. Raises Unauthorized."""
+    token, now_ms = token.strip(), services.clock.now_ms()
     with services.database.read() as connection:
-        account, held = accounts.holder_of_token(connection, token.strip(), services.clock.now_ms())
-        return actor_of(connection, account, address, held)
+        found = tokens.holder_of_token(connection, token, now_ms)
+        if found is None:
+            account, held = accounts.holder_of_token(connection, token, now_ms)
+            return actor_of(connection, account, address, held)
+        customer, held = found
+        product = products.get(connection, customer.product_id)
+    assert product is not None
+    if (customer.active_ms or 0) < now_ms - tokens.ACTIVE_EVERY_MS:
+        services.database.submit(lambda connection: tokens.was_active(connection, customer, now_ms))
+    return CustomerActor(customer, product, held, address)
+
+
+def actor_of_request(owner: Annotated[Owner, Depends(owner_of_request)]) -> Actor:
+    """Whose access token came with the request. Raises Unauthorized, Forbidden."""
+    if isinstance(owner, CustomerActor):
+        raise Forbidden(OWN_ONLY)
+    return owner
 
 
 def person_of_request(actor: Annotated[Actor, Depends(actor_of_request)]) -> Actor:
@@ -67,6 +84,7 @@ def address_of(request: Request) -> str:
     return "" if request.client is None else request.client.host[:64]
 
 
+OwnerDep = Annotated[Owner, Depends(owner_of_request)]
 ActorDep = Annotated[Actor, Depends(actor_of_request)]
 PersonDep = Annotated[Actor, Depends(person_of_request)]
 Number = Annotated[int, Path(ge=0, le=2**53 - 1)]
@@ -76,7 +94,7 @@ Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PerPage = Annotated[int, Query(ge=1, le=500)]
 
 
-def product_for(services: Services, actor: Actor, name: str, permission: Permission) -> Product:
+def product_for(services: Services, actor: Owner, name: str, permission: Permission) -> Product:
     """A product of the actor's organizations; see `Actor.product`. Raises NotFound, Forbidden."""
     with services.database.read() as connection:
         return actor.product(connection, name, permission)
@@ -91,7 +109,7 @@ def check_own_password(services: Services, actor: Actor, password: str) -> None:
 
 
 def device_for(
-    services: Services, actor: Actor, product: str | None, name: str, permission: Permission
+    services: Services, actor: Owner, product: str | None, name: str, permission: Permission
 ) -> tuple[Device, Product]:
     """A device of a product; without one, a device that the actor owns, or one of the actor's products'.
 
@@ -118,7 +136,7 @@ def device_for(
 
 def act(
     services: Services,
-    actor: Actor,
+    actor: Owner,
     action: str,
     subject: str,
     work: Callable[[Connection, int], T],
@@ -127,18 +145,21 @@ def act(
 ) -> T:
     """Writes something and its line in the audit log in one commit, then tells who watches the product.
 
-    `owner`: what it was done to, which says whose log it is in; None for what concerns the account alone.
+    `owner`: what it was done to, which says whose log it is in; None for what concerns the account alone. A customer
+    is named by its number: the log outlives the customer, and is no place for their address.
 
     Raises:
         Unauthorized, Forbidden: while the request waited, its actor lost the right to do it.
     """
+    if isinstance(actor, CustomerActor):
+        detail = f"by customer {actor.customer.id}" + (f": {detail}" if detail else "")
     now_ms = services.clock.now_ms()
     organization_id = owner.organization_id if isinstance(owner, Product) else None if owner is None else owner.id
 
     def write(connection: Connection) -> T:
         check_still(connection, actor, organization_id, now_ms)
         result = work(connection, now_ms)
-        who = actor.account.id
+        who = actor.customer.account_id if isinstance(actor, CustomerActor) else actor.account.id
         audit.add(connection, Entry(now_ms, who, organization_id, actor.address, action, subject[:200], detail))
         return result
 

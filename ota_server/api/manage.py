@@ -12,6 +12,7 @@ from ota_server.api import (
     manage_branding,
     manage_calls,
     manage_clients,
+    manage_customers,
     manage_devices,
     manage_events,
     manage_groups,
@@ -42,6 +43,7 @@ PARTS = (
     manage_releases,
     manage_rollouts,
     manage_clients,
+    manage_customers,
     own_devices,
     manage_calls,
 )

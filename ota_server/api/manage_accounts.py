@@ -14,7 +14,7 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.service import NewToken
 from ota_server.api import views
-from ota_server.api.context import ActorDep, Number, PersonDep, ServicesDep, act, check_own_password
+from ota_server.api.context import Number, OwnerDep, PersonDep, ServicesDep, act, check_own_password
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Invalid
@@ -158,7 +158,7 @@ def create_token(body: TokenBody, services: ServicesDep, actor: PersonDep) -> vi
 
 
 @router.get("/access_tokens/current")
-def show_token(actor: ActorDep) -> views.Json:
+def show_token(actor: OwnerDep) -> views.Json:
     """The token that comes with the request."""
     assert actor.token is not None
     return {
@@ -169,7 +169,7 @@ def show_token(actor: ActorDep) -> views.Json:
 
 
 @router.delete("/access_tokens/current")
-def revoke_current_token(services: ServicesDep, actor: ActorDep) -> views.Json:
+def revoke_current_token(services: ServicesDep, actor: OwnerDep) -> views.Json:
     """Signs the caller out."""
     token = actor.token
     assert token is not None

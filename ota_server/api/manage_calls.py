@@ -13,11 +13,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from ota_server.api import views
 from ota_server.api.body import read_fields
-from ota_server.api.context import ActorDep, ServicesDep, act, device_for, product_for
+from ota_server.api.context import ActorDep, OwnerDep, ServicesDep, act, device_for, product_for
 from ota_server.calls.models import CallKind, WaitingCall
 from ota_server.devices import service as devices
 from ota_server.devices.models import Device
-from ota_server.organizations.access import Actor
+from ota_server.organizations.access import Owner
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
@@ -66,7 +66,7 @@ async def call_function(
 
 @router.post("/devices/{device}/{function}")
 async def call_own_function(
-    device: str, function: str, request: Request, services: ServicesDep, actor: ActorDep
+    device: str, function: str, request: Request, services: ServicesDep, actor: OwnerDep
 ) -> views.Json:
     """Calls a function of a device that the account owns, or of one of its products'."""
     return await _call_function(services, actor, None, device, function, request)
@@ -90,7 +90,7 @@ async def read_own_variable(
     device: str,
     variable: str,
     services: ServicesDep,
-    actor: ActorDep,
+    actor: OwnerDep,
     wanted: Format = "",
 ) -> Response:
     """Reads a variable of a device that the account owns, or of one of its products'."""
@@ -98,7 +98,7 @@ async def read_own_variable(
 
 
 async def _call_function(
-    services: Services, actor: Actor, product: str | None, device: str, function: str, request: Request
+    services: Services, actor: Owner, product: str | None, device: str, function: str, request: Request
 ) -> views.Json:
     body = await read_fields(request, Argument)
     argument = body.args if body.arg is None else body.arg
@@ -119,7 +119,7 @@ async def _call_function(
 
 
 async def _read_variable(
-    services: Services, actor: Actor, product: str | None, device: str, variable: str, wanted: str
+    services: Services, actor: Owner, product: str | None, device: str, variable: str, wanted: str
 ) -> Response:
     row, owner = await asyncio.to_thread(device_for, services, actor, product, device, Permission.VIEW_DEVICES)
     call = await asyncio.to_thread(_begin_reading, services, row, owner, variable)

@@ -17,16 +17,16 @@ from ota_server.api.context import (
     ActorDep,
     ServicesDep,
     act,
-    actor_of_token,
     address_of,
     device_for,
+    owner_of_token,
     product_for,
     services_of,
 )
 from ota_server.api.event_stream import EventStream
 from ota_server.devices import claims
 from ota_server.errors import Unauthorized
-from ota_server.organizations.access import Actor
+from ota_server.organizations.access import Actor, Owner
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
@@ -65,15 +65,15 @@ class Listener:
         self._services = services_of(request)
         self.actor()
 
-    def actor(self) -> Actor:
+    def actor(self) -> Owner:
         """Who it is and what they may do, as of now. Raises Unauthorized."""
-        return actor_of_token(self._services, self._token, self._address)
+        return owner_of_token(self._services, self._token, self._address)
 
-    async def listen(self, prefix: str, scope: Callable[[Actor], Scope]) -> Response:
+    async def listen(self, prefix: str, scope: Callable[[Owner], Scope]) -> Response:
         """A stream of what `scope` finds. Raises what it raises, and TooMany."""
         actor = await asyncio.to_thread(self.actor)
         found = await asyncio.to_thread(scope, actor)
-        stream = await self._services.streams.open(actor.account.id, found, prefix)
+        stream = await self._services.streams.open(actor.key, found, prefix)
         return EventStream(self._services.streams, stream, lambda: scope(self.actor()))
 
 
@@ -186,13 +186,13 @@ def _publish(
     return {"ok": True}
 
 
-def _everything(services: Services) -> Callable[[Actor], Scope]:
-    def scope(actor: Actor) -> Scope:
+def _everything(services: Services) -> Callable[[Owner], Scope]:
+    def scope(actor: Owner) -> Scope:
         with services.database.read() as connection:
             rows = claims.own(connection, actor.customers(connection))
-            products = actor.products(connection)
+            products = actor.products(connection, Permission.VIEW_DEVICES)
         return Scope(
-            actor.whole_organizations(Permission.VIEW),
+            actor.whole_organizations(Permission.VIEW_DEVICES),
             frozenset(one.id for one in products),
             frozenset(row.id for row in rows),
         )
@@ -200,15 +200,15 @@ def _everything(services: Services) -> Callable[[Actor], Scope]:
     return scope
 
 
-def _of_organization(name: str) -> Callable[[Actor], Scope]:
-    return lambda actor: Scope(organizations=frozenset({actor.organization(name, Permission.VIEW).id}))
+def _of_organization(name: str) -> Callable[[Owner], Scope]:
+    return lambda actor: Scope(organizations=frozenset({actor.organization(name, Permission.VIEW_DEVICES).id}))
 
 
-def _of_product(services: Services, name: str) -> Callable[[Actor], Scope]:
-    return lambda actor: Scope(products=frozenset({product_for(services, actor, name, Permission.VIEW).id}))
+def _of_product(services: Services, name: str) -> Callable[[Owner], Scope]:
+    return lambda actor: Scope(products=frozenset({product_for(services, actor, name, Permission.VIEW_DEVICES).id}))
 
 
-def _of_device(services: Services, product: str | None, name: str) -> Callable[[Actor], Scope]:
+def _of_device(services: Services, product: str | None, name: str) -> Callable[[Owner], Scope]:
     return lambda actor: Scope(
-        device_rows=frozenset({device_for(services, actor, product, name, Permission.VIEW)[0].id})
+        device_rows=frozenset({device_for(services, actor, product, name, Permission.VIEW_DEVICES)[0].id})
     )

@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from ota_server.api import views
 from ota_server.api.body import read_fields
-from ota_server.api.context import ActorDep, ServicesDep, act, product_for
+from ota_server.api.context import ActorDep, OwnerDep, ServicesDep, act, product_for
 from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
 from ota_server.devices import claims, service, store
 from ota_server.devices.models import Device
 from ota_server.errors import Forbidden, Invalid, NotFound
-from ota_server.organizations.access import Actor
+from ota_server.organizations.access import CustomerActor, Owner
 from ota_server.organizations.roles import Permission
 from ota_server.products import store as products
 from ota_server.products.models import Product
@@ -45,7 +45,7 @@ class OwnChanges(BaseModel):
 
 
 @router.get("/devices")
-def list_own(services: ServicesDep, actor: ActorDep) -> list[views.Json]:
+def list_own(services: ServicesDep, actor: OwnerDep) -> list[views.Json]:
     """What the account owns."""
     now_ms = services.clock.now_ms()
     with services.database.read() as connection:
@@ -54,25 +54,25 @@ def list_own(services: ServicesDep, actor: ActorDep) -> list[views.Json]:
 
 
 @router.post("/devices")
-async def claim_device(request: Request, services: ServicesDep, actor: ActorDep) -> views.Json:
+async def claim_device(request: Request, services: ServicesDep, actor: OwnerDep) -> views.Json:
     """Claims a device by its id; or, with product_id, makes a new id for a device of that product."""
     body = await read_fields(request, Claim)
     return await asyncio.to_thread(_claim if body.id else _provision, services, actor, body)
 
 
 @router.get("/devices/{device}")
-def get_own(device: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+def get_own(device: str, services: ServicesDep, actor: OwnerDep) -> views.Json:
     """One device that the account owns, by id or name."""
     row, _ = _own(services, actor, device)
     return views.own_device(row, services.clock.now_ms(), actor.email)
 
 
 @router.put("/devices/{device}", openapi_extra=FLASH_OR_JSON)
-async def change_own(device: str, request: Request, services: ServicesDep, actor: ActorDep) -> views.Json:
+async def change_own(device: str, request: Request, services: ServicesDep, actor: OwnerDep) -> views.Json:
     """Sets name or notes of a device that the account owns; a form with a `file` flashes it, if the team's role may."""
     if is_upload(request):
         row, product = await asyncio.to_thread(_own, services, actor, device)
-        if not actor.may(product.organization_id, Permission.CONTROL_FIRMWARE):
+        if isinstance(actor, CustomerActor) or not actor.may(product.organization_id, Permission.CONTROL_FIRMWARE):
             raise Forbidden("the team of the product chooses the firmware, not the owner of a device")
         return await flash(request, services, actor, product, row.device_id)
     changes = (await read_fields(request, OwnChanges)).model_dump(exclude_none=True)
@@ -82,14 +82,14 @@ async def change_own(device: str, request: Request, services: ServicesDep, actor
 
 
 @router.put("/devices/{device}/ping")
-def ping(device: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+def ping(device: str, services: ServicesDep, actor: OwnerDep) -> views.Json:
     """Whether a device that the account owns is online."""
     row, _ = _own(services, actor, device)
     return {"ok": True, "online": row.is_online(services.clock.now_ms())}
 
 
 @router.delete("/devices/{device}")
-def give_up(device: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+def give_up(device: str, services: ServicesDep, actor: OwnerDep) -> views.Json:
     """Gives up a device: nobody owns it any more."""
     row, product = _own(services, actor, device)
 
@@ -114,21 +114,21 @@ def take_from_owner(product: str, device: str, services: ServicesDep, actor: Act
 
 
 @router.post("/device_claims")
-def new_claim_code(services: ServicesDep, actor: ActorDep) -> views.Json:
+def new_claim_code(services: ServicesDep, actor: OwnerDep) -> views.Json:
     """A code that makes the account the owner of the device that tells it."""
     actor.check_unlimited()
-    return _new_code(services, actor, None)
+    return _new_code(services, actor, actor.of_product if isinstance(actor, CustomerActor) else None)
 
 
 @router.post("/products/{product}/device_claims")
-def new_claim_code_of_product(product: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+def new_claim_code_of_product(product: str, services: ServicesDep, actor: OwnerDep) -> views.Json:
     """The same, for one product only."""
     with services.database.read() as connection:
         return _new_code(services, actor, actor.product_to_own(connection, product))
 
 
 @router.get("/serial_numbers/{serial_number}")
-def by_serial_number(serial_number: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+def by_serial_number(serial_number: str, services: ServicesDep, actor: OwnerDep) -> views.Json:
     """Which device has a serial number, among those that the account may see."""
     with services.database.read() as connection:
         seen = [one.id for one in actor.products(connection, Permission.VIEW_DEVICES)]
@@ -141,7 +141,7 @@ def by_serial_number(serial_number: str, services: ServicesDep, actor: ActorDep)
     return {"ok": True, "deviceID": row.device_id, "deviceId": row.device_id, "product_id": row.product_id}
 
 
-def _own(services: Services, actor: Actor, name: str) -> tuple[Device, Product]:
+def _own(services: Services, actor: Owner, name: str) -> tuple[Device, Product]:
     with services.database.read() as connection:
         row = claims.find_own(connection, actor.customers(connection), name)
         product = products.get(connection, row.product_id)
@@ -149,7 +149,7 @@ def _own(services: Services, actor: Actor, name: str) -> tuple[Device, Product]:
     return row, product
 
 
-def _claim(services: Services, actor: Actor, body: Claim) -> views.Json:
+def _claim(services: Services, actor: Owner, body: Claim) -> views.Json:
     actor.check_unlimited()
     device_id = body.id or ""
     with services.database.read() as connection:
@@ -163,10 +163,14 @@ def _claim(services: Services, actor: Actor, body: Claim) -> views.Json:
         product,
     )
     online = row.is_online(services.clock.now_ms())
-    return {"ok": True, "id": row.device_id, "user_id": str(actor.account.id), "connected": online, "claimed": True}
+    return {"ok": True, "id": row.device_id, "user_id": _user_id(actor), "connected": online, "claimed": True}
 
 
-def _provision(services: Services, actor: Actor, body: Claim) -> views.Json:
+def _user_id(actor: Owner) -> str:
+    return f"customer-{actor.customer.id}" if isinstance(actor, CustomerActor) else str(actor.account.id)
+
+
+def _provision(services: Services, actor: Owner, body: Claim) -> views.Json:
     if body.product_id is None:
         raise Invalid("send the id of a device, or the product_id of a new one", "id")
     found = product_for(services, actor, str(body.product_id), Permission.MANAGE_DEVICES)
@@ -181,7 +185,7 @@ def _provision(services: Services, actor: Actor, body: Claim) -> views.Json:
     return {"ok": True, "id": row.device_id, "deviceID": row.device_id, "connected": False, "claimed": False}
 
 
-def _change(services: Services, actor: Actor, device: str, changes: dict[str, object]) -> views.Json:
+def _change(services: Services, actor: Owner, device: str, changes: dict[str, object]) -> views.Json:
     row, product = _own(services, actor, device)
 
     def write(connection: Connection, now_ms: int) -> Device:
@@ -196,7 +200,7 @@ def _change(services: Services, actor: Actor, device: str, changes: dict[str, ob
     }
 
 
-def _new_code(services: Services, actor: Actor, product: Product | None) -> views.Json:
+def _new_code(services: Services, actor: Owner, product: Product | None) -> views.Json:
     code = act(
         services,
         actor,

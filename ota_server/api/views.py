@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from muster.layout import PLATFORM_IDS, PlatformName, platform_name
 from ota_server.accounts.models import Account, AccountInfo, Token
 from ota_server.audit.models import Line
+from ota_server.customers.models import Customer
 from ota_server.devices.models import Device, DeviceStatus, Group
 from ota_server.devices.service import fingerprint
 from ota_server.oauth.models import Client
@@ -151,6 +152,17 @@ def group(item: Group, device_count: int) -> Json:
         "color": item.color,
         "fw_version": item.released_version,
         "device_count": device_count,
+    }
+
+
+def customer(item: Customer) -> Json:
+    return {
+        "id": str(item.id),
+        "username": item.email,
+        "has_password": item.password_hash is not None,
+        "has_account": item.account_id is not None,
+        "created_at": time(item.created_ms),
+        "last_active": time(item.active_ms),
     }
 
 

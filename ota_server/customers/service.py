@@ -48,3 +48,14 @@ def find(connection: Connection, product: Product, email: str) -> Customer:
     if found is None:
         raise NotFound(f"product {product.id} has no customer {email}")
     return found
+
+
+def set_password(connection: Connection, customer: Customer, password_hash: str) -> None:
+    """Ends all that the customer signed in with before."""
+    store.change(connection, customer.id, password_hash=password_hash)
+    store.end_grants(connection, customer.id)
+
+
+def remove(connection: Connection, customer: Customer) -> None:
+    """Forgets a customer, with tokens and claim codes. Its devices must have no owner any more."""
+    store.remove(connection, customer.id)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import fields
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from ota_server.customers.models import Customer, customers
+from ota_server.storage.schema import metadata
 
 _COLUMNS = [customers.c[field.name] for field in fields(Customer)]
 
@@ -61,6 +62,24 @@ def add(
     key = result.inserted_primary_key
     assert key is not None
     return Customer(int(key[0]), product_id, email, password_hash, account_id, now_ms, None)
+
+
+def change(connection: Connection, row_id: int, **values: object) -> None:
+    connection.execute(update(customers).where(customers.c.id == row_id).values(**values))
+
+
+def end_grants(connection: Connection, row_id: int) -> None:
+    """With all tokens of the customer."""
+    for name in ("tokens", "oauth_grants"):
+        table = metadata.tables[name]
+        connection.execute(delete(table).where(table.c.customer_id == row_id))
+
+
+def remove(connection: Connection, row_id: int) -> None:
+    """With its claim codes; tokens go by themselves."""
+    codes = metadata.tables["claim_codes"]
+    connection.execute(delete(codes).where(codes.c.customer_id == row_id))
+    connection.execute(delete(customers).where(customers.c.id == row_id))
 
 
 def _one(connection: Connection, *where: ColumnElement[bool]) -> Customer | None:

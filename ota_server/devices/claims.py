@@ -17,7 +17,7 @@ from ota_server.customers.models import Customer
 from ota_server.devices import store
 from ota_server.devices.models import Device, DeviceStatus, claim_codes
 from ota_server.errors import Conflict, Forbidden, Invalid, NotFound, ServerError
-from ota_server.organizations.access import Actor, actor_of
+from ota_server.organizations.access import Actor, Owner, actor_of
 from ota_server.organizations.roles import Permission
 from ota_server.products import store as products
 from ota_server.products.models import Claiming, Product
@@ -60,7 +60,7 @@ def owners_of(connection: Connection, rows: Collection[Device]) -> dict[int, Cus
     return customers_store.by_rows(connection, {row.customer_id for row in rows if row.customer_id is not None})
 
 
-def claim_by_id(connection: Connection, actor: Actor, device_id: str, now_ms: int) -> Device:
+def claim_by_id(connection: Connection, actor: Owner, device_id: str, now_ms: int) -> Device:
     """Makes the actor the owner of a device that nobody owns.
 
     Raises:
@@ -106,7 +106,7 @@ def release(connection: Connection, device: Device, by: str, now_ms: int) -> Non
         telemetry.add_history(connection, device.id, now_ms, HistoryKind.CHANGED, f"Taken from its owner by {by}.")
 
 
-def new_code(connection: Connection, actor: Actor, product: Product | None, now_ms: int) -> str:
+def new_code(connection: Connection, actor: Owner, product: Product | None, now_ms: int) -> str:
     """A code that makes the actor the owner of the one device that tells it; it is told only here.
 
     Raises:
@@ -114,8 +114,10 @@ def new_code(connection: Connection, actor: Actor, product: Product | None, now_
         Forbidden: the product wants no claims.
         Conflict: too many codes wait for a device.
     """
-    holder = {"account_id": actor.account.id}
-    if product is not None:
+    if product is None:
+        assert isinstance(actor, Actor), "a customer claims devices of its product"
+        holder = {"account_id": actor.account.id}
+    else:
         holder = {"customer_id": _claimant(connection, actor, product, Claiming.CODE, now_ms).id}
     connection.execute(delete(claim_codes).where(claim_codes.c.expires_ms <= now_ms))
     where = [claim_codes.c[name] == value for name, value in holder.items()]
@@ -169,7 +171,7 @@ def _holder(
     return _claimant(connection, actor_of(connection, account, ""), product, Claiming.CODE, now_ms)
 
 
-def _claimant(connection: Connection, actor: Actor, product: Product, way: Claiming, now_ms: int) -> Customer:
+def _claimant(connection: Connection, actor: Owner, product: Product, way: Claiming, now_ms: int) -> Customer:
     """The customer that an actor claims devices of a product as.
 
     Raises:
@@ -177,7 +179,8 @@ def _claimant(connection: Connection, actor: Actor, product: Product, way: Claim
         Forbidden: it may not claim this way.
         Conflict: another customer has its address.
     """
-    if actor.may(product.organization_id, Permission.MANAGE_DEVICES):
+    actor.check_unlimited()
+    if isinstance(actor, Actor) and actor.may(product.organization_id, Permission.MANAGE_DEVICES):
         return customers.of_account(connection, product, actor.account, now_ms)
     found = next((one for one in actor.customers(connection) if one.product_id == product.id), None)
     if found is not None:

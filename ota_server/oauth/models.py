@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An OAuth client as the server keeps it."""
+"""OAuth clients, and what they were granted, as the server keeps them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table, Text
 
 from ota_server.storage.schema import metadata, status_type
 
@@ -43,6 +43,39 @@ clients = Table(
     Column("product_id", ForeignKey("products.id", ondelete="CASCADE"), nullable=True, index=True),
     Column("created_ms", BigInteger, nullable=False),
 )
+
+# A client acts for an account or a customer. Its tokens and refresh tokens go with it.
+grants = Table(
+    "oauth_grants",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("client_row", ForeignKey("oauth_clients.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("customer_id", ForeignKey("customers.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("scopes", Text, nullable=True),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("grant_id", ForeignKey("oauth_grants.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("is_used", Boolean(create_constraint=True, name="is_used"), nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a client was granted: to act for an account or for a customer. See `Token` for the scopes."""
+
+    id: int
+    client_row: int
+    account_id: int | None
+    customer_id: int | None
+    scopes: str | None
+    created_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from ota_server.organizations.roles import OF_PRODUCTS, PERMISSIONS, Permission,
 from ota_server.products import store as products_store
 from ota_server.products.models import Product
 
+OWN_ONLY = "a customer has to do with their own devices only"
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -47,6 +49,11 @@ class Actor:
     @property
     def email(self) -> str:
         return self.account.email
+
+    @property
+    def key(self) -> str:
+        """What tells actors apart where they are counted."""
+        return f"account {self.account.id}"
 
     @property
     def is_limited(self) -> bool:
@@ -160,6 +167,67 @@ class Actor:
         raise Forbidden(f"your role is {role.label}; this needs {' or '.join(needed)}")
 
 
+@dataclass(frozen=True, slots=True)
+class CustomerActor:
+    """A customer of one product who asks: for their own devices, and nothing else.
+
+    Attributes:
+        token: the access token that came with the request; None for a sign-in on the product's pages.
+    """
+
+    customer: Customer
+    of_product: Product
+    token: Token | None = None
+    address: str = ""
+
+    @property
+    def email(self) -> str:
+        return self.customer.email
+
+    @property
+    def organizations(self) -> Mapping[int, Organization]:
+        """None: a customer is in no team."""
+        return {}
+
+    def may(self, _organization_id: int, _permission: Permission) -> bool:
+        return False
+
+    @property
+    def key(self) -> str:
+        """What tells actors apart where they are counted."""
+        return f"customer {self.customer.id}"
+
+    def organization(self, _slug: str, _permission: Permission) -> Organization:
+        """Raises Forbidden."""
+        raise Forbidden(OWN_ONLY)
+
+    def product(self, _connection: Connection, _name: str, _permission: Permission) -> Product:
+        """Raises Forbidden."""
+        raise Forbidden(OWN_ONLY)
+
+    def whole_organizations(self, _permission: Permission) -> frozenset[int]:
+        return frozenset()
+
+    def check_unlimited(self) -> None:
+        """A customer's token is good for all that the customer may do."""
+
+    def customers(self, _connection: Connection) -> list[Customer]:
+        return [self.customer]
+
+    def products(self, _connection: Connection, _permission: Permission | None = None) -> list[Product]:
+        return []
+
+    def product_to_own(self, _connection: Connection, name: str) -> Product:
+        """Raises NotFound for any but the customer's own."""
+        if name not in (self.of_product.slug, str(self.of_product.id)):
+            raise NotFound(f"there is no product {name}")
+        return self.of_product
+
+
+Owner = Actor | CustomerActor
+"""Who may own devices."""
+
+
 def actor_of(connection: Connection, account: Account, address: str, token: Token | None = None) -> Actor:
     """The account, with its organizations and what it may do there as it is now."""
     found = store.of_account(connection, account.id)
@@ -180,7 +248,7 @@ def actor_of(connection: Connection, account: Account, address: str, token: Toke
     return Actor(account, organizations, roles, permissions, token, address)
 
 
-def check_still(connection: Connection, actor: Actor, organization_id: int | None, now_ms: int) -> None:
+def check_still(connection: Connection, actor: Owner, organization_id: int | None, now_ms: int) -> None:
     """Holds what was true when a request arrived against what is true in its write.
 
     Raises:
@@ -189,7 +257,7 @@ def check_still(connection: Connection, actor: Actor, organization_id: int | Non
     """
     if actor.token is not None and not accounts_store.has_token(connection, actor.token.id, now_ms):
         raise Unauthorized("this access token is not valid any more")
-    if organization_id is None:
+    if organization_id is None or isinstance(actor, CustomerActor):
         return
     now = actor_of(connection, actor.account, actor.address, actor.token)
     before = actor.permissions.get(organization_id, frozenset())

@@ -34,8 +34,12 @@ class Permission(StrEnum):
     """See and download releases and patches."""
     VIEW_TEAM = "team:list"
     """See who is in the team."""
+    VIEW_CUSTOMERS = "customers:list"
+    """See customers, their devices, and when they were last active."""
     MANAGE_DEVICES = "devices:update"
     """Name, import, approve and deny devices; call their functions, publish events."""
+    MANAGE_CUSTOMERS = "customers:update"
+    """Make and remove customers, set their passwords."""
     CONTROL_FIRMWARE = "firmware:update"
     """Upload releases, choose the default, run rollouts, lock devices to a version, mark them as development."""
     MANAGE_PRODUCTS = "products:update"
@@ -47,12 +51,20 @@ class Permission(StrEnum):
 
 
 _EVERYTHING = frozenset(Permission)
-_VIEWS = frozenset({Permission.VIEW, Permission.VIEW_DEVICES, Permission.VIEW_FIRMWARE, Permission.VIEW_TEAM})
+_VIEWS = frozenset(
+    {
+        Permission.VIEW,
+        Permission.VIEW_DEVICES,
+        Permission.VIEW_FIRMWARE,
+        Permission.VIEW_TEAM,
+        Permission.VIEW_CUSTOMERS,
+    }
+)
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: _EVERYTHING,
     Role.DEVELOPER: _EVERYTHING - {Permission.MANAGE_TEAM, Permission.AUDIT},
-    Role.SUPPORT: _VIEWS | {Permission.MANAGE_DEVICES},
+    Role.SUPPORT: _VIEWS | {Permission.MANAGE_DEVICES, Permission.MANAGE_CUSTOMERS},
     Role.VIEW_ONLY: _VIEWS,
 }
 """docs/howto/server.md shows this table; a test compares them."""

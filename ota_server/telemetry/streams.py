@@ -19,7 +19,7 @@ BATCH_MAX = 500
 LOOK_EVERY_S = 1.0
 """How often to look unasked: another process may have published something."""
 STREAMS_MAX = 1000
-STREAMS_OF_ACCOUNT_MAX = 20
+STREAMS_OF_ONE_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Scope:
 class Stream:
     """One reader's events. `scope` may be narrowed while it runs."""
 
-    account_id: int
+    listener: str
     scope: Scope
     prefix: str
     _waiting: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(WAITING_MAX + 1))
@@ -91,13 +91,13 @@ class Streams:
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._news.set)
 
-    async def open(self, account_id: int, scope: Scope, prefix: str) -> Stream:
+    async def open(self, listener: str, scope: Scope, prefix: str) -> Stream:
         """A stream of what is published from now on. Close it after use. Raises TooMany."""
         if len(self._streams) >= STREAMS_MAX:
             raise TooMany("too many event streams are open on this server", 60)
-        if sum(one.account_id == account_id for one in self._streams) >= STREAMS_OF_ACCOUNT_MAX:
-            raise TooMany(f"this account has {STREAMS_OF_ACCOUNT_MAX} event streams open: close some first", 60)
-        stream = Stream(account_id, scope, prefix)
+        if sum(one.listener == listener for one in self._streams) >= STREAMS_OF_ONE_MAX:
+            raise TooMany(f"this account has {STREAMS_OF_ONE_MAX} event streams open: close some first", 60)
+        stream = Stream(listener, scope, prefix)
         self._streams.add(stream)
         if self._begun is None:
             self._loop = asyncio.get_running_loop()

@@ -128,6 +128,23 @@ def test_client_of_a_product_is_made_and_removed(client: Client) -> None:
     assert [one["scope"] for one in listed["clients"]] == ["create_customer"]
 
 
+def test_app_makes_a_customer_and_signs_them_in(client: Client) -> None:
+    app = {"product": PRODUCT, "name": "App", "type": "installed", "scope": "create_customer"}
+    [made] = client.calls(("createOAuthClient", app), expect=(201,))
+    cara = {"email": "cara@example.com", "password": "a good password"}
+    [created] = client.sdk.run(("createCustomer", {"product": PRODUCT, **cara}), client=made["client"])
+    assert created["status"] == 200
+    signed_in, listed, refused = client.sdk.run(
+        ("login", {"username": cara["email"], "password": cara["password"]}),
+        ("listDevices", {}),
+        ("listTeamMembers", {"product": PRODUCT}),
+        client=made["client"],
+    )
+    assert len(signed_in["body"]["refresh_token"]) == 40
+    assert (listed["status"], listed["body"]) == (200, [])
+    assert refused["status"] == 403
+
+
 def test_devices_are_imported_found_and_named(client: Client) -> None:
     mine = {"product": PRODUCT, "deviceId": DEVICE}
     added, again, listed, found, named = client.calls(

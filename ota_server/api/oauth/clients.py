@@ -11,6 +11,7 @@ from ota_server.oauth.models import Client, ClientScope
 PASSWORD = "password"  # noqa: S105  # a grant's name
 OTP = "urn:custom:mfa-otp"
 CLIENT_CREDENTIALS = "client_credentials"
+REFRESH = "refresh_token"
 
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 ANY_METHOD = (*SECRET_METHODS, "none")
@@ -49,9 +50,14 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]
         return method in SECRET_METHODS
 
     def check_grant_type(self, grant_type: str) -> bool:
-        # A product's client acts for customers only.
-        is_own = self.client.product_id is None and self.client.scope is ClientScope.ALL
-        return grant_type == CLIENT_CREDENTIALS and is_own
+        """Customers' passwords are for their product's own apps; acting as its maker is not for `create_customer`."""
+        is_of_product = self.client.product_id is not None
+        if grant_type == CLIENT_CREDENTIALS:
+            return self.client.scope is ClientScope.ALL
+        return is_of_product and grant_type in (PASSWORD, REFRESH)
 
     def get_allowed_scope(self, scope: str) -> str:
         return ""
+
+
+AnyClient = PasswordClient | RegisteredClient

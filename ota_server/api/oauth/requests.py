@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from ota_server.api.context import address_of
 from ota_server.errors import Invalid
+from ota_server.oauth.models import Grant
 
 FIELDS_MAX = 20
 
@@ -26,6 +27,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
         )
         self.payload = BasicOAuth2Payload(fields)
         self.address = address_of(request)
+        self.grant: Grant | None = None
 
     @property
     def form(self) -> Mapping[str, str]:

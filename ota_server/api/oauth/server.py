@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer
-from authlib.oauth2.rfc6749.errors import InvalidGrantError
+from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
@@ -16,13 +16,20 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
 from ota_server.accounts.service import NewToken
-from ota_server.api.oauth.clients import PasswordClient, RegisteredClient
-from ota_server.api.oauth.grants import GRANTS, MfaRequired, TooManyTries
+from ota_server.api.oauth.clients import AnyClient, PasswordClient, RegisteredClient
+from ota_server.api.oauth.grants import GRANTS, MfaRequired, Refresh, TooManyTries
 from ota_server.api.oauth.requests import TokenRequest
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
-from ota_server.errors import TooMany, Unauthorized
-from ota_server.oauth import store
+from ota_server.customers import service as customers
+from ota_server.customers import store as customers_store
+from ota_server.customers import tokens as customer_tokens
+from ota_server.customers.models import Customer
+from ota_server.errors import NotFound, TooMany, Unauthorized
+from ota_server.oauth import grants, store
+from ota_server.oauth.models import Grant
+from ota_server.products import store as products
+from ota_server.products.models import Product
 from ota_server.services import Services
 
 # At DEBUG, Authlib writes the tokens that it hands out.
@@ -39,7 +46,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             self.register_grant(grant)
         self.register_token_generator("default", _new_token)
 
-    def query_client(self, client_id: str) -> PasswordClient | RegisteredClient | None:
+    def query_client(self, client_id: str) -> AnyClient | None:
         if client_id in (CLIENT, *self._services.settings.password_clients):
             return PasswordClient(client_id)
         with self._services.database.read() as connection:
@@ -59,22 +66,54 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         """Nobody listens."""
 
     def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
-        """Raises Invalid, Conflict; then nobody gets the token."""
+        """Completes the answer with a refresh token where there is one. Raises Invalid, Conflict."""
+        if isinstance(request.user, Customer):
+            self._save_for_customer(token, request, request.user)
+            return
         now_ms, client, user = self._now_ms(), request.client.client_id, request.user
         how = f"by {request.payload.grant_type}"
+        of_product = request.client.client.product_id if isinstance(request.client, RegisteredClient) else None
 
         def write(connection: Connection) -> None:
-            lasts_s = token["expires_in"] or None
-            new = NewToken(client, lasts_s, client)
+            new = NewToken(client, token["expires_in"] or None, client, product_id=of_product)
             accounts.keep_token(connection, user.id, token["access_token"], new, now_ms)
             audit.add(connection, Entry(now_ms, user.id, None, request.address, "token.create", client, how))
 
         self._services.database.write(write)
 
-    def check_password(self, username: str, password: str) -> Account:
+    def _save_for_customer(self, token: dict[str, Any], request: TokenRequest, customer: Customer) -> None:
+        now_ms, client = self._now_ms(), request.client.client
+
+        def write(connection: Connection) -> str:
+            grant = request.grant or grants.begin(connection, client, now_ms, customer_id=customer.id)
+            new = NewToken(client.name, token["expires_in"] or None, client.client_id, grant_id=grant.id)
+            customer_tokens.keep_token(connection, customer, token["access_token"], new, now_ms)
+            return grants.new_refresh_token(connection, grant, now_ms)
+
+        token["refresh_token"] = self._services.database.write(write)
+
+    def use_refresh_token(self, client: RegisteredClient, token: str) -> Refresh | None:
+        """What a refresh token of this client is for, which is used up by this."""
+        now_ms = self._now_ms()
+
+        def write(connection: Connection) -> Refresh | None:
+            grant = grants.use_refresh_token(connection, client.client, token, now_ms)
+            holder = None if grant is None else _holder(connection, grant)
+            return None if grant is None or holder is None else Refresh(grant, holder)
+
+        return self._services.database.write(write)
+
+    def check_password(self, client: AnyClient, username: str, password: str) -> Account | Customer:
         """Raises InvalidGrantError, TooManyTries."""
+        services, now_ms = self._services, self._now_ms()
         try:
-            return self._services.sign_ins.check_password(username, password, self._now_ms())
+            if isinstance(client, PasswordClient):
+                return services.sign_ins.check_password(username, password, now_ms)
+            product = self.product_of(client)
+            assert product is not None, "only a product's client may ask for passwords"
+            return customer_tokens.check_password(
+                services.database, services.passwords, product, username, password, now_ms
+            )
         except TooMany as error:
             raise TooManyTries(str(error)) from error
         except Unauthorized as error:
@@ -93,12 +132,28 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             raise InvalidGrantError("this code is not right, or came too late")
         return taken
 
-    def owner_of(self, client: RegisteredClient) -> Account:
-        """Who made the client."""
+    def whom_to_be(self, client: RegisteredClient, scope: str) -> Account | Customer:
+        """Who made the client; with a scope of `customer=ADDRESS`, a customer of its product. Raises OAuth2Error."""
+        kind, _, email = scope.partition("=")
+        product = self.product_of(client)
         with self._services.database.read() as connection:
-            found = accounts_store.by_id(connection, client.client.account_id)
-        assert found is not None, "clients go with their account"
-        return found
+            if scope == "":
+                found = accounts_store.by_id(connection, client.client.account_id)
+                assert found is not None, "clients go with their account"
+                return found
+            if kind != "customer" or product is None:
+                raise InvalidScopeError("the scope is customer=ADDRESS, for a product's client")
+            try:
+                return customers.find(connection, product, email)
+            except NotFound as error:
+                raise InvalidGrantError(str(error)) from error
+
+    def product_of(self, client: RegisteredClient) -> Product | None:
+        """Whose client it is; None for an account's own."""
+        if client.client.product_id is None:
+            return None
+        with self._services.database.read() as connection:
+            return products.get(connection, client.client.product_id)
 
     def token_response(self, request: TokenRequest) -> Response:
         """Raises ServerError."""
@@ -113,3 +168,10 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 def _new_token(expires_in: int | None = None, **_rest: object) -> dict[str, Any]:
     """The answer of the token endpoint; 0 seconds, in Particle's words, are for ever."""
     return {"token_type": "bearer", "access_token": accounts.new_token(), "expires_in": expires_in or 0}
+
+
+def _holder(connection: Connection, grant: Grant) -> Account | Customer | None:
+    if grant.customer_id is not None:
+        return customers_store.by_row(connection, grant.customer_id)
+    assert grant.account_id is not None, "a grant is an account's or a customer's"
+    return accounts_store.by_id(connection, grant.account_id)

@@ -33,6 +33,7 @@ from tests.ota_server.conftest import (
     new_database,
     run_server,
 )
+from tests.ota_server.customers.conftest import make_customer
 
 ORG = "warm-rooms"
 PRODUCT = f"/products/{keys.PRODUCT}"
@@ -125,6 +126,11 @@ CALLS = {
         P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support"), hands_out=True
     ),
     "DELETE /products/{product}/team/{username}": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/new@example.com"),
+    "GET /products/{product}/customers": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers"),
+    "PUT /products/{product}/customers/{email}": Call(
+        P.MANAGE_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com", _json(password="a good password")
+    ),
+    "DELETE /products/{product}/customers/{email}": Call(P.MANAGE_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com"),
     "GET /clients": Call(None, "/clients", is_personal=True),
     "POST /clients": Call(None, "/clients", _json(name="App", type="installed"), is_personal=True),
     "PUT /clients/{client}": Call(None, "/clients/none", _json(name="App"), is_personal=True),
@@ -186,10 +192,10 @@ CALLS = {
         for path, needs, filled in (
             ("/events", None, "/events"),
             ("/devices/events", None, "/devices/events"),
-            ("/devices/{device}/events", P.VIEW, f"/devices/{DEVICE}/events"),
-            ("/orgs/{organization}/events", P.VIEW, f"/orgs/{ORG}/events"),
-            ("/products/{product}/events", P.VIEW, f"{PRODUCT}/events"),
-            ("/products/{product}/devices/{device}/events", P.VIEW, f"{PRODUCT}/devices/{DEVICE}/events"),
+            ("/devices/{device}/events", P.VIEW_DEVICES, f"/devices/{DEVICE}/events"),
+            ("/orgs/{organization}/events", P.VIEW_DEVICES, f"/orgs/{ORG}/events"),
+            ("/products/{product}/events", P.VIEW_DEVICES, f"{PRODUCT}/events"),
+            ("/products/{product}/devices/{device}/events", P.VIEW_DEVICES, f"{PRODUCT}/devices/{DEVICE}/events"),
         )
         for rest in ("", "/{prefix}")
     },
@@ -238,8 +244,35 @@ PUBLIC_CALLS = {
     "POST /user/verify",
     "POST /user/password-reset",
     "PUT /user/password-reset",
+    "POST /products/{product}/customers",
 }
-"""Whoever knows the token may end it, whoever reads a mail follow its link; anybody may ask for such a mail."""
+"""Whoever knows the token may end it, whoever reads a mail follow its link; anybody may ask for such a mail.
+
+A customer is made by an OAuth client.
+"""
+
+OF_CUSTOMERS = {
+    "GET /access_tokens/current",
+    "DELETE /access_tokens/current",
+    "POST /products/{product}/device_claims",
+    "POST /device_claims",
+    "GET /devices",
+    "POST /devices",
+    "GET /devices/{device}",
+    "PUT /devices/{device}",
+    "PUT /devices/{device}/ping",
+    "DELETE /devices/{device}",
+    "POST /devices/{device}/{function}",
+    "GET /devices/{device}/{variable}",
+    "GET /serial_numbers/{serial_number}",
+    "GET /events",
+    "GET /events/{prefix}",
+    "GET /devices/events",
+    "GET /devices/events/{prefix}",
+    "GET /devices/{device}/events",
+    "GET /devices/{device}/events/{prefix}",
+}
+"""All that a customer may do, each with their own devices only."""
 
 PAGES = {
     "GET /": None,
@@ -270,12 +303,14 @@ class World:
     Attributes:
         tokens: of a member with each role.
         scoped: of an API user with each scope.
+        customer: of a customer of the product, who owns nothing.
         stranger: administers another organization.
     """
 
     server: Server
     tokens: dict[Role, str]
     scoped: dict[Permission, str]
+    customer: str
     stranger: str
 
     def call(self, name: str, token: str | None) -> int:
@@ -310,7 +345,7 @@ def _world(settings: Settings) -> Iterator[World]:
             tokens[role] = database.write(partial(_add_member, role))
         stranger = database.write(lambda c: add_administrator(c, "stranger@example.com", "-", "Strangers", 0))
         scoped = {scope: add_api_user(server, scope) for scope in Permission}
-        yield World(server, tokens, scoped, stranger)
+        yield World(server, tokens, scoped, make_customer(server, "customer@example.com"), stranger)
 
 
 def _add_member(role: Role, connection: Connection) -> str:
@@ -389,6 +424,17 @@ def test_an_api_user_may_do_what_its_scope_says(world: World, name: str) -> None
             assert status not in (401, 403, 405, 422, 500), scope
         else:
             assert status == 403, scope
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_customer_has_to_do_with_their_own_devices_only(world: World, name: str) -> None:
+    ends_token = CALLS[name].ends_token and name in OF_CUSTOMERS
+    token = make_customer(world.server, f"c{len(name)}@example.com") if ends_token else world.customer
+    status = world.call(name, token)
+    if name in OF_CUSTOMERS:
+        assert status not in (401, 405, 422, 500)
+    else:
+        assert status == 403
 
 
 def test_lists_of_a_stranger_are_empty(world: World) -> None:

@@ -206,7 +206,7 @@ def test_stream_is_kept_alive(running: Running, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_streams_of_an_account_are_bounded(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "STREAMS_OF_ACCOUNT_MAX", 2)
+    monkeypatch.setattr(streams, "STREAMS_OF_ONE_MAX", 2)
     with running.listen("/events"), running.listen("/events"), running.listen("/events") as third:
         assert third.response.status_code == 429
     monkeypatch.setattr(streams, "STREAMS_MAX", 0)
@@ -220,7 +220,7 @@ def test_reader_that_is_too_slow_is_dropped() -> None:
 
 async def _fall_behind() -> None:
     scope = streams.Scope(organizations=frozenset({1}))
-    stream = streams.Stream(1, scope, "")
+    stream = streams.Stream("account 1", scope, "")
     event = events.Event(1, 0, Source(1, None, None, "api"), "n", "", 60)
     for _ in range(streams.WAITING_MAX + 5):
         stream.offer(event)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Customers of a product in the management API."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from ota_server.accounts.service import PASSWORD_MAX
+from ota_server.api import views
+from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
+from ota_server.api.oauth.requests import TokenRequest, read_fields
+from ota_server.api.oauth.sign_up import create_customer
+from ota_server.customers import service, store
+from ota_server.devices import claims
+from ota_server.organizations.roles import Permission
+
+router = APIRouter(prefix="/products/{product}/customers")
+
+
+class PasswordBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    password: Annotated[str, Field(max_length=PASSWORD_MAX)]
+
+
+@router.get("")
+def list_customers(
+    product: str, services: ServicesDep, actor: ActorDep, page: Page = 1, per_page: PerPage = 25
+) -> views.Json:
+    """A page of the product's customers by address, with their devices."""
+    with services.database.read() as connection:
+        found = actor.product(connection, product, Permission.VIEW_CUSTOMERS)
+        rows, total = store.of_product(connection, found.id, page, per_page)
+        owned = claims.own(connection, rows)
+    now_ms = services.clock.now_ms()
+    owners = {one.id: one.email for one in rows}
+    return {
+        "customers": [views.customer(one) for one in rows],
+        "devices": [views.own_device(row, now_ms, owners.get(row.customer_id or 0)) for row in owned],
+        "meta": {"total_pages": max(1, -(-total // per_page)), "total_records": total},
+    }
+
+
+@router.post("")
+async def sign_up(product: str, request: Request, services: ServicesDep) -> Response:
+    """Makes a customer and a token for them. A client asks, not a person: with its secret, or from a browser.
+
+    `client_id`, `client_secret` (or HTTP Basic), `email`, and `password` or `no_password=true`; or, from a browser,
+    `response_type=token` with `client_id`, `email` and `password`.
+    """
+    asked = TokenRequest(request, await read_fields(request))
+    return await asyncio.to_thread(create_customer, services, product, asked)
+
+
+@router.put("/{email}")
+def set_password(product: str, email: str, body: PasswordBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Gives a customer another password; all that they signed in with before ends."""
+    found = product_for(services, actor, product, Permission.MANAGE_CUSTOMERS)
+    hashed = services.passwords.hash(body.password)
+    with services.database.read() as connection:
+        customer = service.find(connection, found, email)
+
+    def write(connection: Connection, _now_ms: int) -> None:
+        service.set_password(connection, customer, hashed)
+
+    act(services, actor, "customer.password", f"customer {customer.id}", write, found)
+    return {"ok": True}
+
+
+@router.delete("/{email}", status_code=204)
+def remove_customer(product: str, email: str, services: ServicesDep, actor: ActorDep) -> Response:
+    """Forgets a customer, with tokens and claim codes; their devices have no owner any more."""
+    found = product_for(services, actor, product, Permission.MANAGE_CUSTOMERS)
+    with services.database.read() as connection:
+        customer = service.find(connection, found, email)
+
+    def write(connection: Connection, now_ms: int) -> None:
+        for device in claims.own(connection, [customer]):
+            claims.release(connection, device, actor.email, now_ms)
+        service.remove(connection, customer)
+
+    act(services, actor, "customer.remove", f"customer {customer.id}", write, found)
+    return Response(status_code=204)
