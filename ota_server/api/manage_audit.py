@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +16,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep
 from ota_server.audit import store
-from ota_server.audit.models import Filter, Line
+from ota_server.audit.models import Filter
+from ota_server.csv_text import csv_row
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.services import Services
@@ -36,8 +35,6 @@ def _no_number(text: object) -> object:
 Time = Annotated[datetime, BeforeValidator(_no_number)]
 
 _CSV_PAGE = 1000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would run."""
 
 
 @router.get("", response_model=None, responses={200: {"content": {"text/csv": {}}}})
@@ -73,24 +70,14 @@ def _ms(at: datetime | None) -> int | None:
 
 
 def _csv(services: Services, organization: Organization, wanted: Filter) -> Iterator[str]:
-    yield _row("id", "at", "by", "from", "action", "subject", "detail")
+    yield csv_row("id", "at", "by", "from", "action", "subject", "detail")
     while True:
         # A page at a time: whoever reads slowly holds nothing.
         with services.database.read() as connection:
             page = store.lines(connection, organization.id, wanted, _CSV_PAGE)
         for line in page:
-            yield _row(str(line.id), views.time(line.at_ms) or "", *_texts(line))
+            texts = (line.email, line.address, line.action, line.subject, line.detail)
+            yield csv_row(str(line.id), views.time(line.at_ms) or "", *texts)
         if len(page) < _CSV_PAGE:
             return
         wanted = replace(wanted, before=page[-1].id)
-
-
-def _texts(line: Line) -> tuple[str, ...]:
-    texts = (line.email, line.address, line.action, line.subject, line.detail)
-    return tuple(f"'{text}" if text.startswith(_FORMULA) else text for text in texts)
-
-
-def _row(*cells: str) -> str:
-    out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerow(cells)
-    return out.getvalue()

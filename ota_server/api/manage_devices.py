@@ -4,23 +4,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.datastructures import UploadFile
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from muster.layout import platform_name
 from ota_server.api import views
 from ota_server.api.body import read_fields
 from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
 from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
+from ota_server.csv_text import csv_row
 from ota_server.customers.models import Customer
-from ota_server.devices import claims, groups, removal, search, service
+from ota_server.devices import claims, groups, removal, search, service, table
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.search import Order, Search
+from ota_server.devices.service import ImportResult
 from ota_server.errors import Invalid
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
@@ -32,6 +36,7 @@ from ota_server.telemetry import store as telemetry
 router = APIRouter(prefix="/products/{product}/devices")
 
 IMPORT_FILE_MAX = 2 * 1024 * 1024
+_CSV_PAGE = 1000
 
 
 class ImportBody(BaseModel):
@@ -86,7 +91,7 @@ class Denial(BaseModel):
     deny: bool = False
 
 
-@router.get("")
+@router.get("", response_model=None, responses={200: {"content": {"text/csv": {}}}})
 def list_devices(
     product: str,
     services: ServicesDep,
@@ -100,8 +105,12 @@ def list_devices(
     version: Annotated[int | None, Query(ge=0, le=65_535)] = None,
     order: Annotated[Order, Query(alias="sortAttr")] = Order.ID,
     direction: Annotated[Literal["asc", "desc"], Query(alias="sortDir")] = "asc",
-) -> views.Json:
-    """A page of a product's devices: by part of id or name, by groups (with commas between), status or version."""
+    shape: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> Response:
+    """A page of a product's devices: by part of id or name, by groups (with commas between), status or version.
+
+    As CSV: all that the filters leave, by id.
+    """
     wanted = Search(
         device_id=device_id,
         name=name,
@@ -115,20 +124,54 @@ def list_devices(
     )
     with services.database.read() as connection:
         found = actor.product(connection, product, Permission.VIEW_DEVICES)
+        if shape == "csv":
+            headers = {"content-disposition": f'attachment; filename="devices-{found.slug}.csv"'}
+            return StreamingResponse(_csv(services, found.id, wanted), media_type="text/csv", headers=headers)
         rows, total = search.of_product(connection, found.id, wanted)
         in_groups = groups.of_devices(connection, [row.id for row in rows])
         owners = claims.owners_of(connection, rows)
     now_ms = services.clock.now_ms()
-    return {
-        "devices": [views.device(row, now_ms, in_groups.get(row.id, []), _email(owners, row)) for row in rows],
-        "customers": [{"id": str(one.id), "username": one.email} for one in owners.values()],
-        "meta": {"total_pages": max(1, -(-total // per_page)), "total_records": total},
-    }
+    return JSONResponse(
+        {
+            "devices": [views.device(row, now_ms, in_groups.get(row.id, []), _email(owners, row)) for row in rows],
+            "customers": [{"id": str(one.id), "username": one.email} for one in owners.values()],
+            "meta": {"total_pages": max(1, -(-total // per_page)), "total_records": total},
+        }
+    )
+
+
+def _csv(services: Services, product_id: int, wanted: Search) -> Iterator[str]:
+    yield csv_row(*table.READ, *table.SHOWN)
+    wanted, last = replace(wanted, per_page=_CSV_PAGE), None
+    while True:
+        # A page at a time: whoever reads slowly holds nothing.
+        with services.database.read() as connection:
+            rows = search.next_of_product(connection, product_id, wanted, last)
+            in_groups = groups.of_devices(connection, [row.id for row in rows])
+            owners = claims.owners_of(connection, rows)
+        for row in rows:
+            yield csv_row(*_cells(row, in_groups.get(row.id, []), _email(owners, row)))
+        if len(rows) < _CSV_PAGE:
+            return
+        last = rows[-1]
+
+
+def _cells(row: Device, in_groups: Sequence[str], owner: str | None) -> list[str]:
+    key = "" if row.public_key is None else row.public_key.hex()
+    read = (row.device_id, key, row.name, row.serial_number, " ".join(in_groups), row.notes)
+    platform = None if row.platform_id is None else platform_name(row.platform_id)
+    heard, development = views.time(row.last_seen_ms), "yes" if row.development else "no"
+    shown = (owner, row.status.value, platform, row.product_version, heard, development, row.locked_version)
+    return ["" if value is None else str(value) for value in (*read, *shown)]
 
 
 @router.post("")
 async def import_devices(product: str, request: Request, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Imports devices: JSON with id or ids, or a file with a line for each: `id` or `id key`."""
+    """Imports devices: JSON with id or ids, or a file with a line for each: `id` or `id key`; or a table (CSV).
+
+    A table has the columns id, key, name, serial_number, groups and notes, or some of them; all of it is imported, or
+    nothing, and then every refused line is named.
+    """
     lines = await _import_lines(request)
     return await asyncio.to_thread(_import, services, actor, product, lines)
 
@@ -258,15 +301,18 @@ def _email(owners: Mapping[int, Customer], row: Device) -> str | None:
 
 def _import(services: Services, actor: Actor, product: str, lines: list[str]) -> views.Json:
     found = product_for(services, actor, product, Permission.MANAGE_DEVICES)
-    good, bad = service.parse_import(lines)
-    result = act(
-        services,
-        actor,
-        "device.import",
-        f"{len(good)} devices",
-        lambda connection, now_ms: service.import_devices(connection, found, good, actor.email, now_ms),
-        found,
-    )
+    rows = table.parse(lines) if table.is_table(lines) else None
+    good, bad = service.parse_import(lines) if rows is None else ([], [])
+    if any(row.groups is not None for row in rows or ()):
+        found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
+
+    def write(connection: Connection, now_ms: int) -> ImportResult:
+        if rows is not None:
+            return table.import_table(connection, found, rows, actor.email, now_ms)
+        return service.import_devices(connection, found, good, actor.email, now_ms)
+
+    count = len(rows or good)
+    result = act(services, actor, "device.import", f"{count} devices", write, found)
     return {
         "updated": len(result.updated),
         "updatedDeviceIds": result.updated,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from ota_server.devices.models import Device, DeviceStatus, devices, group_devices, groups
 
@@ -69,6 +69,16 @@ def of_product(connection: Connection, product_id: int, search: Search) -> tuple
     )
     rows = connection.execute(select(*_COLUMNS).where(devices.c.id.in_(page)).order_by(*order))
     return [Device(*row) for row in rows], total
+
+
+def next_of_product(connection: Connection, product_id: int, search: Search, last: Device | None) -> list[Device]:
+    """The next `per_page` devices behind `last`, by id: a whole list in pieces, each as fast as the first."""
+    where = _where(product_id, search)
+    if last is not None:
+        same = and_(devices.c.device_id == last.device_id, devices.c.id > last.id)
+        where.append(or_(devices.c.device_id > last.device_id, same))
+    query = select(*_COLUMNS).where(*where).order_by(devices.c.device_id, devices.c.id).limit(search.per_page)
+    return [Device(*row) for row in connection.execute(query)]
 
 
 def _where(product_id: int, search: Search) -> list[ColumnElement[bool]]:

@@ -81,7 +81,7 @@ def import_devices(
     result = ImportResult([], [], [])
     for line in lines:
         try:
-            changed = _import_one(connection, product, line, by, now_ms)
+            changed = import_one(connection, product, line, by, now_ms)
         except Conflict:
             result.invalid.append(line.device_id)
         else:
@@ -216,7 +216,8 @@ def _check_serial_number(connection: Connection, device: Device, serial_number: 
         raise Conflict(f"device {other.device_id} has the serial number {serial_number}")
 
 
-def _import_one(connection: Connection, product: Product, line: ImportLine, by: str, now_ms: int) -> bool:
+def import_one(connection: Connection, product: Product, line: ImportLine, by: str, now_ms: int) -> bool:
+    """Makes one device known; False when it was. Raises Conflict: it, or its key, is another's."""
     rows = store.with_id(connection, line.device_id)
     trusted = [row for row in rows if row.status in _TRUSTED]
     if any(row.product_id != product.id for row in rows):

@@ -229,6 +229,40 @@ class ServerClient:
         answer = self._call("POST", f"/products/{product}/firmware", files=files, data={"title": title})
         return _as_object(answer)
 
+    def product(self, product: int) -> JsonObject:
+        """One product."""
+        return _object(self._call("GET", f"/products/{product}"), "product")
+
+    def change_product(self, product: int, **changes: object) -> JsonObject:
+        """Changes settings of a product."""
+        return _object(self._call("PUT", f"/products/{product}", json={"product": changes}), "product")
+
+    def remove_product(self, product: int) -> None:
+        """Removes a product that has neither devices nor releases."""
+        self._call("DELETE", f"/products/{product}")
+
+    def release(self, product: int, version: int, **to: object) -> JsonObject:
+        """Releases a version: `product_default`, `groups` and `force` as the API has them."""
+        return _as_object(self._call("PUT", f"/products/{product}/firmware/release", json={"version": version, **to}))
+
+    def impact(self, product: int, version: int, default: bool, groups: Sequence[str]) -> JsonObject:
+        """How many devices a release would update: `total` and `by_version`."""
+        query = {
+            "firmware_version": str(version),
+            "product_default": str(default).lower(),
+            "groups": ",".join(groups),
+        }
+        answer = _as_object(self._call("GET", f"/products/{product}/impact", params=query))
+        return _object(_object(answer, "devices"), "firmware_update")
+
+    def change_release(self, product: int, version: int, **changes: str) -> JsonObject:
+        """Sets title or description."""
+        return _as_object(self._call("PUT", f"/products/{product}/firmware/{version}", json=changes))
+
+    def remove_release(self, product: int, version: int) -> None:
+        """Removes a version that no device was ever meant to run."""
+        self._call("DELETE", f"/products/{product}/firmware/{version}")
+
     def releases(self, product: int) -> list[JsonObject]:
         """All releases, newest first."""
         answer = self._call("GET", f"/products/{product}/firmware")
@@ -295,6 +329,42 @@ class ServerClient:
         """Sets name, notes, groups, development or desired_firmware_version (None unlocks)."""
         return _as_object(self._call("PUT", f"/products/{product}/devices/{device_id}", json=changes))
 
+    def remove_device(self, product: int, device_id: str, deny: bool = False) -> None:
+        """Takes a device out of the product, or denies it."""
+        self._call("DELETE", f"/products/{product}/devices/{device_id}", json={"deny": deny})
+
+    def flash_device(self, product: int, device_id: str, image: bytes) -> JsonObject:
+        """Has a device for development offered an image at its next check-in."""
+        files = {"file": ("firmware.bin", image, "application/octet-stream")}
+        return _as_object(self._call("PUT", f"/products/{product}/devices/{device_id}", files=files))
+
+    def import_table(self, product: int, table: bytes) -> JsonObject:
+        """Imports a table (CSV) of devices, or a list of ids."""
+        return _as_object(
+            self._call("POST", f"/products/{product}/devices", files={"file": ("file", table, "text/csv")})
+        )
+
+    def devices_csv(self, product: int, filters: Mapping[str, str] | None = None) -> Iterator[bytes]:
+        """All devices as a table, in pieces."""
+        return _pieces(self._http, self._url, f"/products/{product}/devices", {"format": "csv", **_given(filters)})
+
+    def claim_device(self, device_id: str) -> JsonObject:
+        """Makes the account the owner of a device."""
+        return _as_object(self._call("POST", "/devices", json={"id": device_id}))
+
+    def claim_code(self, product: int | None = None) -> str:
+        """A code that makes the account the owner of the device that tells it."""
+        path = "/device_claims" if product is None else f"/products/{product}/device_claims"
+        return str(_as_object(self._call("POST", path)).get("claim_code", ""))
+
+    def give_up_device(self, device: str) -> None:
+        """Gives up a device that the account owns, by id or name."""
+        self._call("DELETE", f"/devices/{quote(device)}")
+
+    def take_from_owner(self, product: int, device_id: str) -> None:
+        """Leaves a device without an owner."""
+        self._call("DELETE", f"/products/{product}/devices/{device_id}/owner")
+
     def import_devices(self, product: int, devices: Mapping[str, str | None]) -> JsonObject:
         """Makes devices known: id -> public key (hexadecimal) or None."""
         lines = "\n".join(device if key is None else f"{device} {key}" for device, key in devices.items())
@@ -339,6 +409,8 @@ def _unreachable(url: str, error: httpx.HTTPError) -> ServerUnreachable:
 
 
 def _checked(response: httpx.Response, url: str) -> object:
+    if response.status_code == httpx.codes.NO_CONTENT:
+        return None
     try:
         answer: object = response.json()
     except ValueError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from muster.cli.device_records import COMMANDS
 from muster.cli.output import fact_lines, json_option
 from muster.cli.server import open_client, product_id, product_option, server_options
 from muster.client import JsonObject
@@ -19,6 +20,8 @@ _SHOWN = (
     "name",
     "notes",
     "groups",
+    "owner",
+    "serial_number",
     "status",
     "quarantine_reason",
     "fingerprint",
@@ -38,7 +41,7 @@ _SHOWN = (
 
 @click.group(epilog="Example: muster device list")
 def device() -> None:
-    """List, show, approve and change devices of a server."""
+    """List, show, import, approve, change, flash and remove devices of a server; own some."""
 
 
 @device.command("list", epilog="Example: muster device list --json")
@@ -120,6 +123,7 @@ def approve(
 @click.option("--development/--no-development", default=None, help="A development device gets nothing automatically.")
 @click.option("--name", help="What to call it.")
 @click.option("--notes", help="What to know about it.")
+@click.option("--serial-number", help="Its serial number.")
 @click.option("--group", "group_names", multiple=True, help="Its groups, and no others; may be given again.")
 @click.option("--no-groups", is_flag=True, help="Take it out of all groups.")
 @product_option
@@ -132,6 +136,7 @@ def set_device(
     development: bool | None,
     name: str | None,
     notes: str | None,
+    serial_number: str | None,
     group_names: tuple[str, ...],
     no_groups: bool,
     product: int | None,
@@ -149,6 +154,8 @@ def set_device(
         changes["name"] = name
     if notes is not None:
         changes["notes"] = notes
+    if serial_number is not None:
+        changes["serial_number"] = serial_number
     if group_names or no_groups:
         changes["groups"] = list(group_names)
     if not changes:
@@ -156,6 +163,10 @@ def set_device(
     with open_client(url, token_file) as client:
         facts = client.change_device(product_id(client, product), device_id, **changes)
     _print_or_json(facts, as_json)
+
+
+for command in COMMANDS:
+    device.add_command(command)
 
 
 def _print_or_json(facts: JsonObject, as_json: bool) -> None:

@@ -39,7 +39,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "gateway": LazyCommand("muster.cli.gateway:gateway", "Connect devices at serial ports to a server."),
     "inspect": LazyCommand("muster.cli.inspect:inspect", "Show what a file holds."),
     "keys": LazyCommand("muster.cli.keys:keys", "List, show and make keys and key sets."),
-    "device": LazyCommand("muster.cli.device:device", "List, show, approve and change devices of a server."),
+    "device": LazyCommand(
+        "muster.cli.device:device",
+        "List, show, import, approve, change, flash and remove devices of a server; own some.",
+    ),
     "login": LazyCommand("muster.cli.login:login", "Sign in to a server; the access token is kept for this user."),
     "logout": LazyCommand("muster.cli.login:logout", "Sign out of a server: ends the access token and forgets it."),
     "mfa": LazyCommand("muster.cli.mfa:mfa", "Turn the second factor of your account on or off."),
@@ -47,6 +50,10 @@ COMMANDS: dict[str, LazyCommand] = {
         "muster.cli.monitor:command", "Show what the device at PORT says of itself, then its log lines."
     ),
     "org": LazyCommand("muster.cli.org:org", "List, make, rename and give away organizations of a server."),
+    "product": LazyCommand("muster.cli.product:product", "List, show, make, change and remove products of a server."),
+    "release": LazyCommand(
+        "muster.cli.release:release", "List versions, release them to the default or to groups, rename and remove them."
+    ),
     "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
     "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
     "serve": LazyCommand("ota_server.cli:serve", "Run the update server with its dashboard."),
