@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +22,7 @@ from ota_server.services import Services, open_services
 from ota_server.settings import Settings
 
 FORGET_EVERY_S = 3600.0
+WRITE_USAGE_EVERY_S = 60.0
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> Starlette:
@@ -47,18 +50,22 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Starlette:
 @contextlib.asynccontextmanager
 async def _lifespan(services: Services) -> AsyncIterator[None]:
     await asyncio.to_thread(services.start)
-    keeper = asyncio.create_task(_forget_old(services))
+    keepers = [
+        asyncio.create_task(_keep(services.forget_old, FORGET_EVERY_S)),
+        asyncio.create_task(_keep(services.write_usage, WRITE_USAGE_EVERY_S)),
+    ]
     try:
         yield
     finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
+        for keeper in keepers:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
         await asyncio.to_thread(services.stop)
 
 
-async def _forget_old(services: Services) -> None:
+async def _keep(work: Callable[[], Future[Any]], every_s: float) -> None:
     while True:
         with contextlib.suppress(Unavailable):
-            await asyncio.wrap_future(services.forget_old())
-        await asyncio.sleep(FORGET_EVERY_S)
+            await asyncio.wrap_future(work())
+        await asyncio.sleep(every_s)

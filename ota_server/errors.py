@@ -5,6 +5,7 @@
     +-- Invalid         400  a field has no legal value, or an upload is not what it claims to be
     +-- Unauthorized    401  no token, no session, or a wrong password
     +-- Forbidden       403  a role that may not, or a form without its token
+    |   +-- LimitReached     more than whoever runs the server allows
     +-- NotFound        404
     +-- TimedOut        408  a device has not answered in time
     +-- Conflict        409  well-formed, and not possible in this state
@@ -56,6 +57,12 @@ class Forbidden(ServerError):
 
     status = 403
     code = "forbidden"
+
+
+class LimitReached(Forbidden):
+    """More than whoever runs the server allows."""
+
+    code = "limit_reached"
 
 
 class NotFound(ServerError):

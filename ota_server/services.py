@@ -38,6 +38,9 @@ from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.feed import Feed
 from ota_server.telemetry.presence import Presence
 from ota_server.telemetry.streams import Streams
+from ota_server.usage import store as usage_store
+from ota_server.usage.meter import Meter
+from ota_server.usage.service import DAY_MS, note_amounts
 
 ATTEMPTS_SKIPPED = 1024
 """Attempt numbers that are skipped when a database may be older than what devices have seen."""
@@ -75,6 +78,7 @@ class Services:
     calls: Calls
     publish_rate: Rate
     limit: NewDeviceLimit
+    meter: Meter
 
     def start(self) -> None:
         """Drops the sessions unless this very database was stopped cleanly, and starts the threads."""
@@ -93,6 +97,7 @@ class Services:
         self.postman.stop()
         self.presence.stop()
         try:
+            self.write_usage().result()
             token = self.database.write(restore.write_stop_token)
         except Unavailable:
             # The next start drops the sessions, which is always safe.
@@ -124,14 +129,34 @@ class Services:
             self.feed.publish(checked_in.product_id)
             self.streams.wake()
 
+    def write_usage(self) -> Future[None]:
+        """Writes down what the meter has counted."""
+        counts, day = self.meter.take(), self.clock.now_ms() // DAY_MS
+
+        def done(future: Future[None]) -> None:
+            if future.exception() is not None:
+                self.meter.give_back(counts)
+
+        try:
+            future = self.database.submit(lambda connection: usage_store.add_counts(connection, counts, day))
+        except Unavailable:
+            self.meter.give_back(counts)
+            raise
+        future.add_done_callback(done)
+        return future
+
     def forget_old(self) -> Future[int]:
-        """Removes what is kept long enough: logs and events, mails that failed, calls that nobody waits for."""
+        """Writes down what organizations have, and removes what is kept long enough.
+
+        That are logs and events, mails that failed, calls that nobody waits for.
+        """
         now_ms = self.clock.now_ms()
         before_ms = now_ms - self.settings.keep_telemetry_days * 24 * 3600 * 1000
 
         def write(connection: Connection) -> int:
             outbox.forget_before(connection, before_ms)
             calls_store.forget_before(connection, now_ms)
+            note_amounts(connection, self.kept.size_of, now_ms)
             return telemetry.forget_before(connection, before_ms)
 
         return self.database.submit(write)
@@ -180,4 +205,5 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         calls=Calls(database, feed, clock, settings.call_timeout_s),
         publish_rate=Rate(PUBLISHED_MAX, 60, f"at most {PUBLISHED_MAX} events a minute are published by an account"),
         limit=NewDeviceLimit(),
+        meter=Meter(),
     )

@@ -44,6 +44,7 @@ def routes(services: Services) -> list[Route]:
         body = await read_body(request, MESSAGE_SIZE_MAX, timeout_s, CBOR)
         message = SealedMessage.from_bytes(body)
         checked_in = await asyncio.wrap_future(services.check_in(message))
+        services.meter.check_in(checked_in.product_id)
         services.after(checked_in)
         if checked_in.hold_s:
             checked_in = await _hold(services, checked_in)
@@ -56,7 +57,9 @@ def routes(services: Services) -> list[Route]:
             blob = await asyncio.to_thread(services.served.get, bytes.fromhex(digest))
         if blob is None:
             return Response(status_code=404)
-        return _ranged(blob, digest, request.headers.get("range"))
+        response = _ranged(blob, digest, request.headers.get("range"))
+        services.meter.served(bytes.fromhex(digest), len(response.body))
+        return response
 
     return [
         Route("/open", _refusing(open_session), methods=["POST"]),

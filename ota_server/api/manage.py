@@ -20,6 +20,7 @@ from ota_server.api import (
     manage_products,
     manage_releases,
     manage_rollouts,
+    manage_usage,
     manage_users,
     own_devices,
 )
@@ -32,6 +33,7 @@ UPLOAD_SIZE_MAX = ELF_SIZE_MAX + 2 * IMAGE_SIZE_MAX
 
 PARTS = (
     manage_events,
+    manage_usage,
     manage_users,
     manage_accounts,
     manage_organizations,

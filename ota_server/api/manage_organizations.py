@@ -20,6 +20,7 @@ from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import PERMISSIONS, Permission, Role, parse_scopes, scopes_text
 from ota_server.products.models import Product
 from ota_server.services import Services
+from ota_server.usage import service as limits
 
 router = APIRouter()
 
@@ -78,14 +79,13 @@ def list_organizations(actor: ActorDep) -> views.Json:
 def create_organization(body: OrganizationBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Makes an organization; the account is its first administrator."""
     fields = body.organization
-    made = act(
-        services,
-        actor,
-        "organization.create",
-        fields.name,
-        lambda connection, now_ms: service.create(connection, fields.name, actor.account.id, now_ms, fields.slug),
-        None,
-    )
+
+    def write(connection: Connection, now_ms: int) -> Organization:
+        made = service.create(connection, fields.name, actor.account.id, now_ms, fields.slug)
+        limits.check_organizations(connection, actor.account.id)
+        return made
+
+    made = act(services, actor, "organization.create", fields.name, write, None)
     return {"organization": views.organization(made, Role.ADMINISTRATOR)}
 
 

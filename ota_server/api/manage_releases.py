@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from ota_server.api import views
@@ -17,9 +18,10 @@ from ota_server.errors import Invalid, NotFound, TooLarge
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.releases import service, store
-from ota_server.releases.models import Release
+from ota_server.releases.models import Release, StoredImage
 from ota_server.rollouts import releasing
 from ota_server.services import Services
+from ota_server.usage import service as limits
 
 router = APIRouter(prefix="/products/{product}")
 
@@ -87,12 +89,18 @@ def upload(
     )
     checked = service.check_upload(found, services.chain.newest.content, sent, services.kept)
     manifest = checked.image.manifest
+
+    def write(connection: Connection, now_ms: int) -> tuple[Release, StoredImage]:
+        added = service.add_upload(connection, found, checked, now_ms)
+        limits.check_storage(connection, found.organization_id, services.kept.size_of)
+        return added
+
     release, _ = act(
         services,
         actor,
         "release.upload",
         f"{found.id} version {manifest.product_version} platform {manifest.platform_id}",
-        lambda connection, now_ms: service.add_upload(connection, found, checked, now_ms),
+        write,
         found,
         checked.image.identity.hex(),
     )

@@ -25,6 +25,7 @@ from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
 from ota_server.rollouts.outcomes import reason_text
 from ota_server.rollouts.service import Progress
 from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
+from ota_server.usage.models import Amounts, Day, Limits
 
 Json = dict[str, object]
 
@@ -43,6 +44,18 @@ def user(account: Account, info: AccountInfo, mfa: bool) -> Json:
         "account_info": asdict(info),
         "mfa": {"enabled": mfa},
     }
+
+
+def amounts(item: Amounts) -> Json:
+    return {"seats": item.seats, "devices": item.devices, "storage_bytes": item.storage_bytes}
+
+
+def limits(item: Limits) -> Json:
+    return {"seats": item.seats, "devices": item.devices, "storage_bytes": item.storage_bytes}
+
+
+def usage_day(item: Day) -> Json:
+    return {"check_ins": item.check_ins, "bytes_served": item.bytes_served, **amounts(item.amounts)}
 
 
 def token(item: Token) -> Json:

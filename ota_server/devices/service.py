@@ -18,6 +18,7 @@ from ota_server.moves import check_move
 from ota_server.products.models import Product
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
+from ota_server.usage.service import check_devices
 
 DEVICE_ID = re.compile(r"[0-9a-f]{24}")
 FINGERPRINT = re.compile(r"[0-9a-f]{16,64}")
@@ -86,6 +87,7 @@ def import_devices(
             result.invalid.append(line.device_id)
         else:
             (result.updated if changed else result.existing).append(line.device_id)
+    check_devices(connection, product.organization_id)
     return result
 
 
@@ -137,6 +139,7 @@ def approve(
             move(connection, row, DeviceStatus.DENIED, text, now_ms, {**NO_SESSION, "open_attempt": None, **leaving})
             store.change(connection, candidate.id, {name: getattr(row, name) for name in _STAYING})
     move(connection, candidate, DeviceStatus.ACTIVE, f"Approved by {by}.", now_ms, {"quarantine_reason": ""})
+    check_devices(connection, product.organization_id)
     return find(connection, product, device_id)
 
 
@@ -205,6 +208,7 @@ def make_id(connection: Connection, product: Product, by: str, now_ms: int) -> D
     """Makes up an id, for a device that has none of its own yet. It is expected."""
     line = ImportLine(os.urandom(12).hex(), None)
     _add(connection, product, line, DeviceStatus.EXPECTED, f"Its id was made by {by}.", now_ms)
+    check_devices(connection, product.organization_id)
     return find(connection, product, line.device_id)
 
 

@@ -23,6 +23,7 @@ from ota_server.storage.blobs import BlobStore
 from ota_server.storage.sql import insert_once
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
+from ota_server.usage.service import has_room_for_device
 
 OPENINGS_KEPT = 256
 """Openings remembered per device: a replay of one of them is refused without replacing the pending session."""
@@ -154,7 +155,9 @@ def _admit(connection: Connection, opening: Opening, limit: NewDeviceLimit, now_
     same_key = store.with_key(connection, request.device_key)
     expected = [row for row in same_id if row.status is DeviceStatus.EXPECTED and row.product_id == product.id]
     is_claim = bool(same_key) or any(row.status is not DeviceStatus.EXPECTED for row in same_id)
-    is_trusted = product.auto_approve and not is_claim
+    # Those that are expected are counted already.
+    has_room = bool(expected) or has_room_for_device(connection, product.organization_id)
+    is_trusted = product.auto_approve and not is_claim and has_room
     if not is_trusted:
         _check_room(connection, product, limit, now_ms)
     reason = "" if is_trusted else _why(opening, same_id, same_key)

@@ -18,6 +18,7 @@ from ota_server.organizations import api_users, store
 from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
 from ota_server.products import store as products
+from ota_server.usage import service as limits
 
 INVITATIONS_MAX = 200
 """Open ones of an organization."""
@@ -74,6 +75,7 @@ def invite(connection: Connection, organization: Organization, email: str, role:
 
     Raises:
         Invalid: not an address.
+        LimitReached: the team has as many as it may.
         Conflict: a member already, or too many invitations are open.
     """
     email = clean_email(email)
@@ -83,6 +85,7 @@ def invite(connection: Connection, organization: Organization, email: str, role:
     if len(store.invitations_of(connection, organization.id)) >= INVITATIONS_MAX:
         raise Conflict(f"{INVITATIONS_MAX} invitations are open: withdraw some first")
     store.add_invitation(connection, organization.id, email, role, by, now_ms)
+    limits.check_seats(connection, organization.id)
     return email
 
 

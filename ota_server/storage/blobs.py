@@ -48,6 +48,13 @@ class BlobStore:
         except FileNotFoundError:
             return None
 
+    def size_of(self, digest: bytes) -> int:
+        """0 for a blob that is not there."""
+        try:
+            return self._path(digest).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def _read(self, digest: bytes) -> bytes:
         return self._path(digest).read_bytes()
 

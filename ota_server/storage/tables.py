@@ -18,6 +18,7 @@ from ota_server.rollouts import models as _rollouts
 from ota_server.storage import restore as _restore
 from ota_server.storage.schema import metadata
 from ota_server.telemetry import models as _telemetry
+from ota_server.usage import models as _usage
 
 REGISTERED = (
     _accounts,
@@ -34,6 +35,7 @@ REGISTERED = (
     _restore,
     _rollouts,
     _telemetry,
+    _usage,
 )
 
 __all__ = ["REGISTERED", "metadata"]

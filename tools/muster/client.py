@@ -152,6 +152,10 @@ class ServerClient:
         """Makes an organization that the account administers."""
         return _object(self._call("POST", "/orgs", json={"organization": {"name": name}}), "organization")
 
+    def usage(self, organization: str, days: Mapping[str, str] | None = None) -> JsonObject:
+        """What it uses; `days`: `from` and `to`, such as 2026-11-23."""
+        return _object(self._call("GET", f"/orgs/{quote(organization)}/usage", params=dict(days or {})), "usage")
+
     def branding(self, organization: str) -> JsonObject:
         """How an organization looks to its customers."""
         return _object(self._call("GET", f"/orgs/{quote(organization)}/branding"), "branding")

@@ -90,6 +90,8 @@ CALLS = {
     "PUT /orgs/{organization}/owner": Call(
         P.MANAGE_TEAM, f"/orgs/{ORG}/owner", _json(username="support@example.com"), is_personal=True
     ),
+    "GET /orgs/{organization}/usage": Call(P.VIEW, f"/orgs/{ORG}/usage"),
+    "GET /orgs/{organization}/usage.csv": Call(P.VIEW, f"/orgs/{ORG}/usage.csv"),
     "GET /orgs/{organization}/branding": Call(P.VIEW, f"/orgs/{ORG}/branding"),
     "PUT /orgs/{organization}/branding": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/branding", _json(name="Warm")),
     "PUT /orgs/{organization}/branding/logo": Call(

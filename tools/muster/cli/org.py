@@ -57,6 +57,34 @@ def rename(name: str, org: str | None, url: str, token_file: Path | None, as_jso
     click.echo(json.dumps(renamed, indent=2) if as_json else _line(renamed))
 
 
+@org.command(epilog="Example: muster org usage --from 2026-11-01 --to 2026-11-30")
+@click.option("--from", "first", metavar="DATE", help="The first day. [default: 29 days before the last]")
+@click.option("--to", "last", metavar="DATE", help="The last day. [default: today, in UTC]")
+@organization_option
+@server_options
+@json_option
+def usage(
+    first: str | None, last: str | None, org: str | None, url: str, token_file: Path | None, as_json: bool
+) -> None:
+    """Show what an organization uses: seats, devices and storage, check-ins and bytes served."""
+    days = {key: value for key, value in (("from", first), ("to", last)) if value is not None}
+    with open_client(url, token_file) as client:
+        found = client.usage(organization_slug(client, org), days)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    now, limits, listed = found["now"], found["limits"], found["days"]
+    assert isinstance(now, dict)
+    assert isinstance(limits, dict)
+    assert isinstance(listed, list)
+    for key, value in now.items():
+        click.echo(f"{key:<14} {value:>14,}" + (f" of {limits[key]:,}" if limits.get(key) is not None else ""))
+    for key in ("check_ins", "bytes_served"):
+        click.echo(f"{key:<14} {found[key]:>14,}")
+    for day in listed:
+        click.echo(f"{day['date']}  {day['check_ins']:>12,} check-ins  {day['bytes_served']:>14,} bytes")
+
+
 @org.command(epilog='Example: muster org brand --name "Cosy Rooms" --color "#1f5fbf" --logo logo.png')
 @click.option("--name", help="The name that customers see.")
 @click.option("--support-email", metavar="EMAIL", help="Where customers ask for help; empty for nowhere.")

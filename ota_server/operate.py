@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muster server`: what only whoever runs the server may do. It opens the database itself and asks nobody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from sqlalchemy import URL, Connection
+
+from muster.errors import InputError
+from muster.user_folders import data_folder
+from ota_server.errors import NotFound, ServerError
+from ota_server.organizations import store as organizations
+from ota_server.settings import Settings
+from ota_server.storage.database import Database
+from ota_server.storage.migrate import migrate
+from ota_server.storage.options import database_option
+from ota_server.usage import service, store
+from ota_server.usage.models import Limits
+
+T = TypeVar("T")
+
+NONE = "none"
+
+
+class Amount(click.ParamType[int]):
+    """A number from 0, or `none`."""
+
+    name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == NONE:
+            return -1
+        text = str(value)
+        if not text.isascii() or not text.isdigit() or len(text) > 15:
+            self.fail(f"{text!r} is neither a number nor `{NONE}`", param, ctx)
+        return int(text)
+
+
+@click.group(epilog="Example: muster server limits --seats 20")
+def server() -> None:
+    """Set what organizations may use, where the server runs."""
+
+
+@server.command("limits", epilog="Example: muster server limits warm-rooms --devices 5000 --seats none")
+@click.argument("organization", required=False)
+@click.option("--seats", type=Amount(), help="Team members and open invitations.")
+@click.option("--devices", type=Amount(), help="Trusted devices.")
+@click.option("--storage", "storage_bytes", type=Amount(), metavar="BYTES", help="Images, ELF files and patches.")
+@click.option("--organizations", "owned", type=Amount(), help="That an account may own; 0: nobody makes any.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
+@database_option
+@click.option("--json", "as_json", is_flag=True, help="Print the limits as JSON.")
+def set_limits(
+    organization: str | None,
+    seats: int | None,
+    devices: int | None,
+    storage_bytes: int | None,
+    owned: int | None,
+    data: Path | None,
+    database_url: URL | None,
+    as_json: bool,
+) -> None:
+    """Show or set limits: of ORGANIZATION (its slug), or of all that have none of their own.
+
+    Each is a number, or `none`. What is there already stays, whatever the limit.
+    """
+    if organization is not None and owned is not None:
+        raise click.UsageError("--organizations is for accounts: leave the organization out")
+    given = {"seats": seats, "devices": devices, "storage_bytes": storage_bytes, "organizations": owned}
+    values = {key: None if value < 0 else value for key, value in given.items() if value is not None}
+
+    def work(connection: Connection) -> Limits:
+        number = None if organization is None else _number_of(connection, organization)
+        if values:
+            return service.change_limits(connection, number, values)
+        return store.limits_of(connection, number)
+
+    found = asdict(_write(Settings(data or data_folder() / "server", database_url=database_url), work))
+    if organization is not None:
+        del found["organizations"]
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for key, value in found.items():
+        click.echo(f"{key:<14} {NONE if value is None else value}")
+
+
+def _number_of(connection: Connection, slug: str) -> int:
+    found = organizations.by_slug(connection, slug)
+    if found is None:
+        raise NotFound(f"there is no organization {slug}")
+    return found.id
+
+
+def _write(settings: Settings, work: Callable[[Connection], T]) -> T:
+    """Raises InputError."""
+    if settings.database_url is None and not settings.database_path.exists():
+        raise InputError(f"there is no database in {settings.data_dir}: begin with `muster serve --init`")
+    migrate(settings.database)
+    database = Database(settings.database)
+    try:
+        return database.write(work)
+    except ServerError as error:
+        raise InputError(str(error)) from error
+    finally:
+        database.close()
