@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -22,6 +21,7 @@ from ota_server.clock import SystemClock
 from ota_server.errors import ServerError
 from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
+from ota_server.operate import read_password
 from ota_server.organizations.service import add_administrator
 from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, use_development_keys
 from ota_server.storage.database import Database
@@ -119,10 +119,7 @@ def serve(
 def _init(settings: Settings, email: str | None, organization: str, password_stdin: bool, as_json: bool) -> None:
     if email is None:
         raise click.UsageError("--init needs --email")
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    password = read_password(password_stdin)
     _take_keys(settings)
     prepare(settings)
     migrate(settings.database)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,10 @@ from sqlalchemy import URL, Connection
 
 from muster.errors import InputError
 from muster.user_folders import data_folder
+from ota_server.accounts import store as accounts_store
+from ota_server.accounts.addresses import clean_email, normal_email
+from ota_server.accounts.service import Passwords
+from ota_server.clock import SystemClock
 from ota_server.errors import NotFound, ServerError
 from ota_server.organizations import store as organizations
 from ota_server.settings import Settings
@@ -42,9 +47,42 @@ class Amount(click.ParamType[int]):
         return int(text)
 
 
+_data_option = click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]"
+)
+
+
 @click.group(epilog="Example: muster server limits --seats 20")
 def server() -> None:
-    """Set what organizations may use, where the server runs."""
+    """Make accounts and set limits, where the server runs."""
+
+
+@server.command(epilog="Example: muster server account ben@example.com")
+@click.argument("email")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@_data_option
+@database_option
+def account(email: str, password_stdin: bool, data: Path | None, database_url: URL | None) -> None:
+    """Make an account without mail, or give the one of EMAIL another password and end what is signed in.
+
+    It is in no team: an administrator invites it. A second factor stays on.
+    """
+    password = read_password(password_stdin)
+    now_ms = SystemClock().now_ms()
+
+    def work(connection: Connection) -> str:
+        hashed = Passwords().hash(password)
+        known = accounts_store.by_email(connection, normal_email(email))
+        if known is None:
+            accounts_store.add_account(connection, clean_email(email), hashed, now_ms)
+            return f"made the account {email}"
+        accounts_store.change(connection, known.id, password_hash=hashed)
+        accounts_store.end_web_sessions(connection, known.id)
+        accounts_store.end_tokens(connection, known.id)
+        accounts_store.end_links(connection, known.id)
+        return f"{known.email} has another password, and is signed out everywhere"
+
+    click.echo(_write(_settings(data, database_url), work))
 
 
 @server.command("limits", epilog="Example: muster server limits warm-rooms --devices 5000 --seats none")
@@ -53,7 +91,7 @@ def server() -> None:
 @click.option("--devices", type=Amount(), help="Trusted devices.")
 @click.option("--storage", "storage_bytes", type=Amount(), metavar="BYTES", help="Images, ELF files and patches.")
 @click.option("--organizations", "owned", type=Amount(), help="That an account may own; 0: nobody makes any.")
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
+@_data_option
 @database_option
 @click.option("--json", "as_json", is_flag=True, help="Print the limits as JSON.")
 def set_limits(
@@ -81,7 +119,7 @@ def set_limits(
             return service.change_limits(connection, number, values)
         return store.limits_of(connection, number)
 
-    found = asdict(_write(Settings(data or data_folder() / "server", database_url=database_url), work))
+    found = asdict(_write(_settings(data, database_url), work))
     if organization is not None:
         del found["organizations"]
     if as_json:
@@ -89,6 +127,10 @@ def set_limits(
         return
     for key, value in found.items():
         click.echo(f"{key:<14} {NONE if value is None else value}")
+
+
+def _settings(data: Path | None, database_url: URL | None) -> Settings:
+    return Settings(data or data_folder() / "server", database_url=database_url)
 
 
 def _number_of(connection: Connection, slug: str) -> int:
@@ -110,3 +152,10 @@ def _write(settings: Settings, work: Callable[[Connection], T]) -> T:
         raise InputError(str(error)) from error
     finally:
         database.close()
+
+
+def read_password(from_stdin: bool) -> str:
+    """Typed twice, or a line of standard input."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -72,7 +72,6 @@ class Services:
     passwords: Passwords
     sign_ins: SignIns
     sign_ups: Rate
-    letters: Letters | None
     by_mail: ByMail
     check_ins: CheckIns
     calls: Calls
@@ -199,7 +198,6 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         passwords=passwords,
         sign_ins=SignIns(database, passwords),
         sign_ups=Rate(SIGN_UPS_MAX, 3600, "too many customers were made from here: wait an hour"),
-        letters=letters,
         by_mail=ByMail(database, passwords, letters, settings.sign_up, organizations.is_invited),
         check_ins=CheckIns(chain),
         calls=Calls(database, feed, clock, settings.call_timeout_s),

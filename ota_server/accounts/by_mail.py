@@ -22,12 +22,14 @@ from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Forbidden
 from ota_server.mail import outbox
+from ota_server.mail.models import Mail
 from ota_server.rates import Rate
 from ota_server.storage.database import Database
 
 TO_ONE_ADDRESS = 5
 FROM_ONE_ADDRESS = 30
-"""Mails in an hour that one e-mail address gets, and that one network address asks for."""
+INVITATIONS = 100
+"""Mails in an hour that one e-mail address gets, that one network address asks for, that one member has sent."""
 _WINDOW_S = 3600
 _PROVING = frozenset({Purpose.SIGN_UP, Purpose.ADDRESS})
 
@@ -54,6 +56,7 @@ class ByMail:
         self._policy = policy
         self._is_invited = is_invited
         self._to = Rate(TO_ONE_ADDRESS, _WINDOW_S, "enough mails have gone to this address: wait an hour")
+        self._invited = Rate(INVITATIONS, _WINDOW_S, "enough people were invited: wait an hour")
         self._from = Rate(FROM_ONE_ADDRESS, _WINDOW_S, "too many mails were asked for from here: wait an hour")
 
     @property
@@ -181,6 +184,14 @@ class ByMail:
         store.end_links(connection, account.id)
         if self._letters is not None:
             outbox.put(connection, self._letters.password_changed(account.email), now_ms)
+
+    def invitation(self, email: str, organization: str, role: str, by: str, now_ms: int) -> Mail | None:
+        """The mail to somebody who is invited into a team; None where the server sends none. Raises TooMany."""
+        if self._letters is None:
+            return None
+        self._invited.take(by, now_ms)
+        self._to.take(email, now_ms)
+        return self._letters.invitation(email, organization, role, by)
 
     def _ready(self) -> Letters:
         if self._letters is None:

@@ -264,8 +264,8 @@ def _invite(
 
     def write(connection: Connection, now_ms: int) -> None:
         email = service.invite(connection, organization, username, role, actor.email, now_ms)
-        if services.letters is not None:
-            mail = services.letters.invitation(email, organization.name, role.label, actor.email)
+        mail = services.by_mail.invitation(email, organization.name, role.label, actor.email, now_ms)
+        if mail is not None:
             outbox.put(connection, mail, now_ms)
 
     act(services, actor, "team.invite", username, write, organization, role.value)

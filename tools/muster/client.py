@@ -114,6 +114,14 @@ class ServerClient:
         """Whose token it is."""
         return _as_object(self._call("GET", "/user"))
 
+    def change_user(self, values: Mapping[str, object]) -> str:
+        """Changes account_info, username or password; the last two need current_password. Returns what to say."""
+        return str(_as_object(self._call("PUT", "/user", json=dict(values))).get("message", ""))
+
+    def delete_user(self, password: str) -> None:
+        """Deletes the account."""
+        self._call("DELETE", "/user", json={"password": password})
+
     def begin_mfa(self) -> JsonObject:
         """A new second factor: `secret`, `otpauth_url`, and the `mfa_token` for `confirm_mfa`."""
         return _as_object(self._call("GET", "/user/mfa-enable"))

@@ -199,6 +199,14 @@ def test_invited_person_signs_up_and_joins(post: Post) -> None:
     assert {one["username"] for one in team} == {EMAIL, BEN}
 
 
+def test_nobody_is_buried_in_invitations(post: Post) -> None:
+    team = "/orgs/warm-rooms/team"
+    for _ in range(5):
+        post.server.api("POST", team, json={"username": BEN})
+    post.server.api("POST", team, 429, json={"username": BEN})
+    assert len(post.new()) == 5
+
+
 def test_without_a_mail_server_nobody_signs_up_and_it_says_so(server: Server) -> None:
     for method, path, fields in (
         ("POST", "/users", {"username": BEN, "password": BENS}),

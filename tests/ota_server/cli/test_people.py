@@ -68,6 +68,34 @@ def ben(people: tuple[Terminal, Terminal]) -> Terminal:
     return people[1]
 
 
+def test_own_account_is_shown_changed_and_deleted(ben: Terminal) -> None:
+    ben.run("account", "name", "--first", "Ben", "--company", "Ben & Sons")
+    shown = ben.json("account", "show")
+    assert shown["username"] == BEN
+    assert shown["account_info"]["company_name"] == "Ben & Sons"
+    assert "second factor      off" in ben.run("account", "show").output
+    assert "not your password" in ben.run("account", "password", typed="guessed\nbens own\nbens own\n", code=1).output
+    ben.run("account", "password", "--password-stdin", typed=f"{PASSWORD}\nbens own one\n")
+    assert "sends no mail" in ben.run("account", "email", "b@example.com", typed="bens own one\n", code=1).output
+    assert "is deleted" in ben.run("account", "delete", typed="y\nbens own one\n").output
+    ben.run("account", "show", code=1)
+
+
+def test_organization_is_branded_given_away_and_measured(ana: Terminal, ben: Terminal, tmp_path: Path) -> None:
+    assert "Warm Rooms" in ana.run("org", "brand").output
+    assert ana.json("org", "brand", "--name", "Cosy", "--color", "#b3400b")["color"] == "#b3400b"
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"no picture")
+    assert "a logo is a PNG file" in ana.run("org", "brand", "--logo", str(logo), code=1).output
+    assert ana.json("org", "brand", "--no-logo")["logo"] == ""
+    ana.run("team", "invite", BEN, "--role", "administrator")
+    ben.run("team", "accept", "warm-rooms")
+    assert f"{BEN} owns warm-rooms now" in ana.run("org", "transfer", BEN).output
+    assert "only the owner" in ana.run("org", "transfer", ANA, code=1).output
+    assert ana.json("org", "usage")["now"]["seats"] == 2
+    assert "seats" in ana.run("org", "usage", "--from", "2026-01-01", "--to", "2026-01-02").output
+
+
 def test_sign_in_is_kept_until_sign_out(people: tuple[Terminal, Terminal]) -> None:
     terminal = people[0]
     assert "sign in with `muster login`" in terminal.run("org", "list", code=1).output

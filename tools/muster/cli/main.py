@@ -29,6 +29,7 @@ class LazyCommand:
 
 
 COMMANDS: dict[str, LazyCommand] = {
+    "account": LazyCommand("muster.cli.account:account", "Show your account, change it, or delete it."),
     "audit": LazyCommand("muster.cli.audit:audit", "Show and export who did what in an organization of a server."),
     "build": LazyCommand("muster.cli.build:build", "Build signed firmware of a product for each of its platforms."),
     "completion": LazyCommand("muster.cli.completion:completion", "Print the script that completes commands in SHELL."),
@@ -57,7 +58,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
     "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
     "serve": LazyCommand("ota_server.cli:serve", "Run the update server with its dashboard."),
-    "server": LazyCommand("ota_server.operate:server", "Set what organizations may use, where the server runs."),
+    "server": LazyCommand("ota_server.operate:server", "Make accounts and set limits, where the server runs."),
     "sign": LazyCommand("muster.cli.sign:sign", "Add signatures to an image."),
     "team": LazyCommand(
         "muster.cli.team:team", "List, invite and remove members of an organization; answer invitations."
