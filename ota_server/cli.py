@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import click
@@ -27,6 +28,22 @@ from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, u
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
 from ota_server.storage.options import database_option
+from ota_server.webhooks.network import Network
+
+
+class _NetworkType(click.ParamType[Network]):
+    """An IP network, such as 10.1.0.0/16."""
+
+    name = "network"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Network:
+        try:
+            return ip_network(str(value))
+        except ValueError:
+            self.fail(f"{value} is no network, such as 10.1.0.0/16 or fd00::/8", param, ctx)
+
+
+NETWORK = _NetworkType()
 
 _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints an access token); then: muster serve"
 
@@ -69,6 +86,14 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     metavar="WHO",
     help=f"Who may sign up by mail: `{INVITED}` people only, `{ANYONE}`, or people at domains (with commas between).",
 )
+@click.option(
+    "--hook-network",
+    "hook_networks",
+    multiple=True,
+    type=NETWORK,
+    metavar="CIDR",
+    help="A private network that webhooks may reach, such as 10.1.0.0/16; may be given again.",
+)
 @mail_options
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
 @click.option("--email", help="With --init: the account's address.")
@@ -91,6 +116,7 @@ def serve(
     password_clients: tuple[str, ...],
     public_url: str,
     sign_up: str,
+    hook_networks: tuple[Network, ...],
     smtp: SmtpSettings | None,
     init: bool,
     email: str | None,
@@ -109,6 +135,7 @@ def serve(
         smtp=smtp,
         sign_up=SignUpPolicy.from_text(sign_up),
         database_url=database_url,
+        hook_networks=hook_networks,
     )
     if init:
         _init(settings, email, organization, password_stdin, as_json)

@@ -41,6 +41,8 @@ from ota_server.telemetry.streams import Streams
 from ota_server.usage import store as usage_store
 from ota_server.usage.meter import Meter
 from ota_server.usage.service import DAY_MS, note_amounts
+from ota_server.webhooks.courier import Courier
+from ota_server.webhooks.network import Sender
 
 ATTEMPTS_SKIPPED = 1024
 """Attempt numbers that are skipped when a database may be older than what devices have seen."""
@@ -65,6 +67,7 @@ class Services:
     feed: Feed
     streams: Streams
     presence: Presence
+    courier: Courier
     patcher: Patcher
     postman: Postman
     chain: KeySetChain
@@ -88,6 +91,7 @@ class Services:
         self.patcher.start()
         self.postman.start()
         self.presence.start()
+        self.courier.start()
 
     def stop(self) -> None:
         """Ends held requests, the patch and the mail under way and the writer, and marks the stop as clean."""
@@ -95,6 +99,7 @@ class Services:
         self.patcher.stop()
         self.postman.stop()
         self.presence.stop()
+        self.courier.stop()
         try:
             self.write_usage().result()
             token = self.database.write(restore.write_stop_token)
@@ -127,6 +132,7 @@ class Services:
         if checked_in.is_news:
             self.feed.publish(checked_in.product_id)
             self.streams.wake()
+            self.courier.wake()
 
     def write_usage(self) -> Future[None]:
         """Writes down what the meter has counted."""
@@ -191,6 +197,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         feed=feed,
         streams=streams,
         presence=Presence(database, streams, clock),
+        courier=Courier(database, streams, Sender(settings.hook_networks), clock),
         patcher=Patcher(database, kept, served, feed, clock),
         postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
         chain=chain,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from sqlalchemy.engine import URL
@@ -34,6 +35,7 @@ class Settings:
         request_timeout_s: how long a device's request may take to arrive.
         hold_max_s: how long a check-in is held at most; devices ask for up to 25 s, proxies may allow less.
         call_timeout_s: how long whoever calls a device waits for its answer.
+        hook_networks: private networks that webhooks may reach.
         keep_telemetry_days: how long logs and events are kept.
         password_clients: OAuth clients that may ask for people's passwords (the password grant).
         public_url: where people reach the server, for links in mails; without a slash at its end.
@@ -49,6 +51,7 @@ class Settings:
     request_timeout_s: float = 10.0
     hold_max_s: float = 25.0
     call_timeout_s: float = 20.0
+    hook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     keep_telemetry_days: int = 90
     password_clients: tuple[str, ...] = ()
     public_url: str = ""

@@ -169,4 +169,5 @@ def act(
     services.patcher.wake()
     services.postman.wake()
     services.streams.wake()
+    services.courier.wake()
     return result

@@ -22,6 +22,7 @@ from ota_server.api import (
     manage_rollouts,
     manage_usage,
     manage_users,
+    manage_webhooks,
     own_devices,
 )
 from ota_server.api.body import BodyLimit
@@ -44,6 +45,7 @@ PARTS = (
     manage_devices,
     manage_releases,
     manage_rollouts,
+    manage_webhooks,
     manage_clients,
     manage_customers,
     own_devices,

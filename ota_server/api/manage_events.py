@@ -32,8 +32,7 @@ from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
 from ota_server.telemetry import events
-from ota_server.telemetry.events import Source
-from ota_server.telemetry.models import EventEntry
+from ota_server.telemetry.models import EventEntry, Source
 from ota_server.telemetry.streams import Scope
 
 router = APIRouter()
@@ -179,7 +178,7 @@ def _publish(
         "event.publish",
         body.name,
         lambda connection, now_ms: events.publish(
-            connection, source, [EventEntry(now_ms, body.name, body.data)], body.ttl
+            connection, source, [EventEntry(now_ms, body.name, body.data)], now_ms, body.ttl
         ),
         owner,
     )

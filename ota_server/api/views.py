@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from muster.layout import PLATFORM_IDS, PlatformName, platform_name
 from ota_server.accounts.models import Account, AccountInfo, Token
@@ -25,16 +24,17 @@ from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
 from ota_server.rollouts.outcomes import reason_text
 from ota_server.rollouts.service import Progress
 from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
+from ota_server.times import rfc3339
 from ota_server.usage.models import Amounts, Day, Limits
+from ota_server.webhooks.hook import Hook
+from ota_server.webhooks.models import Delivery, Webhook
 
 Json = dict[str, object]
 
 
 def time(at_ms: int | None) -> str | None:
     """A time as RFC 3339 in UTC."""
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at_ms is None else rfc3339(at_ms)
 
 
 def user(account: Account, info: AccountInfo, mfa: bool) -> Json:
@@ -403,3 +403,47 @@ def troubles(items: Sequence[tuple[str, OutcomeKind, int]]) -> list[Json]:
     return [
         {"device": device_id, "kind": kind.value, "reason": reason_text(reason)} for device_id, kind, reason in items
     ]
+
+
+def webhook(item: Webhook, secret: str | None = None) -> Json:
+    """Without its password and headers, which may be secrets; `secret` is shown when it is made, and never again."""
+    hook = Hook.from_json(item.content)
+    shown: Json = {
+        "ok": True,
+        "id": str(item.id),
+        "event": item.event,
+        "name": item.event,
+        "url": hook.url,
+        "hookUrl": hook.url,
+        "requestType": hook.method,
+        "deviceID": item.device_id,
+        "product_id": item.product_id,
+        "headers": sorted(hook.headers),
+        "query": dict(hook.query),
+        "form": dict(hook.form),
+        "json": hook.json,
+        "body": hook.body,
+        "responseTemplate": hook.response_template,
+        "responseTopic": hook.response_topic,
+        "errorResponseTopic": hook.error_topic,
+        "noDefaults": not hook.has_defaults,
+        "created_at": time(item.created_ms),
+        "disabled": item.off_reason != "",
+        "disabled_reason": item.off_reason,
+        "failures": item.failures,
+    }
+    return shown if secret is None else {**shown, "secret": secret}
+
+
+def delivery(item: Delivery) -> Json:
+    return {
+        "event": item.name,
+        "coreid": item.core_id,
+        "published_at": time(item.at_ms),
+        "status": item.status.value,
+        "tries": item.tries,
+        "at": time(item.due_ms),
+        "http_status": item.http_status,
+        "duration_ms": item.duration_ms,
+        "error": item.error,
+    }

@@ -41,8 +41,8 @@ from ota_server.rollouts.plan import PlanCache
 from ota_server.telemetry import events
 from ota_server.telemetry import service as telemetry_service
 from ota_server.telemetry import store as telemetry
-from ota_server.telemetry.events import STATUS, Source
-from ota_server.telemetry.models import EventEntry, HistoryKind
+from ota_server.telemetry.events import STATUS
+from ota_server.telemetry.models import EventEntry, HistoryKind, Source
 
 INTERVAL_MAX_S = 7 * 24 * 3600
 WATCHED_INTERVAL_S = 1
@@ -440,7 +440,7 @@ class _Visit:
     def _publish(self, name: str, data: str) -> None:
         """An event of the server's own about this device."""
         self.is_news = True
-        events.publish(self._connection, self._source, [EventEntry(self._now_ms, name, data)])
+        events.publish(self._connection, self._source, [EventEntry(self._now_ms, name, data)], self._now_ms)
 
     def _publish_start(self) -> None:
         """Says why the device has started anew, and what it runs."""

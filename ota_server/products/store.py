@@ -72,8 +72,8 @@ def what_it_has(connection: Connection, product_id: int) -> str:
 
 
 def remove(connection: Connection, product_id: int) -> None:
-    """With its groups and customers. Nothing else may refer to it."""
-    for name in ("groups", "customers"):
+    """With its groups, customers, events and webhooks. Nothing else may refer to it."""
+    for name in ("groups", "customers", "events"):
         table = metadata.tables[name]
         connection.execute(delete(table).where(table.c.product_id == product_id))
     connection.execute(delete(products).where(products.c.id == product_id))

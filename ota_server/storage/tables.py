@@ -19,6 +19,7 @@ from ota_server.storage import restore as _restore
 from ota_server.storage.schema import metadata
 from ota_server.telemetry import models as _telemetry
 from ota_server.usage import models as _usage
+from ota_server.webhooks import models as _webhooks
 
 REGISTERED = (
     _accounts,
@@ -36,6 +37,7 @@ REGISTERED = (
     _rollouts,
     _telemetry,
     _usage,
+    _webhooks,
 )
 
 __all__ = ["REGISTERED", "metadata"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select
 
 from ota_server.errors import Invalid
-from ota_server.telemetry.models import EventEntry, events
+from ota_server.telemetry.models import EventEntry, Source, events
+from ota_server.webhooks import queue
 
 NAME_MAX = 64
 DATA_MAX = 1024
@@ -19,21 +20,6 @@ STATUS = "spark/status"
 """Its data is `online` or `offline`."""
 RESERVED = ("spark/", "particle/")
 """How names of events begin that only the server itself publishes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Whose events they are.
-
-    Attributes:
-        product_id, device_row: None for those of an organization, and of no device.
-        core_id: the device's id, or what stands there for others.
-    """
-
-    organization_id: int
-    product_id: int | None
-    device_row: int | None
-    core_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +63,40 @@ def check(name: str, data: str, ttl_s: int) -> None:
         raise Invalid(f"ttl is from 0 to {TTL_MAX_S} seconds", "ttl")
 
 
-def publish_told(connection: Connection, source: Source, entries: Sequence[EventEntry]) -> None:
-    """Publishes what a device told, as far as a device may: names lose what a line of a stream cannot hold."""
-    good = []
+def publish_told(connection: Connection, source: Source, entries: Sequence[EventEntry], now_ms: int) -> None:
+    """Publishes what a device told, as far as a device may."""
+    publish(connection, source, [one for one in _tidied(entries) if not one.name.lower().startswith(RESERVED)], now_ms)
+
+
+def publish_answer(connection: Connection, source: Source, entries: Sequence[EventEntry]) -> None:
+    """Publishes what a server answered to a webhook; no webhook hears it."""
+    _keep(connection, source, _tidied(entries), TTL_DEFAULT_S)
+
+
+def publish(
+    connection: Connection,
+    source: Source,
+    entries: Sequence[EventEntry],
+    now_ms: int,
+    ttl_s: int = TTL_DEFAULT_S,
+) -> None:
+    """Keeps events, and queues them for the webhooks that hear them; streams carry them after the commit."""
+    if entries:
+        _keep(connection, source, entries, ttl_s)
+        queue.enqueue(connection, source, entries, now_ms)
+
+
+def _tidied(entries: Sequence[EventEntry]) -> list[EventEntry]:
+    """Events of others: a name loses what a line of a stream cannot hold, and one without a name is none."""
+    named = []
     for entry in entries:
         name = "".join(letter if letter.isprintable() else "?" for letter in entry.name)[:NAME_MAX].strip()
-        if name and not name.lower().startswith(RESERVED):
-            good.append(EventEntry(entry.at_ms, name, entry.data[:DATA_MAX]))
-    publish(connection, source, good)
+        if name:
+            named.append(EventEntry(entry.at_ms, name, entry.data[:DATA_MAX]))
+    return named
 
 
-def publish(connection: Connection, source: Source, entries: Sequence[EventEntry], ttl_s: int = TTL_DEFAULT_S) -> None:
-    """Keeps events; streams carry them after the commit."""
-    if not entries:
-        return
+def _keep(connection: Connection, source: Source, entries: Sequence[EventEntry], ttl_s: int) -> None:
     whose = {
         "organization_id": source.organization_id,
         "product_id": source.product_id,
@@ -98,10 +104,9 @@ def publish(connection: Connection, source: Source, entries: Sequence[EventEntry
         "core_id": source.core_id,
         "ttl_s": ttl_s,
     }
-    connection.execute(
-        insert(events),
-        [{"at_ms": entry.at_ms, "name": entry.name, "data": entry.data, **whose} for entry in entries],
-    )
+    rows = [{"at_ms": entry.at_ms, "name": entry.name, "data": entry.data, **whose} for entry in entries]
+    if rows:
+        connection.execute(insert(events), rows)
 
 
 def newest_id(connection: Connection) -> int:

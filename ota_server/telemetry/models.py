@@ -145,3 +145,18 @@ class EventEntry:
     at_ms: int
     name: str
     data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose events they are.
+
+    Attributes:
+        product_id, device_row: None for those of an organization, and of no device.
+        core_id: the device's id, or what stands there for others.
+    """
+
+    organization_id: int
+    product_id: int | None
+    device_row: int | None
+    core_id: str

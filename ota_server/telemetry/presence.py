@@ -12,8 +12,8 @@ from ota_server.devices.models import DeviceStatus, devices
 from ota_server.products.models import products
 from ota_server.storage.database import Database
 from ota_server.telemetry import events
-from ota_server.telemetry.events import STATUS, Source
-from ota_server.telemetry.models import EventEntry, cursors
+from ota_server.telemetry.events import STATUS
+from ota_server.telemetry.models import EventEntry, Source, cursors
 from ota_server.telemetry.streams import Streams
 from ota_server.worker import Worker
 
@@ -60,7 +60,7 @@ def publish_offline(connection: Connection, now_ms: int) -> int:
         return 0
     for row, device_id, at_ms, product_id, organization_id in gone:
         source = Source(organization_id, product_id, row, device_id)
-        events.publish(connection, source, [EventEntry(at_ms, STATUS, "offline")])
+        events.publish(connection, source, [EventEntry(at_ms, STATUS, "offline")], now_ms)
     return len(gone)
 
 

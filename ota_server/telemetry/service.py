@@ -7,8 +7,7 @@ from sqlalchemy import Connection
 
 from muster.protocol import Report
 from ota_server.telemetry import events, store
-from ota_server.telemetry.events import Source
-from ota_server.telemetry.models import EventEntry, HistoryKind, LogEntry
+from ota_server.telemetry.models import EventEntry, HistoryKind, LogEntry, Source
 
 AGE_MAX_MS = 7 * 24 * 3600 * 1000
 """A device's word on how long ago something was is believed up to a week."""
@@ -28,7 +27,7 @@ def count_reports(
         acknowledged.append(report.events.report_id)
         if store.count_report(connection, device_row, report.events.report_id):
             entries = [EventEntry(_then(now_ms, item.age_ms), item.name, item.data) for item in report.events.events]
-            events.publish_told(connection, source, entries)
+            events.publish_told(connection, source, entries, now_ms)
     if report.crash is not None:
         crash = report.crash
         acknowledged.append(crash.report_id)

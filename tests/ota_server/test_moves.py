@@ -15,12 +15,14 @@ from ota_server.mail.models import MAIL_MOVES, MailStatus
 from ota_server.moves import Moves, check_move
 from ota_server.releases.models import PATCH_MOVES, PatchStatus
 from ota_server.rollouts.models import ATTEMPT_MOVES, ROLLOUT_MOVES, AttemptStatus, RolloutStatus
+from ota_server.webhooks.models import DELIVERY_MOVES, DeliveryStatus
 
 TABLES: list[tuple[str, type[StrEnum], Moves[StrEnum]]] = [
     ("rollout", RolloutStatus, ROLLOUT_MOVES),  # type: ignore[list-item]  # Mapping is invariant in its key
     ("device", DeviceStatus, DEVICE_MOVES),  # type: ignore[list-item]
     ("patch", PatchStatus, PATCH_MOVES),  # type: ignore[list-item]
     ("mail", MailStatus, MAIL_MOVES),  # type: ignore[list-item]
+    ("delivery", DeliveryStatus, DELIVERY_MOVES),  # type: ignore[list-item]
     ("attempt", AttemptStatus, ATTEMPT_MOVES),  # type: ignore[list-item]
 ]
 

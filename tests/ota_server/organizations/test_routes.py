@@ -187,6 +187,20 @@ CALLS = {
     "PUT /devices/{device}/ping": Call(None, f"/devices/{DEVICE}/ping"),
     "DELETE /devices/{device}": Call(None, f"/devices/{DEVICE}"),
     "GET /serial_numbers/{serial_number}": Call(None, "/serial_numbers/S1"),
+    **{
+        f"{method} {path}{rest}": Call(P.MANAGE_PRODUCTS, f"{filled}{rest.replace('{webhook}', '0')}{query}", arguments)
+        for path, filled, query in (
+            ("/webhooks", "/webhooks", f"?org={ORG}"),
+            ("/products/{product}/webhooks", f"{PRODUCT}/webhooks", ""),
+        )
+        for method, rest, arguments in (
+            ("GET", "", {}),
+            ("POST", "", _json(event="spark/", url="http://example.com/")),
+            ("GET", "/{webhook}", {}),
+            ("POST", "/{webhook}/enable", {}),
+            ("DELETE", "/{webhook}", {}),
+        )
+    },
     "POST /devices/events": Call(P.MANAGE_DEVICES, "/devices/events", _json(name="here", org=ORG)),
     "POST /products/{product}/events": Call(P.MANAGE_DEVICES, f"{PRODUCT}/events", _json(name="here")),
     **{

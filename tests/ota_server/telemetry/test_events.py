@@ -27,8 +27,7 @@ from ota_server.organizations.service import add_administrator
 from ota_server.products.service import NewProduct, create
 from ota_server.services import Services
 from ota_server.telemetry import events, presence, streams
-from ota_server.telemetry.events import Source
-from ota_server.telemetry.models import EventEntry
+from ota_server.telemetry.models import EventEntry, Source
 from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, ORGANIZATION, HandClock, Server, listen_app, make_settings
 
@@ -106,7 +105,7 @@ def stranger(running: Running) -> str:
 def publish_by_device(running: Running, name: str, data: str = "") -> None:
     source = Source(1, keys.PRODUCT, None, "0123456789abcdef01234567")
     entry = EventEntry(running.clock.now_ms(), name, data)
-    running.write(lambda c: events.publish_told(c, source, [entry]))
+    running.write(lambda c: events.publish_told(c, source, [entry], running.clock.now_ms()))
     running.services.streams.wake()
 
 
@@ -262,8 +261,8 @@ def test_no_event_breaks_a_line(name: str, data: str) -> None:
     kept: list[EventEntry] = []
     source = Source(1, None, None, "api")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "publish", lambda _connection, _source, entries: kept.extend(entries))
-        events.publish_told(None, source, [EventEntry(0, name, data)])  # type: ignore[arg-type]
+        patch.setattr(events, "publish", lambda _connection, _source, entries, _now_ms: kept.extend(entries))
+        events.publish_told(None, source, [EventEntry(0, name, data)], 0)  # type: ignore[arg-type]
     for entry in kept:
         raw = event_stream._lines_of(events.Event(1, 0, source, entry.name, entry.data, 60))
         lines = raw.decode().splitlines()
