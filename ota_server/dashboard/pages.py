@@ -23,6 +23,7 @@ from ota_server.api.body import BodyLimit
 from ota_server.api.context import act
 from ota_server.dashboard import brand_pages, facts, security
 from ota_server.dashboard.account_pages import AccountPages
+from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.live import stream
 from ota_server.dashboard.render import FOLDER, make_environment
 from ota_server.dashboard.security import Visitor
@@ -66,6 +67,7 @@ class Dashboard:
                 Route("/", self._page(self._home)),
                 *brand_pages.routes(self._services),
                 *AccountPages(self._services, self._render_alone).routes(),
+                *Consent(self._services, self._render_for).routes(),
                 Route("/sign-out", self._page(self._sign_out), methods=["POST"]),
                 Route("/invitations/{organization}", self._page(self._answer), methods=["POST"]),
                 Route(product, self._page(self._overview)),
@@ -268,6 +270,9 @@ class Dashboard:
     def _render_alone(self, template: str, context: Context, status: int = 200) -> Response:
         """A page of who is not signed in."""
         return self._render(template, None, None, context, status)
+
+    def _render_for(self, template: str, session: Visitor, context: Context) -> str:
+        return self._environment.get_template(template).render({**self._common(session, None), **context})
 
     def _page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:

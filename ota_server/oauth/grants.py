@@ -13,10 +13,12 @@ from dataclasses import fields
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ota_server.accounts.service import hash_of
-from ota_server.oauth.models import Client, Grant, grants, refresh_tokens
+from ota_server.oauth.models import Client, Code, Grant, authorization_codes, grants, refresh_tokens
 
 REFRESH_LASTS_MS = 180 * 24 * 3600 * 1000
 """Unless it is used: then the next one lasts as long again."""
+
+CODE_LASTS_MS = 2 * 60 * 1000
 
 _GRANT = [grants.c[field.name] for field in fields(Grant)]
 
@@ -81,3 +83,52 @@ def of_refresh_token(connection: Connection, token: str, now_ms: int) -> Grant |
 def end(connection: Connection, grant: Grant) -> None:
     """With its tokens and refresh tokens."""
     connection.execute(delete(grants).where(grants.c.id == grant.id))
+
+
+# Authorization codes
+
+
+def new_code(connection: Connection, grant: Grant, redirect_uri: str, challenge: str | None, now_ms: int) -> str:
+    """Makes a code with which a client gets what it was just granted; it is told only here."""
+    _forget_codes(connection, now_ms)
+    code = secrets.token_urlsafe(32)
+    connection.execute(
+        insert(authorization_codes).values(
+            code_hash=hash_of(code),
+            grant_id=grant.id,
+            redirect_uri=redirect_uri,
+            challenge=challenge,
+            is_used=False,
+            expires_ms=now_ms + CODE_LASTS_MS,
+        )
+    )
+    return code
+
+
+def use_code(connection: Connection, client: Client, code: str, now_ms: int) -> Code | None:
+    """What a client's code is for, which is used up by this; None for one that is not good.
+
+    A second use ends the grant (RFC 6749 section 4.1.2): it must be committed, so that it is no exception.
+    """
+    mine = authorization_codes.c.code_hash == hash_of(code)
+    row = connection.execute(
+        select(*_GRANT, authorization_codes.c.redirect_uri, authorization_codes.c.challenge)
+        .join(authorization_codes, authorization_codes.c.grant_id == grants.c.id)
+        .where(mine, authorization_codes.c.expires_ms > now_ms, grants.c.client_row == client.id)
+    ).first()
+    if row is None:
+        return None
+    found = Code(Grant(*row[:-2]), row.redirect_uri, row.challenge)
+    used = update(authorization_codes).where(mine, authorization_codes.c.is_used.is_(False)).values(is_used=True)
+    if connection.execute(used).rowcount != 1:
+        end(connection, found.grant)
+        return None
+    return found
+
+
+def _forget_codes(connection: Connection, now_ms: int) -> None:
+    """Forgets codes that have expired, and grants that nobody fetched."""
+    expired = authorization_codes.c.expires_ms <= now_ms
+    unused = select(authorization_codes.c.grant_id).where(expired, authorization_codes.c.is_used.is_(False))
+    connection.execute(delete(grants).where(grants.c.id.in_(unused)))
+    connection.execute(delete(authorization_codes).where(expired))

@@ -65,6 +65,17 @@ refresh_tokens = Table(
     Column("expires_ms", BigInteger, nullable=False, index=True),
 )
 
+authorization_codes = Table(
+    "authorization_codes",
+    metadata,
+    Column("code_hash", LargeBinary(32), primary_key=True),
+    Column("grant_id", ForeignKey("oauth_grants.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("redirect_uri", String(2000), nullable=False),
+    Column("challenge", String(128), nullable=True),
+    Column("is_used", Boolean(create_constraint=True, name="is_used"), nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -76,6 +87,20 @@ class Grant:
     customer_id: int | None
     scopes: str | None
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An authorization code that was just used up.
+
+    Attributes:
+        redirect_uri: where the browser was sent with it.
+        challenge: of PKCE (RFC 7636), always by S256; None where the client sent none.
+    """
+
+    grant: Grant
+    redirect_uri: str
+    challenge: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from authlib.oauth2.rfc6749 import ClientMixin
 
+from ota_server.errors import Invalid
 from ota_server.oauth.clients import is_secret
-from ota_server.oauth.models import Client, ClientScope
+from ota_server.oauth.models import Client, ClientScope, ClientType
+from ota_server.organizations.roles import parse_scopes, scopes_text
 
 PASSWORD = "password"  # noqa: S105  # a grant's name
 OTP = "urn:custom:mfa-otp"
 CLIENT_CREDENTIALS = "client_credentials"
 REFRESH = "refresh_token"
+CODE = "authorization_code"
 
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 ANY_METHOD = (*SECRET_METHODS, "none")
@@ -47,17 +50,34 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]
         return is_secret(self.client, client_secret)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method in SECRET_METHODS
+        """An installed client has no secret that is one: it may leave it out, for what needs something else as well."""
+        return method in SECRET_METHODS or (self.client.type is ClientType.INSTALLED and endpoint == "token")
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Customers' passwords are for their product's own apps; acting as its maker is not for `create_customer`."""
-        is_of_product = self.client.product_id is not None
         if grant_type == CLIENT_CREDENTIALS:
             return self.client.scope is ClientScope.ALL
-        return is_of_product and grant_type in (PASSWORD, REFRESH)
+        if grant_type == CODE:
+            return self.client.redirect_uri is not None
+        return grant_type == REFRESH or (grant_type == PASSWORD and self.client.product_id is not None)
 
-    def get_allowed_scope(self, scope: str) -> str:
-        return ""
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code" and self.client.redirect_uri is not None
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return redirect_uri == self.client.redirect_uri
+
+    def get_default_redirect_uri(self) -> None:
+        """None: it must be said."""
+
+    def get_allowed_scope(self, scope: str | None) -> str | None:
+        """For a product's client, none: it acts for a customer. Otherwise what it asks for, which must be something."""
+        if self.client.product_id is not None:
+            return ""
+        try:
+            return scopes_text(parse_scopes((scope or "").split())) or None
+        except Invalid:
+            return None
 
 
 AnyClient = PasswordClient | RegisteredClient

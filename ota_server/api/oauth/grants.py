@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from authlib.oauth2.rfc6749 import OAuth2Error
-from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestError
 from authlib.oauth2.rfc6749.grants import (
+    AuthorizationCodeGrant,
     BaseGrant,
     ClientCredentialsGrant,
     RefreshTokenGrant,
     ResourceOwnerPasswordCredentialsGrant,
     TokenEndpointMixin,
 )
+from authlib.oauth2.rfc7636 import CodeChallenge
 
 from ota_server.accounts.models import Account
-from ota_server.api.oauth.clients import ANY_METHOD, OTP, SECRET_METHODS, AnyClient
+from ota_server.api.oauth.clients import ANY_METHOD, OTP, SECRET_METHODS, AnyClient, RegisteredClient
 from ota_server.customers.models import Customer
-from ota_server.oauth.models import Grant
+from ota_server.oauth.models import ClientType, Code, Grant
 
 LASTS_S = 90 * 24 * 3600
 """A token that nobody asked to last longer or shorter, as Particle's do."""
@@ -68,8 +70,10 @@ class PasswordGrant(ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc
     TOKEN_ENDPOINT_AUTH_METHODS = ANY_METHOD
 
     def authenticate_token_endpoint_client(self) -> AnyClient:
-        self.request.client = super().authenticate_token_endpoint_client()
-        return self.request.client  # type: ignore[no-any-return]
+        client = self.request.client = super().authenticate_token_endpoint_client()
+        if isinstance(client, RegisteredClient) and self.request.auth_method == "none":
+            raise InvalidClientError(description="Send the client's secret.", status_code=401)
+        return client  # type: ignore[no-any-return]
 
     def authenticate_user(self, username: str, password: str) -> Account | Customer:
         return self.server.check_password(self.request.client, username, password)  # type: ignore[no-any-return]
@@ -115,7 +119,7 @@ class OwnerGrant(ClientCredentialsGrant):  # type: ignore[misc]
 class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
     """A refresh token, which is good once, for an access token and the next refresh token (RFC 6749 section 6)."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = SECRET_METHODS
+    TOKEN_ENDPOINT_AUTH_METHODS = ANY_METHOD
     INCLUDE_NEW_REFRESH_TOKEN = True
 
     def _validate_request_client(self) -> AnyClient:
@@ -137,7 +141,69 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
         return super().generate_token(**named)  # type: ignore[no-any-return]
 
 
-GRANTS = (PasswordGrant, CodeGrant, OwnerGrant, RefreshGrant)
+@dataclass(frozen=True, slots=True)
+class UsedCode:
+    """An authorization code that was just used up, as Authlib asks about it."""
+
+    code: Code
+    holder: Account | Customer
+
+    @property
+    def code_challenge(self) -> str | None:
+        return self.code.challenge
+
+    @property
+    def code_challenge_method(self) -> str:
+        return "S256"
+
+    def get_redirect_uri(self) -> str:
+        return self.code.redirect_uri
+
+    def get_scope(self) -> str:
+        return self.code.grant.scopes or ""
+
+
+class BrowserGrant(AuthorizationCodeGrant):  # type: ignore[misc]
+    """A person agrees in a browser, which brings the client a code (RFC 6749 section 4.1)."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = ANY_METHOD
+
+    def save_authorization_code(self, code: str, request: Any) -> None:
+        """It was made in `generate_authorization_code`, with the grant."""
+
+    def generate_authorization_code(self) -> str:
+        return self.server.grant(self.request)  # type: ignore[no-any-return]
+
+    def query_authorization_code(self, code: str, client: RegisteredClient) -> UsedCode | None:
+        return self.server.use_code(client, code)  # type: ignore[no-any-return]
+
+    def delete_authorization_code(self, authorization_code: UsedCode) -> None:
+        """It stays, used, so that its second use is noticed."""
+
+    def authenticate_user(self, authorization_code: UsedCode) -> Account | Customer:
+        self.request.grant = authorization_code.code.grant
+        return authorization_code.holder
+
+    def generate_token(self, **named: Any) -> dict[str, Any]:
+        named["expires_in"] = lasts_s(self.request.form)
+        return super().generate_token(**named)  # type: ignore[no-any-return]
+
+
+class Pkce(CodeChallenge):  # type: ignore[misc]
+    """Proof that who brings the code began the request (RFC 7636): by S256 only, and a must for installed clients."""
+
+    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
+
+    def validate_code_challenge(self, grant: BrowserGrant, redirect_uri: str) -> None:
+        fields, client = grant.request.payload.data, grant.request.client
+        if client.client.type is ClientType.INSTALLED and not fields.get("code_challenge"):
+            raise InvalidRequestError("send a code_challenge: an installed client needs PKCE")
+        if fields.get("code_challenge") and fields.get("code_challenge_method") != "S256":
+            raise InvalidRequestError("code_challenge_method is S256")
+        super().validate_code_challenge(grant, redirect_uri)
+
+
+GRANTS = (PasswordGrant, CodeGrant, OwnerGrant, RefreshGrant, BrowserGrant)
 
 
 def lasts_s(fields: Mapping[str, str]) -> int | None:

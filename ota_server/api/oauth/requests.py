@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 from authlib.oauth2.rfc6749 import OAuth2Request
-from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload, OAuth2Payload
 from starlette.requests import Request
 
 from ota_server.api.context import address_of
@@ -32,6 +32,30 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no types
     @property
     def form(self) -> Mapping[str, str]:
         return self.payload.data  # type: ignore[no-any-return]
+
+
+class _Fields(OAuth2Payload):  # type: ignore[misc]
+    """Fields that may come more than once, which Authlib refuses."""
+
+    def __init__(self, items: list[tuple[str, str]]) -> None:
+        self._items = items
+
+    @property
+    def data(self) -> dict[str, str]:
+        return dict(self._items)
+
+    @property
+    def datalist(self) -> dict[str, list[str]]:
+        return {key: [value for name, value in self._items if name == key] for key, _ in self._items}
+
+
+class AuthorizeRequest(OAuth2Request):  # type: ignore[misc]
+    """What a client asks a person for, by way of their browser."""
+
+    def __init__(self, request: Request, items: list[tuple[str, str]]) -> None:
+        super().__init__("GET", "https://server/oauth/authorize")
+        self.payload = _Fields(items)
+        self.address = address_of(request)
 
 
 async def read_fields(request: Request) -> dict[str, str]:

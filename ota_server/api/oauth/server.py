@@ -17,8 +17,8 @@ from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
 from ota_server.accounts.service import NewToken
 from ota_server.api.oauth.clients import AnyClient, PasswordClient, RegisteredClient
-from ota_server.api.oauth.grants import GRANTS, MfaRequired, Refresh, TooManyTries
-from ota_server.api.oauth.requests import TokenRequest
+from ota_server.api.oauth.grants import GRANTS, BrowserGrant, MfaRequired, Pkce, Refresh, TooManyTries, UsedCode
+from ota_server.api.oauth.requests import AuthorizeRequest, TokenRequest
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.customers import service as customers
@@ -43,7 +43,7 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         super().__init__()
         self._services = services
         for grant in GRANTS:
-            self.register_grant(grant)
+            self.register_grant(grant, [Pkce()] if grant is BrowserGrant else None)
         self.register_token_generator("default", _new_token)
 
     def query_client(self, client_id: str) -> AnyClient | None:
@@ -56,7 +56,9 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
     def create_oauth2_request(self, request: TokenRequest) -> TokenRequest:
         return request
 
-    def handle_response(self, status: int, body: dict[str, Any], headers: Any) -> Response:
+    def handle_response(self, status: int, body: dict[str, Any] | str, headers: Any) -> Response:
+        if isinstance(body, str):
+            return Response(body, status, dict(headers))
         if body.get("error") == "unsupported_grant_type":
             names = sorted(grant.GRANT_TYPE for grant in GRANTS)
             body = {**body, "error_description": f"grant_type is one of: {', '.join(names)}"}
@@ -67,8 +69,8 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
     def save_token(self, token: dict[str, Any], request: TokenRequest) -> None:
         """Completes the answer with a refresh token where there is one. Raises Invalid, Conflict."""
-        if isinstance(request.user, Customer):
-            self._save_for_customer(token, request, request.user)
+        if isinstance(request.user, Customer) or request.grant is not None:
+            self._save_under_grant(token, request, request.user)
             return
         now_ms, client, user = self._now_ms(), request.client.client_id, request.user
         how = f"by {request.payload.grant_type}"
@@ -81,16 +83,49 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
         self._services.database.write(write)
 
-    def _save_for_customer(self, token: dict[str, Any], request: TokenRequest, customer: Customer) -> None:
+    def _save_under_grant(self, token: dict[str, Any], request: TokenRequest, holder: Account | Customer) -> None:
         now_ms, client = self._now_ms(), request.client.client
 
         def write(connection: Connection) -> str:
-            grant = request.grant or grants.begin(connection, client, now_ms, customer_id=customer.id)
-            new = NewToken(client.name, token["expires_in"] or None, client.client_id, grant_id=grant.id)
-            customer_tokens.keep_token(connection, customer, token["access_token"], new, now_ms)
+            grant = request.grant or grants.begin(connection, client, now_ms, customer_id=holder.id)
+            lasts_s = token["expires_in"] or None
+            new = NewToken(client.name, lasts_s, client.client_id, scopes=grant.scopes, grant_id=grant.id)
+            if isinstance(holder, Customer):
+                customer_tokens.keep_token(connection, holder, token["access_token"], new, now_ms)
+            else:
+                accounts.keep_token(connection, holder.id, token["access_token"], new, now_ms)
             return grants.new_refresh_token(connection, grant, now_ms)
 
         token["refresh_token"] = self._services.database.write(write)
+
+    def grant(self, request: AuthorizeRequest) -> str:
+        """Lets the request's client act for its user, as it asked; returns the code. Raises Conflict."""
+        now_ms, client, user = self._now_ms(), request.client.client, request.user
+        product = self.product_of(request.client)
+
+        def write(connection: Connection) -> str:
+            if product is None:
+                grant = grants.begin(connection, client, now_ms, account_id=user.id, scopes=request.scope)
+            else:
+                customer = customers.of_account(connection, product, user, now_ms)
+                grant = grants.begin(connection, client, now_ms, customer_id=customer.id)
+            entry = Entry(now_ms, user.id, None, request.address, "client.grant", client.client_id, request.scope or "")
+            audit.add(connection, entry)
+            challenge = request.payload.data.get("code_challenge") or None
+            return grants.new_code(connection, grant, client.redirect_uri or "", challenge, now_ms)
+
+        return self._services.database.write(write)
+
+    def use_code(self, client: RegisteredClient, code: str) -> UsedCode | None:
+        """What an authorization code of this client is for, which is used up by this."""
+        now_ms = self._now_ms()
+
+        def write(connection: Connection) -> UsedCode | None:
+            found = grants.use_code(connection, client.client, code, now_ms)
+            holder = None if found is None else _holder(connection, found.grant)
+            return None if found is None or holder is None else UsedCode(found, holder)
+
+        return self._services.database.write(write)
 
     def use_refresh_token(self, client: RegisteredClient, token: str) -> Refresh | None:
         """What a refresh token of this client is for, which is used up by this."""

@@ -291,6 +291,8 @@ OF_CUSTOMERS = {
 """All that a customer may do, each with their own devices only."""
 
 PAGES = {
+    "GET /oauth/authorize": None,
+    "POST /oauth/authorize": None,
     "GET /": None,
     "POST /sign-out": None,
     "POST /invitations/{organization}": None,

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page on which a person lets an OAuth client act for them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from authlib.oauth2.rfc6749 import OAuth2Error
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from ota_server.api.oauth.clients import RegisteredClient
+from ota_server.api.oauth.requests import AuthorizeRequest
+from ota_server.api.oauth.server import TokenServer
+from ota_server.dashboard import security
+from ota_server.dashboard.security import Visitor
+from ota_server.errors import Invalid
+from ota_server.organizations.roles import parse_scopes
+from ota_server.services import Services
+
+PATH = "/oauth/authorize"
+FIELDS_MAX = 20
+_OWN = ("form_token", "answer")
+
+Render = Callable[[str, Visitor, dict[str, object]], str]
+
+
+class Consent:
+    """Asks, and sends the browser back to the client with the answer."""
+
+    def __init__(self, services: Services, render: Render) -> None:
+        self._services = services
+        self._server = TokenServer(services)
+        self._render = render
+
+    def routes(self) -> list[Route]:
+        """Of the authorization endpoint (RFC 6749 section 3.1)."""
+        return [Route(PATH, self._ask, methods=["GET"]), Route(PATH, self._answer, methods=["POST"])]
+
+    async def _ask(self, request: Request) -> Response:
+        visitor = await security.signed_in(request, self._services)
+        asked = AuthorizeRequest(request, request.query_params.multi_items())
+        return await asyncio.to_thread(self._show, asked, visitor)
+
+    def _show(self, asked: AuthorizeRequest, visitor: Visitor) -> Response:
+        try:
+            grant = self._server.get_consent_grant(asked, visitor.account)
+        except OAuth2Error as error:
+            return self._refused(asked, error)
+        client: RegisteredClient = grant.request.client
+        context = {
+            "session": None,
+            "visitor": visitor,
+            "client": client.client,
+            "of_product": self._server.product_of(client),
+            "scopes": sorted(parse_scopes((asked.scope or "").split())),
+            "fields": asked.payload.data,
+            "back_to": urlsplit(grant.redirect_uri).netloc or grant.redirect_uri,
+        }
+        html = self._render("consent.html", visitor, context)
+        return HTMLResponse(html, headers=_headers(grant.redirect_uri))
+
+    async def _answer(self, request: Request) -> Response:
+        visitor = await security.signed_in(request, self._services)
+        form = await request.form(max_files=0, max_fields=FIELDS_MAX)
+        security.check_form(request, visitor, form)
+        items = [(key, value) for key, value in form.multi_items() if isinstance(value, str) and key not in _OWN]
+        asked, agrees = AuthorizeRequest(request, items), form.get("answer") == "allow"
+        return await asyncio.to_thread(self._send_back, asked, visitor, agrees)
+
+    def _send_back(self, asked: AuthorizeRequest, visitor: Visitor, agrees: bool) -> Response:
+        user = visitor.account if agrees else None
+        try:
+            grant = self._server.get_consent_grant(asked, visitor.account)
+            response: Any = self._server.create_authorization_response(asked, user, grant)
+        except OAuth2Error as error:
+            return self._refused(asked, error)
+        assert isinstance(response, Response)
+        response.headers["cache-control"] = "no-store"
+        return response
+
+    def _refused(self, asked: AuthorizeRequest, error: OAuth2Error) -> Response:
+        """Back to the client; or, where it is not known to be the client's place, a page. Raises Invalid."""
+        if not getattr(error, "redirect_uri", None):
+            raise Invalid(f"the app asked wrongly: {error.get_error_description() or error.error}")
+        response = self._server.handle_error_response(asked, error)
+        assert isinstance(response, Response)
+        return response
+
+
+def _headers(redirect_uri: str) -> dict[str, str]:
+    """The pages' headers, which let the form's answer lead to the client and to nowhere else."""
+    parts = urlsplit(redirect_uri)
+    is_plain = re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", parts.netloc) is not None
+    place = f"{parts.scheme}://{parts.netloc}" if is_plain else f"{parts.scheme}:"
+    policy = security.HEADERS["content-security-policy"].replace("form-action 'self'", f"form-action 'self' {place}")
+    return security.HEADERS | {"content-security-policy": policy}
