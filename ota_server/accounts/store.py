@@ -20,6 +20,7 @@ from ota_server.accounts.models import (
     tokens,
     web_sessions,
 )
+from ota_server.oauth.models import grants
 
 _TOKEN = tuple(tokens.c[field.name] for field in fields(Token))
 _ACCOUNT = (accounts.c.id, accounts.c.email, accounts.c.password_hash, accounts.c.created_ms)
@@ -112,7 +113,9 @@ def end_token(connection: Connection, token_id: int) -> None:
 
 
 def end_tokens(connection: Connection, account_id: int) -> None:
-    connection.execute(delete(tokens).where(tokens.c.account_id == account_id))
+    """Ends all access tokens, and the grants with whose refresh tokens there would be new ones."""
+    for table in (tokens, grants):
+        connection.execute(delete(table).where(table.c.account_id == account_id))
 
 
 def add_web_session(

@@ -16,6 +16,8 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.policy import SignUpPolicy
 from ota_server.accounts.service import NewToken
+from ota_server.oauth import grants
+from ota_server.oauth import store as clients
 from tests.ota_server.conftest import EMAIL, PASSWORD, HandClock, Server
 from tests.ota_server.mail.mail_server import Post, run_post, text_of
 
@@ -235,6 +237,23 @@ def test_forgotten_password_is_replaced_and_everything_signed_in_ends(post: Post
     assert not can_sign_in(post.server, EMAIL, PASSWORD)
     assert can_sign_in(post.server, EMAIL, BENS)
     assert post.one(EMAIL)["Subject"] == "Your password has changed"
+
+
+def test_forgotten_password_ends_what_programs_were_granted(post: Post) -> None:
+    """A refresh token would bring new access tokens."""
+    database, now_ms = post.server.services.database, post.server.clock.now_ms()
+    made = post.server.api("POST", "/clients", 201, json={"name": "App", "type": "installed"})["client"]
+
+    def grant(connection: Any) -> tuple[Any, str]:
+        client = clients.by_client_id(connection, made["id"])
+        assert client is not None
+        begun = grants.begin(connection, client, now_ms, account_id=client.account_id)
+        return client, grants.new_refresh_token(connection, begun, now_ms)
+
+    client, token = database.write(grant)
+    forget(post)
+    call(post.server, "PUT", "/user/password-reset", token=token_of(post.link(EMAIL)), password=BENS)
+    assert database.write(lambda c: grants.use_refresh_token(c, client, token, now_ms)) is None
 
 
 def test_reset_link_works_once_and_for_an_hour(post: Post) -> None:
