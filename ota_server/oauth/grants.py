@@ -8,12 +8,14 @@ all its tokens (RFC 9700 section 4.14.2).
 from __future__ import annotations
 
 import secrets
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from ota_server.accounts.models import tokens
 from ota_server.accounts.service import hash_of
-from ota_server.oauth.models import Client, Code, Grant, authorization_codes, grants, refresh_tokens
+from ota_server.accounts.store import lasts
+from ota_server.oauth.models import Client, Code, Grant, authorization_codes, clients, grants, refresh_tokens
 
 REFRESH_LASTS_MS = 180 * 24 * 3600 * 1000
 """Unless it is used: then the next one lasts as long again."""
@@ -83,6 +85,59 @@ def of_refresh_token(connection: Connection, token: str, now_ms: int) -> Grant |
 def end(connection: Connection, grant: Grant) -> None:
     """With its tokens and refresh tokens."""
     connection.execute(delete(grants).where(grants.c.id == grant.id))
+
+
+# Tokens as clients ask about them
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An access token or a refresh token that is good now.
+
+    Attributes:
+        client_id: whom it was given to.
+        grant: what it belongs to; None for a token that a client got for its own secret.
+        token_id: None for a refresh token.
+        expires_ms: None for never.
+    """
+
+    client_id: str
+    grant: Grant | None
+    token_id: int | None
+    scopes: str | None
+    expires_ms: int | None
+
+
+def issued(connection: Connection, token: str, now_ms: int) -> Issued | None:
+    """What is known of a token, if a client was given it."""
+    row = connection.execute(
+        select(tokens).where(tokens.c.token_hash == hash_of(token), tokens.c.client != "", lasts(now_ms))
+    ).first()
+    if row is not None:
+        grant = None if row.grant_id is None else _get(connection, row.grant_id)
+        return Issued(row.client, grant, row.id, row.scopes, row.expires_ms)
+    grant = of_refresh_token(connection, token, now_ms)
+    if grant is None:
+        return None
+    kept = connection.execute(
+        select(refresh_tokens.c.is_used, refresh_tokens.c.expires_ms).where(
+            refresh_tokens.c.token_hash == hash_of(token)
+        )
+    ).one()
+    client_id = connection.execute(select(clients.c.client_id).where(clients.c.id == grant.client_row)).scalar_one()
+    return None if kept.is_used else Issued(client_id, grant, None, grant.scopes, kept.expires_ms)
+
+
+def revoke(connection: Connection, found: Issued) -> None:
+    """Ends an access token; with a refresh token, all of its grant (RFC 7009 section 2.1)."""
+    if found.token_id is not None:
+        connection.execute(delete(tokens).where(tokens.c.id == found.token_id))
+    elif found.grant is not None:
+        end(connection, found.grant)
+
+
+def _get(connection: Connection, grant_id: int) -> Grant:
+    return Grant(*connection.execute(select(*_GRANT).where(grants.c.id == grant_id)).one())
 
 
 # Authorization codes

@@ -17,6 +17,8 @@ REFRESH = "refresh_token"
 CODE = "authorization_code"
 
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+PUBLIC = ("token", "revocation")
+"""Endpoints at which a client that cannot keep a secret need not show one."""
 ANY_METHOD = (*SECRET_METHODS, "none")
 
 
@@ -51,7 +53,7 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """An installed client has no secret that is one: it may leave it out, for what needs something else as well."""
-        return method in SECRET_METHODS or (self.client.type is ClientType.INSTALLED and endpoint == "token")
+        return method in SECRET_METHODS or (self.client.type is ClientType.INSTALLED and endpoint in PUBLIC)
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Customers' passwords are for their product's own apps; acting as its maker is not for `create_customer`."""

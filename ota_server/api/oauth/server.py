@@ -16,6 +16,7 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.models import Account
 from ota_server.accounts.service import NewToken
+from ota_server.api.oauth.about_tokens import ENDPOINTS
 from ota_server.api.oauth.clients import AnyClient, PasswordClient, RegisteredClient
 from ota_server.api.oauth.grants import GRANTS, BrowserGrant, MfaRequired, Pkce, Refresh, TooManyTries, UsedCode
 from ota_server.api.oauth.requests import AuthorizeRequest, TokenRequest
@@ -27,6 +28,7 @@ from ota_server.customers import tokens as customer_tokens
 from ota_server.customers.models import Customer
 from ota_server.errors import NotFound, TooMany, Unauthorized
 from ota_server.oauth import grants, store
+from ota_server.oauth.grants import Issued
 from ota_server.oauth.models import Grant
 from ota_server.products import store as products
 from ota_server.products.models import Product
@@ -44,6 +46,8 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         self._services = services
         for grant in GRANTS:
             self.register_grant(grant, [Pkce()] if grant is BrowserGrant else None)
+        for endpoint in ENDPOINTS:
+            self.register_endpoint(endpoint)
         self.register_token_generator("default", _new_token)
 
     def query_client(self, client_id: str) -> AnyClient | None:
@@ -189,6 +193,20 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             return None
         with self._services.database.read() as connection:
             return products.get(connection, client.client.product_id)
+
+    def issued(self, token: str) -> Issued | None:
+        """What is known of a token that a client was given."""
+        with self._services.database.read() as connection:
+            return grants.issued(connection, token, self._now_ms())
+
+    def revoke(self, found: Issued) -> None:
+        """Ends a token, or all of its grant."""
+        self._services.database.write(lambda connection: grants.revoke(connection, found))
+
+    def holder_of(self, grant: Grant) -> Account | Customer | None:
+        """For whom the client acts."""
+        with self._services.database.read() as connection:
+            return _holder(connection, grant)
 
     def token_response(self, request: TokenRequest) -> Response:
         """Raises ServerError."""
