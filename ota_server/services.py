@@ -162,7 +162,7 @@ class Services:
             outbox.forget_before(connection, before_ms)
             calls_store.forget_before(connection, now_ms)
             note_amounts(connection, self.kept.size_of, now_ms)
-            return telemetry.forget_before(connection, before_ms)
+            return telemetry.forget_old(connection, now_ms, self.settings.keep_telemetry_days)
 
         return self.database.submit(write)
 

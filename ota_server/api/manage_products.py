@@ -11,9 +11,12 @@ from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.organizations.roles import Permission
 from ota_server.products import service
-from ota_server.products.models import Claiming
+from ota_server.products.models import Claiming, Reprogrammers
 
 router = APIRouter(prefix="/products")
+
+
+_NULLABLE = ("keep_logs_days", "keep_events_days")
 
 
 class ProductFields(BaseModel):
@@ -39,7 +42,7 @@ class ProductBody(BaseModel):
 
 
 class SettingsFields(BaseModel):
-    """What is left out stays as it is."""
+    """What is left out stays as it is; days of null are the server's."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,6 +52,9 @@ class SettingsFields(BaseModel):
     check_in_interval_s: int | None = None
     quarantine_max: int | None = None
     claiming: Claiming | None = None
+    reprogrammers: Reprogrammers | None = None
+    keep_logs_days: int | None = None
+    keep_events_days: int | None = None
 
 
 class ProductChanges(BaseModel):
@@ -89,7 +95,8 @@ def create_product(body: ProductBody, services: ServicesDep, actor: ActorDep) ->
 def change_product(product: str, body: ProductChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Sets what is given; id and slug stay."""
     found = product_for(services, actor, product, Permission.MANAGE_PRODUCTS)
-    changes = body.product.model_dump(exclude_none=True)
+    given = body.product.model_dump(exclude_unset=True)
+    changes = {key: value for key, value in given.items() if value is not None or key in _NULLABLE}
     changed = act(
         services,
         actor,

@@ -74,6 +74,7 @@ async def change_own(device: str, request: Request, services: ServicesDep, actor
         row, product = await asyncio.to_thread(_own, services, actor, device)
         if isinstance(actor, CustomerActor) or not actor.may(product.organization_id, Permission.CONTROL_FIRMWARE):
             raise Forbidden("the team of the product chooses the firmware, not the owner of a device")
+        product = await asyncio.to_thread(product_for, services, actor, str(product.id), Permission.CONTROL_FIRMWARE)
         return await flash(request, services, actor, product, row.device_id)
     changes = (await read_fields(request, OwnChanges)).model_dump(exclude_none=True)
     if not changes:

@@ -154,6 +154,9 @@ def product(item: Product, owner: Organization) -> Json:
         "quarantine_max": item.quarantine_max,
         "default_version": item.default_version,
         "claiming": item.claiming.value,
+        "reprogrammers": item.reprogrammers.value,
+        "keep_logs_days": item.keep_logs_days,
+        "keep_events_days": item.keep_events_days,
         "settings": {"quarantine": not item.auto_approve},
     }
 

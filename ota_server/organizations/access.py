@@ -21,7 +21,7 @@ from ota_server.organizations import api_users, store
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import OF_PRODUCTS, PERMISSIONS, Permission, Role, parse_scopes
 from ota_server.products import store as products_store
-from ota_server.products.models import Product
+from ota_server.products.models import Product, Reprogrammers
 
 OWN_ONLY = "a customer has to do with their own devices only"
 
@@ -115,6 +115,9 @@ class Actor:
         if found is None or self._only_product not in (None, found.id):
             raise NotFound(f"there is no product {name}")
         self._check(found.organization_id, permission)
+        is_reserved = permission is Permission.CONTROL_FIRMWARE and found.reprogrammers is Reprogrammers.ADMINISTRATORS
+        if is_reserved and self.roles.get(found.organization_id) is not Role.ADMINISTRATOR:
+            raise Forbidden(f"only administrators decide what devices of {found.name} run")
         return found
 
     def products(self, connection: Connection, permission: Permission | None = Permission.VIEW) -> list[Product]:

@@ -24,6 +24,15 @@ class Claiming(StrEnum):
     """Whoever names a device that nobody owns has it, too. Ids are printed on devices: they are no secret."""
 
 
+class Reprogrammers(StrEnum):
+    """Who of a team may decide what devices of a product run."""
+
+    DEVELOPERS = "developers"
+    """Everybody whose role or token allows it."""
+    ADMINISTRATORS = "administrators"
+    """Of those, the administrators only."""
+
+
 products = Table(
     "products",
     metadata,
@@ -37,6 +46,9 @@ products = Table(
     Column("quarantine_max", Integer, nullable=False),
     Column("default_version", Integer, nullable=True),
     Column("claiming", status_type(Claiming, "claiming"), nullable=False),
+    Column("reprogrammers", status_type(Reprogrammers, "reprogrammers"), nullable=False),
+    Column("keep_logs_days", Integer, nullable=True),
+    Column("keep_events_days", Integer, nullable=True),
     Column("plan_token", LargeBinary(8), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
 )
@@ -54,6 +66,8 @@ class Product:
         check_in_interval_s: how often devices are asked to report.
         quarantine_max: most devices that wait for approval at once.
         claiming: how customers come to own devices.
+        reprogrammers: who of the team may decide what devices run.
+        keep_logs_days, keep_events_days: how long; None for as long as the server keeps them.
         default_version: what devices run that no rollout reaches; None for "what they have".
         plan_token: changes whenever something changes that decides what devices are offered.
     """
@@ -68,5 +82,8 @@ class Product:
     quarantine_max: int
     default_version: int | None
     claiming: Claiming
+    reprogrammers: Reprogrammers
+    keep_logs_days: int | None
+    keep_events_days: int | None
     plan_token: bytes
     created_ms: int

@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 from muster.layout import ID_MAX
 from ota_server.errors import Conflict, Invalid
 from ota_server.products import store
-from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Claiming, Product
+from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Claiming, Product, Reprogrammers
 
 DESCRIPTION_MAX = 10_000
+KEEP_DAYS_MAX = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ def create(connection: Connection, organization_id: int, new: NewProduct, now_ms
         quarantine_max=new.quarantine_max,
         default_version=None,
         claiming=new.claiming,
+        reprogrammers=Reprogrammers.DEVELOPERS,
+        keep_logs_days=None,
+        keep_events_days=None,
         plan_token=os.urandom(8),
         created_ms=now_ms,
     )
@@ -92,3 +96,7 @@ def _check(product: Product) -> None:
         raise Invalid("the interval is from 1 to 86400 seconds", "check_in_interval_s")
     if not 0 <= product.quarantine_max <= 100_000:
         raise Invalid("the quarantine holds 0 to 100000 devices", "quarantine_max")
+    for name in ("keep_logs_days", "keep_events_days"):
+        days = getattr(product, name)
+        if days is not None and not 1 <= days <= KEEP_DAYS_MAX:
+            raise Invalid(f"logs and events are kept 1 to {KEEP_DAYS_MAX} days", name)

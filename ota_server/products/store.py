@@ -12,6 +12,19 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_
 from ota_server.products.models import Product, products
 from ota_server.storage.schema import metadata
 
+SETTINGS = (
+    "name",
+    "description",
+    "auto_approve",
+    "check_in_interval_s",
+    "quarantine_max",
+    "claiming",
+    "reprogrammers",
+    "keep_logs_days",
+    "keep_events_days",
+)
+"""What a product's team may set."""
+
 _BY_ID = select(*(products.c[field.name] for field in fields(Product))).where(products.c.id == bindparam("number"))
 
 
@@ -55,8 +68,7 @@ def add(connection: Connection, product: Product) -> None:
 
 def change(connection: Connection, product: Product) -> None:
     """Writes what a product's team may set."""
-    settings = ("name", "description", "auto_approve", "check_in_interval_s", "quarantine_max", "claiming")
-    values = {name: getattr(product, name) for name in settings}
+    values = {name: getattr(product, name) for name in SETTINGS}
     connection.execute(update(products).where(products.c.id == product.id).values(**values))
     plan_changed(connection, product.id)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from muster.protocol import Crash
+from ota_server.devices.models import devices
+from ota_server.products.models import products
 from ota_server.storage.sql import insert_once
 from ota_server.telemetry.models import (
     EventEntry,
@@ -20,6 +22,8 @@ from ota_server.telemetry.models import (
     history,
     logs,
 )
+
+_DAY_MS = 24 * 3600 * 1000
 
 
 def add_history(
@@ -95,9 +99,21 @@ def forget_device(connection: Connection, device_row: int) -> None:
         connection.execute(delete(table).where(table.c.device_row == device_row))
 
 
-def forget_before(connection: Connection, at_ms: int) -> int:
-    """Removes logs and events older than a time; returns how many rows went."""
+def forget_old(connection: Connection, now_ms: int, days: int) -> int:
+    """Removes logs and events that are kept long enough: `days`, or what their product says; returns how many went."""
+    told_by = select(devices.c.product_id).where(devices.c.id == logs.c.device_row).scalar_subquery()
     gone = 0
-    for table in (logs, events):
-        gone += connection.execute(delete(table).where(table.c.at_ms < at_ms)).rowcount
+    for table, product_id, setting in (
+        (logs, told_by, products.c.keep_logs_days),
+        (events, events.c.product_id, products.c.keep_events_days),
+    ):
+        kept = {
+            row.id: row[1] for row in connection.execute(select(products.c.id, setting).where(setting.is_not(None)))
+        }
+        # What is no product's any more is kept as long as the server says.
+        rules = [(func.coalesce(product_id, 0).not_in(kept), days)]
+        rules += [(product_id == own, own_days) for own, own_days in kept.items()]
+        for rows, rows_days in rules:
+            is_old = table.c.at_ms < now_ms - rows_days * _DAY_MS
+            gone += connection.execute(delete(table).where(is_old, rows)).rowcount
     return gone

@@ -75,6 +75,11 @@ def create(
 @click.option("--description", help="What it is.")
 @click.option("--auto-approve/--no-auto-approve", default=None, help="Trust new devices without a look.")
 @click.option("--claiming", type=click.Choice(("off", "code", "id")), help="How customers claim devices.")
+@click.option(
+    "--reprogrammers", type=click.Choice(("developers", "administrators")), help="Who decides what devices run."
+)
+@click.option("--keep-logs", "keep_logs_days", type=int, metavar="DAYS", help="How long logs are kept.")
+@click.option("--keep-events", "keep_events_days", type=int, metavar="DAYS", help="How long events are kept.")
 @click.option("--check-in-interval", "check_in_interval_s", type=int, metavar="SECONDS", help="Between check-ins.")
 @click.option("--quarantine-max", type=int, help="Most devices that wait for approval.")
 @product_option
