@@ -68,6 +68,11 @@ def owner_of_token(services: Services, token: str, address: str) -> Owner:
 
 def actor_of_request(owner: Annotated[Owner, Depends(owner_of_request)]) -> Actor:
     """Whose access token came with the request. Raises Unauthorized, Forbidden."""
+    return check_actor(owner)
+
+
+def check_actor(owner: Owner) -> Actor:
+    """For what no customer may do. Raises Forbidden."""
     if isinstance(owner, CustomerActor):
         raise Forbidden(OWN_ONLY)
     return owner

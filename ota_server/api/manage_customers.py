@@ -9,16 +9,27 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from ota_server.accounts.service import PASSWORD_MAX
 from ota_server.api import views
-from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
+from ota_server.api.context import (
+    ActorDep,
+    Page,
+    PerPage,
+    ServicesDep,
+    act,
+    address_of,
+    check_actor,
+    owner_of_token,
+    product_for,
+)
 from ota_server.api.oauth.requests import TokenRequest, read_fields
 from ota_server.api.oauth.sign_up import create_customer
 from ota_server.customers import service, store
 from ota_server.devices import claims
 from ota_server.organizations.roles import Permission
+from ota_server.services import Services
 
 router = APIRouter(prefix="/products/{product}/customers")
 
@@ -49,13 +60,33 @@ def list_customers(
 
 @router.post("")
 async def sign_up(product: str, request: Request, services: ServicesDep) -> Response:
-    """Makes a customer and a token for them. A client asks, not a person: with its secret, or from a browser.
+    """Makes a customer. To a client, with its secret or from a browser, it also gives a token for them.
 
     `client_id`, `client_secret` (or HTTP Basic), `email`, and `password` or `no_password=true`; or, from a browser,
-    `response_type=token` with `client_id`, `email` and `password`.
+    `response_type=token` with `client_id`, `email` and `password`; or a team member's access token, `email` and,
+    unless the customer is to have none, `password`.
     """
-    asked = TokenRequest(request, await read_fields(request))
-    return await asyncio.to_thread(create_customer, services, product, asked)
+    fields = await read_fields(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and "client_id" not in fields:
+        return await asyncio.to_thread(_add, services, product, token, address_of(request), fields)
+    return await asyncio.to_thread(create_customer, services, product, TokenRequest(request, fields))
+
+
+def _add(services: Services, product: str, token: str, address: str, fields: dict[str, str]) -> Response:
+    actor = check_actor(owner_of_token(services, token, address))
+    found = product_for(services, actor, product, Permission.MANAGE_CUSTOMERS)
+    password = fields.get("password")
+    hashed = None if password is None else services.passwords.hash(password)
+    made = act(
+        services,
+        actor,
+        "customer.create",
+        str(found.id),
+        lambda connection, now_ms: service.add(connection, found, fields.get("email", ""), hashed, now_ms),
+        found,
+    )
+    return JSONResponse({"ok": True, "customer": views.customer(made)}, 201)
 
 
 @router.put("/{email}")

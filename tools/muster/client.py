@@ -142,9 +142,14 @@ class ServerClient:
         answer = self._call("GET", "/access_tokens")
         return [_as_object(item) for item in answer] if isinstance(answer, list) else []
 
-    def create_token(self, label: str, lasts_s: int | None = None) -> str:
-        """Makes a token and returns it; it cannot be asked for again. Without `lasts_s` it does not expire."""
+    def create_token(self, label: str, lasts_s: int | None = None, scopes: Sequence[str] = ()) -> str:
+        """Makes a token and returns it; it cannot be asked for again.
+
+        Without `lasts_s` it does not expire; without `scopes` it is good for all that the account may do.
+        """
         body: JsonObject = {"label": label}
+        if scopes:
+            body["scopes"] = list(scopes)
         if lasts_s is not None:
             body["expires_in"] = lasts_s
         return str(_as_object(self._call("POST", "/access_tokens", json=body)).get("token", ""))
@@ -413,6 +418,38 @@ class ServerClient:
             elif line.startswith("data: "):
                 yield {"event": name, **_as_object(json.loads(line.removeprefix("data: ")))}
 
+    def oauth_clients(self, owner: str = "") -> list[JsonObject]:
+        """OAuth clients of an owner: `products/1234`, or the account itself."""
+        found = _as_object(self._call("GET", _clients(owner))).get("clients")
+        return [_as_object(item) for item in found] if isinstance(found, list) else []
+
+    def create_oauth_client(self, owner: str, fields: Mapping[str, object]) -> JsonObject:
+        """Makes an OAuth client; the answer tells its `secret`, this once."""
+        return _as_object(_as_object(self._call("POST", _clients(owner), json=dict(fields))).get("client"))
+
+    def change_oauth_client(self, owner: str, client_id: str, fields: Mapping[str, object]) -> JsonObject:
+        """Sets name, redirect_uri or scope."""
+        path = f"{_clients(owner)}/{quote(client_id, safe='')}"
+        return _as_object(_as_object(self._call("PUT", path, json=dict(fields))).get("client"))
+
+    def remove_oauth_client(self, owner: str, client_id: str) -> None:
+        """With all that it was granted."""
+        self._call("DELETE", f"{_clients(owner)}/{quote(client_id, safe='')}")
+
+    def customers(self, product: int, page: int = 1) -> JsonObject:
+        """A page of a product's `customers` and their `devices`."""
+        params = {"page": str(page), "per_page": "100"}
+        return _as_object(self._call("GET", f"/products/{product}/customers", params=params))
+
+    def create_customer(self, product: int, email: str, password: str | None = None) -> JsonObject:
+        """Makes a customer, who without a password cannot sign in with one."""
+        body = {"email": email} if password is None else {"email": email, "password": password}
+        return _as_object(_as_object(self._call("POST", f"/products/{product}/customers", json=body)).get("customer"))
+
+    def remove_customer(self, product: int, email: str) -> None:
+        """Their devices have no owner any more."""
+        self._call("DELETE", f"/products/{product}/customers/{quote(email, safe='')}")
+
     def webhooks(self, owner: str) -> list[JsonObject]:
         """Webhooks of an owner: `products/1234` or `orgs/warm-rooms`."""
         answer = self._call("GET", _webhooks(owner)[0], params=_webhooks(owner)[1])
@@ -506,6 +543,11 @@ def _object(value: object, name: str) -> JsonObject:
 def _objects(value: object, name: str) -> list[JsonObject]:
     items = _as_object(value).get(name)
     return [_as_object(item) for item in items] if isinstance(items, list) else []
+
+
+def _clients(owner: str) -> str:
+    """Path of an owner's OAuth clients."""
+    return f"/{owner}/clients" if owner else "/clients"
 
 
 def _webhooks(owner: str) -> tuple[str, dict[str, str]]:

@@ -217,3 +217,22 @@ def test_second_factor_is_set_up_asked_for_and_turned_off(ana: Terminal) -> None
     assert ana.run("mfa", "off", typed=f"{PASSWORD}\n").output.endswith("the second factor is off\n")
     ana.run("logout")
     ana.run("login", "--email", ANA, "--password-stdin", typed=f"{PASSWORD}\n")
+
+
+def test_clients_customers_and_tokens_with_scopes(ana: Terminal) -> None:
+    client = ServerClient(ana.url, ana.run("token", "create", "test").output.strip())
+    client.create_product(1234, "Thermostat")
+    made = ana.json("client", "create", "App", "--create-customer")
+    assert made["id"] in ana.run("client", "list").output
+    assert ana.json("client", "update", made["id"], "--name", "Other")["name"] == "Other"
+    ana.run("client", "remove", made["id"])
+    assert ana.json("client", "list") == {"clients": []}
+    ana.run("client", "create", "Own", "--own")
+    assert [one["name"] for one in ana.json("client", "list", "--own")["clients"]] == ["Own"]
+    ana.run("customer", "create", "cara@example.com", "--password-stdin", typed="a good password\n")
+    assert "cara@example.com" in ana.run("customer", "list").output
+    ana.run("customer", "remove", "cara@example.com")
+    assert ana.json("customer", "list")["customers"] == []
+    token = ana.run("token", "create", "ci", "--scope", "devices:list").output.strip()
+    assert len(token) == 40
+    assert "firmware:update" in ana.run("token", "create", "ci", "--scope", "all", code=1).output

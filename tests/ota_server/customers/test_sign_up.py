@@ -269,3 +269,13 @@ def test_neither_token_nor_password_is_logged(app: App, caplog: pytest.LogCaptur
     written = caplog.text + str(app.server.api("GET", "/orgs/warm-rooms/audit"))
     for secret in (made["access_token"], made["refresh_token"], PASSWORD, app.client["secret"]):
         assert secret not in written
+
+
+def test_team_member_makes_a_customer(app: App) -> None:
+    made = app.server.api("POST", f"{PRODUCT}/customers", 201, json={"email": CARA, "password": PASSWORD})
+    assert made["customer"]["username"] == CARA
+    token = app.sign_in(CARA)["access_token"]
+    with holding(app.server, token):
+        app.server.api("POST", f"{PRODUCT}/customers", 403, json={"email": DAN})
+    with holding(app.server, "0" * 40):
+        app.server.api("POST", f"{PRODUCT}/customers", 401, json={"email": DAN})

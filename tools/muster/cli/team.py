@@ -121,4 +121,4 @@ def _print(found: JsonObject, as_json: bool) -> None:
 
 def _role_name(item: JsonObject) -> str:
     role = item.get("role")
-    return str(role.get("name")) if isinstance(role, dict) else "-"
+    return str(role.get("name")) if isinstance(role, dict) else "API user"

@@ -34,15 +34,24 @@ def list_tokens(url: str, token_file: Path | None, as_json: bool) -> None:
         click.echo(f"{item.get('id')!s:>6}  {item.get('token')!s:<10} {item.get('label')!s:<24} expires {expires}")
 
 
-@token.command(epilog="Example: muster token create ci --days 365")
+@token.command(epilog="Example: muster token create ci --days 365 --scope firmware:update")
 @click.argument("label")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    metavar="SCOPE",
+    help="Good for this only, such as devices:list; may be given several times. [default: all that you may do]",
+)
 @click.option("--days", type=click.IntRange(1, 3650), help="How long it lasts. [default: until it is revoked]")
 @server_options
 @json_option
-def create(label: str, days: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+def create(
+    label: str, scopes: tuple[str, ...], days: int | None, url: str, token_file: Path | None, as_json: bool
+) -> None:
     """Make a token and print it; it is shown only now."""
     with open_client(url, token_file) as client:
-        made = client.create_token(label, None if days is None else days * _DAY_S)
+        made = client.create_token(label, None if days is None else days * _DAY_S, scopes)
     click.echo(json.dumps({"token": made}, indent=2) if as_json else made)
 
 
