@@ -67,7 +67,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "token": LazyCommand("muster.cli.token:token", "List, make and revoke access tokens of your account."),
     "test": LazyCommand("muster.cli.test:test", "Check style, types and borders, then run the tests."),
     "verify": LazyCommand("muster.cli.verify:verify", "Check an image as a device does."),
-    "client": LazyCommand("muster.cli.oauth_client:oauth_client", "List, make, change and remove OAuth clients."),
+    "client": LazyCommand(
+        "muster.cli.oauth_client:oauth_client",
+        "List, make, change and remove OAuth clients: programs that ask for tokens themselves.",
+    ),
     "customer": LazyCommand("muster.cli.customer:customer", "List, make and remove customers of a product."),
     "webhook": LazyCommand(
         "muster.cli.webhook:webhook", "List, make and remove webhooks, and show what was delivered."
