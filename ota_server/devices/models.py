@@ -102,13 +102,21 @@ devices = Table(
     Column("watched_until_ms", BigInteger, nullable=True),
     UniqueConstraint("device_id", "public_key"),
     UniqueConstraint("product_id", "serial_number"),
-    Index("ix_devices_product_status", "product_id", "status"),
+    # Filters, each in the order that lists have unless they are asked for another one.
+    Index("ix_devices_product_status", "product_id", "status", "device_id", "id"),
     Index("ix_devices_product_online", "product_id", "online_until_ms"),
-    Index("ix_devices_product_version", "product_id", "product_version"),
     Index("ix_devices_product_device", "product_id", "device_id", "id"),
     Index("ix_devices_product_name", "product_id", "name", "id"),
-    Index("ix_devices_product_seen", "product_id", "last_seen_ms", "id"),
 )
+# NULL is the least, as it is in every index of SQLite; PostgreSQL's has to be told.
+Index(
+    "ix_devices_product_version",
+    devices.c.product_id,
+    devices.c.product_version.nulls_first(),
+    devices.c.device_id,
+    devices.c.id,
+)
+Index("ix_devices_product_seen", devices.c.product_id, devices.c.last_seen_ms.nulls_first(), devices.c.id)
 
 groups = Table(
     "groups",

@@ -6,10 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, func, or_, select
 
 from ota_server.devices.models import Device, DeviceStatus, devices, group_devices, groups
+from ota_server.storage.sql import has_part
+
+FEW_MAX = 2000
+"""Devices that are found by a part of their id or name are named in a query, up to so many."""
 
 _COLUMNS = [devices.c[field.name] for field in fields(Device)]
 
@@ -24,11 +29,12 @@ class Order(StrEnum):
 
 
 _BY = {
-    Order.ID: devices.c.device_id,
-    Order.NAME: devices.c.name,
-    Order.LAST_HEARD: devices.c.last_seen_ms,
-    Order.VERSION: devices.c.product_version,
+    Order.ID: (devices.c.device_id, devices.c.id),
+    Order.NAME: (devices.c.name, devices.c.id),
+    Order.LAST_HEARD: (devices.c.last_seen_ms, devices.c.id),
+    Order.VERSION: (devices.c.product_version, devices.c.device_id, devices.c.id),
 }
+"""Columns of the indexes that begin with the product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +61,21 @@ class Search:
 
 def of_product(connection: Connection, product_id: int, search: Search) -> tuple[list[Device], int]:
     """One page of a product's devices, and how many there are on all pages."""
-    where = _where(product_id, search)
+    where = _where(connection, product_id, search)
     total = connection.execute(select(func.count()).select_from(devices).where(*where)).scalar_one()
-    column = _BY[search.order]
-    order = (column.desc(), devices.c.id.desc()) if search.descending else (column, devices.c.id)
+    offset = (search.page - 1) * search.per_page
+    if offset >= total:
+        return [], total
+    order = [_directed(column, search.descending) for column in _BY[search.order]]
     # Found by the narrow index first: a row is wide, and those before the page are only counted.
-    page = (
-        select(devices.c.id)
-        .where(*where)
-        .order_by(*order)
-        .limit(search.per_page)
-        .offset((search.page - 1) * search.per_page)
-    )
+    page = select(devices.c.id).where(*where).order_by(*order).limit(search.per_page).offset(offset)
     rows = connection.execute(select(*_COLUMNS).where(devices.c.id.in_(page)).order_by(*order))
     return [Device(*row) for row in rows], total
 
 
 def next_of_product(connection: Connection, product_id: int, search: Search, last: Device | None) -> list[Device]:
     """The next `per_page` devices behind `last`, by id: a whole list in pieces, each as fast as the first."""
-    where = _where(product_id, search)
+    where = _where(connection, product_id, search)
     if last is not None:
         same = and_(devices.c.device_id == last.device_id, devices.c.id > last.id)
         where.append(or_(devices.c.device_id > last.device_id, same))
@@ -81,20 +83,33 @@ def next_of_product(connection: Connection, product_id: int, search: Search, las
     return [Device(*row) for row in connection.execute(query)]
 
 
-def _where(product_id: int, search: Search) -> list[ColumnElement[bool]]:
+def _directed(column: Column[Any], descending: bool) -> ColumnElement[Any]:
+    """What is not known yet is the least: the databases' own ways differ."""
+    directed = column.desc() if descending else column.asc()
+    if not column.nullable:
+        return directed
+    return directed.nulls_last() if descending else directed.nulls_first()
+
+
+def _where(connection: Connection, product_id: int, search: Search) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [devices.c.product_id == product_id]
-    if search.device_id:
-        where.append(devices.c.device_id.contains(search.device_id.lower(), autoescape=True))
-    if search.name:
-        # Looked for in the index of names alone: the rows of those that have another name are not read.
-        named = devices.alias("named")
-        matches = named.c.name.icontains(search.name, autoescape=True)
-        where.append(devices.c.id.in_(select(named.c.id).where(named.c.product_id == product_id, matches)))
-    if search.groups:
-        wanted = select(groups.c.id).where(groups.c.product_id == product_id, groups.c.name.in_(search.groups))
-        where.append(devices.c.id.in_(select(group_devices.c.device_row).where(group_devices.c.group_id.in_(wanted))))
     if search.status is not None:
         where.append(devices.c.status == search.status)
     if search.version is not None:
         where.append(devices.c.product_version == search.version)
-    return where
+    parts = []
+    if search.device_id:
+        parts.append(devices.c.device_id.contains(search.device_id.lower(), autoescape=True))
+    if search.name:
+        parts.append(has_part(connection, devices.c.name, search.name))
+    if search.groups:
+        wanted = select(groups.c.id).where(groups.c.product_id == product_id, groups.c.name.in_(search.groups))
+        where.append(devices.c.id.in_(select(group_devices.c.device_row).where(group_devices.c.group_id.in_(wanted))))
+    elif parts:
+        # The index of ids or names is read once, and the rows of those that have another one are not. Where many
+        # have it, some are soon found in any order.
+        few = select(devices.c.id).where(devices.c.product_id == product_id, parts[-1]).limit(FEW_MAX + 1)
+        found = connection.execute(few).scalars().all()
+        if len(found) <= FEW_MAX:
+            parts[-1] = devices.c.id.in_(found)
+    return where + parts

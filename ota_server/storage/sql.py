@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -15,3 +15,12 @@ def insert_once(connection: Connection, table: Table, values: Mapping[str, objec
     statement: postgresql.Insert | sqlite.Insert = make(table)
     statement = statement.values(**values).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
     return connection.execute(statement).rowcount == 1
+
+
+def has_part(connection: Connection, text: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """Whether a text has a part, in letters of any case; SQLite knows that of ASCII's letters only."""
+    if connection.dialect.name == "postgresql":
+        # ILIKE takes twice as long.
+        return func.lower(text).contains(part.lower(), autoescape=True)
+    # LIKE does not look at the case here.
+    return text.contains(part, autoescape=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long lists of a product with many devices take, over HTTP.
+"""How long lists of a product with many devices take, over HTTP, on SQLite and on PostgreSQL.
 
 python tests/benchmarks/device_lists.py [DEVICES]
 """
@@ -10,10 +10,13 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, create_engine, insert
+from sqlalchemy.engine import URL
 
 _ROOT = Path(__file__).parents[2]
 sys.path[:0] = [] if str(_ROOT) in sys.path else [str(_ROOT)]
@@ -22,6 +25,7 @@ from ota_server.clock import SystemClock  # noqa: E402
 from ota_server.devices.models import DeviceStatus, devices, group_devices, groups  # noqa: E402
 from ota_server.organizations.service import add_administrator  # noqa: E402
 from tests.ota_server.conftest import listen_app, make_settings  # noqa: E402
+from tests.ota_server.postgresql import run_postgresql  # noqa: E402
 
 PRODUCT = 1234
 ROUNDS = 60
@@ -32,14 +36,24 @@ LIMIT_MS = 100
 LISTS: dict[str, dict[str, str | int]] = {
     "first page": {},
     "page 2,000 of 50": {"page": 2000, "per_page": 50},
+    "last page": {"page": 4000},
+    "last id first": {"sortDir": "desc"},
     "by name, page 1,000": {"sortAttr": "deviceName", "page": 1000},
     "last heard first": {"sortAttr": "lastConnection", "sortDir": "desc"},
+    "never heard first": {"sortAttr": "lastConnection"},
+    "by version, page 1,000": {"sortAttr": "firmwareVersion", "page": 1000},
+    "newest version first": {"sortAttr": "firmwareVersion", "sortDir": "desc"},
     "part of an id": {"deviceId": "c0ffe"},
     "part of a name": {"deviceName": "kitchen 7"},
     "name of nobody": {"deviceName": "nowhere"},
     "group of 1,000": {"groups": "beta"},
     "group and name": {"groups": "beta", "deviceName": "attic"},
     "version": {"version": 3},
+    "version, last heard first": {"version": 3, "sortAttr": "lastConnection", "sortDir": "desc"},
+    "part of most names": {"deviceName": "e"},
+    "part of most names, page 100": {"deviceName": "e", "page": 100},
+    "part of most ids": {"deviceId": "a"},
+    "group, by name": {"groups": "beta", "sortAttr": "deviceName"},
     "quarantined": {"status": "quarantined"},
 }
 
@@ -56,7 +70,14 @@ def fill(connection: Connection, count: int) -> None:
             "name": f"{draw.choice(ROOMS)} {number}",
             "status": DeviceStatus.QUARANTINED if number % 1000 == 0 else DeviceStatus.ACTIVE,
             "product_version": draw.choice((1, 2, 2, 3)),
-            "last_seen_ms": draw.randrange(10**12),
+            "last_seen_ms": draw.randrange(10**12) if number % 50 else None,
+            # What makes a row as wide as that of a device that talks.
+            "public_key": draw.randbytes(32),
+            "session_id": draw.randbytes(8),
+            "session_key": draw.randbytes(32),
+            "session_answer": draw.randbytes(200),
+            "identity": draw.randbytes(8),
+            "health": '{"1": 1840, "2": 0, "3": 0, "4": 1, "5": 0}',
         }
         for number in range(1, count + 1)
     ]
@@ -64,6 +85,14 @@ def fill(connection: Connection, count: int) -> None:
     connection.execute(insert(groups).values(id=1, product_id=PRODUCT, name="beta", description="", color=""))
     members = [{"group_id": 1, "device_row": number} for number in range(1, count + 1, 100)]
     connection.execute(insert(group_devices), members)
+
+
+def vacuum(url: URL) -> None:
+    """What autovacuum does within a minute."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+    engine.dispose()
 
 
 def measure(client: httpx.Client, query: dict[str, str | int]) -> tuple[int, list[float]]:
@@ -78,23 +107,42 @@ def measure(client: httpx.Client, query: dict[str, str | int]) -> tuple[int, lis
     return total, sorted(times)
 
 
-def main(count: int) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        listen_app(make_settings(Path(folder) / "server"), SystemClock()) as (services, url),
-    ):
+@contextmanager
+def stocked_server(folder: Path, database: URL | None, count: int) -> Iterator[httpx.Client]:
+    """A server with so many devices, and a client of it."""
+    with listen_app(make_settings(folder, database=database), SystemClock()) as (services, url):
         token = services.database.write(lambda c: add_administrator(c, "a@b.c", "-", "Bench", 0))
         with httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=60) as client:
             client.post("/v1/products", json={"product": {"id": PRODUCT, "name": "Lamp"}}).raise_for_status()
             services.database.write(lambda connection: fill(connection, count))
-            print(f"{count:,} devices, SQLite, {ROUNDS} requests each, milliseconds")
-            print(f"{'':24}{'found':>10}{'median':>10}{'95 %':>10}")
-            for name, query in LISTS.items():
+            if database is not None:
+                vacuum(database)
+            yield client
+
+
+def main(count: int) -> bool:
+    """Prints a table; whether every list is fast enough."""
+    is_fast = True
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        run_postgresql() as postgresql,
+        postgresql.database() as url,
+        stocked_server(Path(folder) / "sqlite", None, count) as on_sqlite,
+        stocked_server(Path(folder) / "postgresql", url, count) as on_postgresql,
+    ):
+        print(f"{count:,} devices, {ROUNDS} requests each, milliseconds: median and 95th percentile")
+        print(f"{'':30}{'found':>10}{'SQLite':>18}{'PostgreSQL':>18}")
+        for name, query in LISTS.items():
+            line = ""
+            for client in (on_sqlite, on_postgresql):
                 total, times = measure(client, query)
                 late = times[int(0.95 * len(times))]
-                mark = "" if late < LIMIT_MS else f"  above {LIMIT_MS}"
-                print(f"{name:24}{total:10,}{times[len(times) // 2]:10.1f}{late:10.1f}{mark}")
+                line += f"{times[len(times) // 2]:10.1f}{late:8.1f}"
+                is_fast = is_fast and late < LIMIT_MS
+            print(f"{name:30}{total:10,}{line}", flush=True)
+    print(f"each below {LIMIT_MS} ms" if is_fast else f"NOT each below {LIMIT_MS} ms")
+    return is_fast
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    sys.exit(not main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000))

@@ -168,6 +168,15 @@ def test_lists_are_sorted_and_cut_into_pages(fleet: Server) -> None:
     assert meta == {"total_pages": 3, "total_records": 5}
 
 
+def test_devices_that_were_never_heard_come_last_when_the_last_heard_come_first(stocked: Server) -> None:
+    stocked.api("POST", f"{PATH}/devices", json={"ids": [device_id(1), device_id(2)]})
+    stocked.device().check_in()
+    heard = int(stocked.devices[0].device_id.hex(), 16)
+    for attribute in ("lastConnection", "firmwareVersion"):
+        assert found(stocked, sortAttr=attribute, sortDir="desc") == [heard, 2, 1]
+        assert found(stocked, sortAttr=attribute) == [1, 2, heard]
+
+
 @pytest.mark.parametrize("query", ["sortAttr=magic", "sortDir=up", "status=fine", "page=0", "version=x"])
 def test_bad_filter_is_refused(fleet: Server, query: str) -> None:
     assert fleet.api("GET", f"{PATH}/devices?{query}", 400)["field"] == query.split("=")[0]

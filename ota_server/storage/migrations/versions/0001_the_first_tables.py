@@ -121,8 +121,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("devices", schema=None) as batch_op:
         batch_op.create_index("ix_devices_product_online", ["product_id", "online_until_ms"], unique=False)
-        batch_op.create_index("ix_devices_product_status", ["product_id", "status"], unique=False)
-        batch_op.create_index("ix_devices_product_version", ["product_id", "product_version"], unique=False)
+        batch_op.create_index("ix_devices_product_status", ["product_id", "status", "device_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_devices_product_version",
+            ["product_id", "product_version", "device_id", "id"],
+            unique=False,
+            postgresql_ops={"product_version": "NULLS FIRST"},
+        )
 
     op.create_table(
         "patches",

@@ -19,7 +19,11 @@ def upgrade() -> None:
         batch.alter_column("notes", existing_type=sa.Text(), server_default=None)
         batch.create_index("ix_devices_product_device", ["product_id", "device_id", "id"])
         batch.create_index("ix_devices_product_name", ["product_id", "name", "id"])
-        batch.create_index("ix_devices_product_seen", ["product_id", "last_seen_ms", "id"])
+        batch.create_index(
+            "ix_devices_product_seen",
+            ["product_id", "last_seen_ms", "id"],
+            postgresql_ops={"last_seen_ms": "NULLS FIRST"},
+        )
     op.create_table(
         "groups",
         sa.Column("id", sa.Integer(), nullable=False),
