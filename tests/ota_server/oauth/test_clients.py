@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from ota_server.accounts import service as accounts
 from ota_server.errors import Invalid
 from ota_server.oauth.clients import CLIENTS_MAX, check_redirect_uri
 from ota_server.oauth.models import ClientType
+from ota_server.storage.tables import metadata
 from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, Server
 
@@ -154,8 +156,11 @@ def test_secrets_are_neither_kept_nor_in_the_audit_log(server: Server) -> None:
     lines = server.api("GET", "/orgs/warm-rooms/audit")["audit"]
     assert lines[0]["action"] == "client.create"
     assert secret not in str(lines)
-    files = (server.folder / name for name in ("muster.sqlite3", "muster.sqlite3-wal"))
-    assert not any(secret.encode() in path.read_bytes() for path in files)
+    with server.services.database.read() as connection:
+        kept = [connection.execute(select(table)).all() for table in metadata.sorted_tables]
+    assert client["id"] in repr(kept)
+    assert secret not in repr(kept)
+    assert not any(secret.encode() in path.read_bytes() for path in server.folder.glob("muster.sqlite3*"))
 
 
 @given(uri=st.text(max_size=80) | st.from_regex(r"[a-z.]{1,12}:/{0,3}[ -~]{0,40}", fullmatch=True))
