@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from muster.signing.keys import PublicKey
 from ota_server.devices import store
 from ota_server.devices.models import DEVICE_MOVES, NO_SESSION, Device, DeviceStatus
 from ota_server.errors import Conflict, Invalid, NotFound
@@ -51,7 +51,7 @@ class ImportResult:
 
 def fingerprint(public_key: bytes) -> str:
     """What a person compares: SHA-256 of the public key, hexadecimal."""
-    return hashlib.sha256(public_key).hexdigest()
+    return PublicKey(public_key).fingerprint
 
 
 def parse_import(lines: Sequence[str]) -> tuple[list[ImportLine], list[str]]:

@@ -12,6 +12,7 @@ import cbor2
 from muster.device import bootlog, record_store
 from muster.device.bootlog import BootFacts, BootLog, BootRecord, RecordType
 from muster.device.identity_page import IdentityPage
+from muster.device.identity_stub import IdentityStub
 from muster.device.record_store import RecordStore, StoreRecord
 from muster.errors import BootLogError, RecordStoreError
 from muster.layout import COMMIT, LOG_SECTORS, SECTOR_SIZES, STORE_SECTORS, Lifecycle, Slot
@@ -32,11 +33,49 @@ NEW = bytes(range(0x20, 0x30))
 def boot_files() -> dict[str, tuple[str, list[Case]]]:
     return {
         "boot/identity_pages.json": ("Identity pages, good and bad.", _identity_pages()),
+        "boot/identity_stubs.json": (
+            "What a device makes of its identity stubs at its first start.",
+            _identity_stubs(),
+        ),
         "boot/keysets.json": ("Key sets by their form, good and bad.", _keysets()),
         "boot/keyset_chains.json": ("Whether a key set follows the current one.", _keyset_chains()),
         "boot/boot_logs.json": ("Boot logs and their facts.", _boot_logs()),
         "boot/record_stores.json": ("Record stores and what is live in them.", _record_stores()),
     }
+
+
+def _identity_stubs() -> list[Case]:
+    """Completed with the fixed key `device-1`; `page` is what is read then, null where nothing was made."""
+    roots = RootKeys(2, fixed.public("root-1", "root-2", "root-3"))
+    key = fixed.key("device-1")
+    made: list[Case] = []
+
+    def add(name: str, raw: bytes, page: bytes | None) -> None:
+        made.append(
+            {
+                "name": name,
+                "stub": raw.hex(),
+                "chip_id": CHIP_ID.hex(),
+                "seed": key.seed.hex(),
+                "status": 0 if page is not None else int(OtaStatus.ERR_IDENTITY_PAGE),
+                "page": None if page is None else page.hex(),
+            }
+        )
+
+    for lifecycle in Lifecycle:
+        stub = IdentityStub(1234, 2, lifecycle, roots)
+        add(lifecycle.name.lower(), stub.to_bytes(), stub.completed(CHIP_ID, key).to_bytes())
+    copy, page = stub.to_bytes()[:512], stub.completed(CHIP_ID, key).to_bytes()[:512]
+    spoiled = copy[:12] + CHIP_ID + copy[24:]
+    add("first copy was cut", spoiled + copy, spoiled + page)
+    add("second copy was cut", copy + spoiled, page + spoiled)
+    add("both copies were cut", 2 * spoiled, None)
+    add("blank", b"\xff" * 1024, None)
+    for at, what in ((0, "magic"), (4, "format"), (10, "lifecycle"), (11, "root threshold"), (24, "root count")):
+        add(f"without {what}", 2 * (copy[:at] + b"\x00" + copy[at + 1 :]), None)
+    for at, what in ((23, "device id"), (124, "private key"), (187, "public key"), (504, "CRC"), (511, "COMMIT")):
+        add(f"a bit of the {what} is written", 2 * (copy[:at] + b"\xfe" + copy[at + 1 :]), None)
+    return made
 
 
 def _identity_pages() -> list[Case]:

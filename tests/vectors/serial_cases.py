@@ -12,6 +12,7 @@ from tests.vectors.reading import Case
 _IDENTITY = bytes(range(0xC0, 0xE0))
 _DIGEST = bytes(range(0x40, 0x60))
 _DEVICE_ID = bytes(range(0x30, 0x3C))
+_DEVICE_KEY = bytes(range(0x60, 0x80))
 _MESSAGE = int(OtaStatus.ERR_MESSAGE)
 _CLAIM_CODE = b"!~" + b"c" * 61
 
@@ -138,7 +139,8 @@ def _messages() -> list[Case]:
     bad: list[tuple[str, int, bytes]] = [
         ("info request with a body", 0x01, b"\x00"),
         ("info, no map", 0x81, b"\x80"),
-        ("info, a key is missing", 0x81, b"\xb2" + _info_empty()[1:-2]),
+        ("info, a key is missing", 0x81, b"\xb3" + _info_empty()[1:-2]),
+        ("info, a device key of one byte", 0x81, _info_empty()[:-1] + b"\x41\x01"),
         ("info, boot state 3", 0x81, _info_empty().replace(b"\x0a\x83\x00", b"\x0a\x83\x03")),
         ("offer, a byte short", 0x02, offer[:-1]),
         ("offer, a byte long", 0x02, offer + b"\x00"),
@@ -226,6 +228,7 @@ _INFO_FULL_FIELDS: Case = {
     "flash_errors": 256,
     "uptime_ms": 65_536,
     "download": [_DIGEST.hex(), 1449],
+    "device_key": _DEVICE_KEY.hex(),
 }
 
 _INFO_EMPTY_FIELDS: Case = {
@@ -235,22 +238,23 @@ _INFO_EMPTY_FIELDS: Case = {
     "outcome": None,
     "fault": None,
     "download": None,
+    "device_key": "",
 }
 
 
 def _info_full() -> bytes:
     return bytes.fromhex(
-        f"b3 01 4c{_DEVICE_ID.hex()} 02 1904d2 03 02 04 06 05 5820{_IDENTITY.hex()} 06 01 07 03 08 01 09 04"
+        f"b4 01 4c{_DEVICE_ID.hex()} 02 1904d2 03 02 04 06 05 5820{_IDENTITY.hex()} 06 01 07 03 08 01 09 04"
         f"0a 83 02 07 01 0b 84 04 06 50{_IDENTITY[16:].hex()} 19010f 0c 02"
         "0d 85 03 1a08080200 1a08080301 198200 1ae0000000 0e 01 0f 09 10 1818 11 190100 12 1a00010000"
-        f"13 82 5820{_DIGEST.hex()} 1905a9"
+        f"13 82 5820{_DIGEST.hex()} 1905a9 14 5820{_DEVICE_KEY.hex()}"
     )
 
 
 def _info_empty() -> bytes:
     return bytes.fromhex(
-        f"b3 01 4c{_DEVICE_ID.hex()} 02 00 03 00 04 00 05 40 06 00 07 00 08 00 09 00 0a 83 00 00 00 0b f6 0c 00 0d f6"
-        "0e 00 0f 00 10 00 11 00 12 00 13 f6"
+        f"b4 01 4c{_DEVICE_ID.hex()} 02 00 03 00 04 00 05 40 06 00 07 00 08 00 09 00 0a 83 00 00 00 0b f6 0c 00 0d f6"
+        "0e 00 0f 00 10 00 11 00 12 00 13 f6 14 40"
     )
 
 

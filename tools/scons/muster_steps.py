@@ -18,7 +18,7 @@ from muster.build.mapfile import LinkMap
 from muster.build.pack import image_spec, pack_image
 from muster.build.render import Program, render
 from muster.build.size import SizeReport
-from muster.device.hexfile import development_hex
+from muster.device.hexfile import board_hex
 from muster.elf import Elf
 from muster.errors import MusterError
 from muster.image.image import Image
@@ -147,7 +147,7 @@ def _development_hex(targets: list[Path], sources: list[Path], env: Any) -> None
     store = KeyStore(keys[0].parent, {key.stem: read_private_key(key) for key in keys})
     platform = _platform(platform_toml)
     identity = store.identity(_product(product_toml, env).product_id, platform.platform_id, platform.hardware_revision)
-    text = development_hex(bootloader.read_bytes(), Image.from_bytes(image.read_bytes()), identity, store.keyset())
+    text = board_hex(bootloader.read_bytes(), Image.from_bytes(image.read_bytes()), identity, store.keyset())
     targets[0].write_text(text, encoding="ascii", newline="\n")
 
 

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "agent/agent.h"
 #include "chip/backup.h"
 #include "chip/flash.h"
 #include "chip/identity.h"
+#include "chip/rng.h"
 #include "chip/startup.h"
 #include "ota/bytes.h"
 #include "platform_config.h"
@@ -24,11 +26,26 @@ static uint16_t bootloader_version(void) {
     return ota_load32_le(header) == BOOT_HEADER_MAGIC ? ota_load16_le(header + 4) : 0;
 }
 
+/* A board that comes from the factory makes its key at its first start. */
+static enum ota_status complete_identity(void) {
+    uint8_t seed[OTA_ED25519_KEY_LEN];
+    enum ota_status status = chip_rng_fill(seed, sizeof seed);
+    if (status == OTA_OK) status = ota_identity_page_complete(&chip_flash, device.device_id, seed);
+    wipe(seed, sizeof seed);
+    return status;
+}
+
 static void read_identity(void) {
     chip_unique_id(device.device_id);
     struct ota_identity_page page;
-    device.has_identity = ota_identity_page_read(&chip_flash, device.device_id, &page) == OTA_OK;
+    enum ota_status status = ota_identity_page_read(&chip_flash, device.device_id, &page);
+    if (status == OTA_ERR_IDENTITY_PAGE && complete_identity() == OTA_OK) {
+        status = ota_identity_page_read(&chip_flash, device.device_id, &page);
+        if (status == OTA_OK) agent_log(AGENT_INFO, "the device has made its key");
+    }
+    device.has_identity = status == OTA_OK;
     if (device.has_identity) {
+        memcpy(device.device_key, page.device_public_key, sizeof device.device_key);
         device.requirements.product_id = page.product_id;
         device.requirements.hw_rev = page.hw_rev;
         device.requirements.lifecycle = page.lifecycle;

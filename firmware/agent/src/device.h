@@ -17,7 +17,8 @@
 struct device {
     struct ota_image_requirements requirements; /* with the key set and the confirmed security counter */
     uint8_t device_id[OTA_DEVICE_ID_LEN];
-    bool has_identity; /* the identity page is valid */
+    bool has_identity;                       /* the identity page is valid */
+    uint8_t device_key[OTA_ED25519_KEY_LEN]; /* public; zero without an identity page */
     bool has_log;
     struct ota_bootlog log;
     struct ota_bootlog_facts facts;

@@ -31,7 +31,8 @@ enum info_key {
     INFO_FLASH_ERRORS = 17,
     INFO_UPTIME_MS = 18,
     INFO_DOWNLOAD = 19,
-    INFO_COUNT = 19,
+    INFO_DEVICE_KEY = 20,
+    INFO_COUNT = 20,
 };
 
 enum boot_state { BOOT_UNKNOWN = 0, BOOT_CONFIRMED = 1, BOOT_TRIAL = 2 };
@@ -121,6 +122,8 @@ uint32_t info_write(uint8_t *out, uint32_t size) {
     write_field(&writer, INFO_UPTIME_MS, agent_time_ms());
     ota_cbor_write_uint(&writer, INFO_DOWNLOAD);
     write_download(&writer);
+    ota_cbor_write_uint(&writer, INFO_DEVICE_KEY);
+    ota_cbor_write_bytes(&writer, device.device_key, device.has_identity ? sizeof device.device_key : 0);
     uint32_t len;
     return ota_cbor_writer_finish(&writer, &len) == OTA_OK ? len : 0;
 }

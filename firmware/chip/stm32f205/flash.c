@@ -7,7 +7,7 @@
 
 enum {
     FIRST_SECTOR = OTA_LOG_SECTOR_0, /* below it lies the bootloader */
-    FIRST_ADDR = 0x08008000,
+    FIRST_ADDR = OTA_IDENTITY_ADDR,  /* a board's first start completes its identity page, which no erase reaches */
     /* Far longer than an erase (4 s at most) takes, if the CPU did not stall: a dead controller must not hang us. */
     BUSY_LOOPS = 200000000,
 };

@@ -8,7 +8,7 @@ import pytest
 
 from muster.delta import encode
 from muster.device import bootlog
-from muster.device.hexfile import development_hex, segments_of
+from muster.device.hexfile import board_hex, segments_of
 from muster.keystore import KeyStore
 from muster.layout import FLASH_ADDR, FLASH_SIZE, Slot
 from muster.signing.signer import sign_image
@@ -26,7 +26,7 @@ def store(key_folder: Path) -> KeyStore:
 @pytest.fixture
 def hex_text(store: KeyStore) -> str:
     image = sign_image(fixed.small_image(), store.signer("development"))
-    return development_hex(_BOOTLOADER, image, store.identity(1234, 6, 2), store.keyset())
+    return board_hex(_BOOTLOADER, image, store.identity(1234, 6, 2), store.keyset())
 
 
 def _file(folder: Path, raw: bytes) -> Path:

@@ -60,6 +60,7 @@ def info_of(identity: bytes = OLD) -> Info:
         flash_errors=0,
         uptime_ms=0,
         download=None,
+        device_key=bytes(range(64, 96)),
     )
 
 

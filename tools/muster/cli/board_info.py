@@ -6,6 +6,7 @@ from __future__ import annotations
 from muster.inspection import Facts
 from muster.layout import Lifecycle, Slot, platform_name
 from muster.serial import Info
+from muster.signing.keys import PublicKey
 
 
 def info_facts(info: Info) -> Facts:
@@ -32,6 +33,7 @@ def info_facts(info: Info) -> Facts:
         "flash_errors": info.flash_errors,
         "uptime_ms": info.uptime_ms,
         "download": None if info.download is None else {"digest": info.download[0].hex(), "bytes": info.download[1]},
+        "fingerprint": PublicKey(info.device_key).fingerprint if info.device_key else None,
     }
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from muster.cli.files import read_bytes
+from muster.cli.files import hex_of, read_bytes
 from muster.device.hexfile import segments_of
 from muster.emulator import Board, Device
 from muster.emulator.emulate import serve_on_pty
-from muster.errors import EnvironmentFault, FileFault
+from muster.errors import EnvironmentFault
 
 
 @click.command("emulate", epilog="Example: muster emulate build/thermostat/photon --link /tmp/board")
@@ -39,7 +39,7 @@ def command(
     The path of the pty is printed on the first line. Any terminal program can open it at 115200 baud. Resets and faults
     are told on stderr as they come. Ends with Ctrl-C.
     """
-    hex_path = _hex_of(build_dir)
+    hex_path = hex_of(build_dir)
     board = Board(hse_hz=0) if no_crystal else Board()
     is_new = flash_file is None or not flash_file.exists()
     # Before the flash file is made: one that was never programmed would be taken for a board of old.
@@ -53,11 +53,3 @@ def command(
             serve_on_pty(device, ready=click.echo, speed=speed, link=link, say=partial(click.echo, err=True))
         except OSError as error:
             raise EnvironmentFault(f"cannot serve a pty: {error}") from error
-
-
-def _hex_of(folder: Path) -> Path:
-    found = sorted(folder.glob("*.hex"))
-    if len(found) != 1:
-        count = len(found) or "no"
-        raise FileFault(f"{folder} holds {count} .hex files, not one: give build/<product>/<platform>")
-    return found[0]

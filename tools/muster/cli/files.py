@@ -46,3 +46,16 @@ def write_bytes(path: Path, raw: bytes) -> None:
     except OSError as error:
         scratch.unlink(missing_ok=True)
         raise FileFault(f"cannot write {path}: {error.strerror}") from error
+
+
+def hex_of(folder: Path) -> Path:
+    """The one .hex file of a build folder.
+
+    Raises:
+        FileFault: it holds none, or several.
+    """
+    found = sorted(folder.glob("*.hex"))
+    if len(found) != 1:
+        count = len(found) or "no"
+        raise FileFault(f"{folder} holds {count} .hex files, not one: give build/<product>/<platform>")
+    return found[0]

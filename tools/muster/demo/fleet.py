@@ -183,7 +183,7 @@ class Board:
             device_id=self._device.unique_id,
             device_key=plan.key,
         )
-        whole = hexfile.development_hex(plan.bootloader, plan.image, identity, plan.keyset)
+        whole = hexfile.board_hex(plan.bootloader, plan.image, identity, plan.keyset)
         for segment in hexfile.segments_of(whole):
             self._device.write_memory(segment.addr, segment.data)
         # What an earlier image has left in the other slot, so that there is something to erase.

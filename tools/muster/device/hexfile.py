@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The development HEX: everything that a blank board needs, in one Intel HEX file (docs/spec/boot.md section 7)."""
+"""Everything that a blank board needs in one Intel HEX file: docs/spec/boot.md section 7."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from intelhex import HexRecordError, IntelHex, IntelHexError
 from muster.device import bootlog
 from muster.device.bootlog import BootRecord, RecordType
 from muster.device.identity_page import IdentityPage
+from muster.device.identity_stub import IdentityStub
 from muster.errors import HexFormatError, ImageTooLong, ValueOutOfRange
 from muster.image.image import Image
 from muster.layout import (
     BOOTLOADER_ADDR,
     BOOTLOADER_SIZE_MAX,
     IDENTITY_ADDR,
+    IDENTITY_PAGE_SIZE,
     LOG_SECTORS,
     SECTOR_ADDRS,
     SLOT_A_ADDR,
+    Lifecycle,
     Slot,
 )
-from muster.signing.keyset import KeySet
+from muster.signing.keyset import KeySet, check_successor
+from muster.signing.verify import DeviceFacts, check_full
 
 FACTORY_ATTEMPT = 0
 """Attempt of the CONFIRMED record that a board is made with."""
@@ -53,8 +57,12 @@ def factory_record(image: Image) -> BootRecord:
     )
 
 
-def development_hex(
-    bootloader: bytes, image: Image, identity: IdentityPage, keyset: KeySet, record: BootRecord | None = None
+def board_hex(
+    bootloader: bytes,
+    image: Image,
+    identity: IdentityPage | IdentityStub,
+    keyset: KeySet,
+    record: BootRecord | None = None,
 ) -> str:
     """The text of the Intel HEX file; equal inputs give equal bytes.
 
@@ -69,7 +77,7 @@ def development_hex(
         raise ImageTooLong(f"the bootloader has {len(bootloader)} bytes, more than {BOOTLOADER_SIZE_MAX}")
     confirmed = factory_record(image) if record is None else record
     if confirmed.type is not RecordType.CONFIRMED or confirmed.slot is not Slot.A:
-        raise ValueOutOfRange("the development HEX holds a CONFIRMED record for slot A")
+        raise ValueOutOfRange("the HEX of a board holds a CONFIRMED record for slot A")
     log = bootlog.new_sector(1, [keyset], [confirmed])
     log_addr = SECTOR_ADDRS[LOG_SECTORS[0]]
     first_keyset, second_keyset = bootlog.PLACES_AT
@@ -77,7 +85,7 @@ def development_hex(
     return hex_text(
         [
             HexSegment(BOOTLOADER_ADDR, bootloader),
-            HexSegment(IDENTITY_ADDR, identity.to_bytes()),
+            *_identity_segments(identity),
             # What is erased is left out: the second key-set place and the free record places.
             HexSegment(log_addr, log[:first_keyset]),
             HexSegment(log_addr + first_keyset, log[first_keyset:second_keyset]),
@@ -86,6 +94,39 @@ def development_hex(
             HexSegment(SLOT_A_ADDR, image.installed_in(Slot.A)),
         ]
     )
+
+
+def factory_hex(development: str, image: Image, keyset: KeySet) -> str:
+    """The text of the HEX that production boards are made with: each makes its own key at its first start.
+
+    Bootloader and hardware revision are those of a development HEX; the roots are the key set's.
+
+    Raises:
+        HexFormatError: bootloader or identity page are missing in `development`.
+        IdentityPageError: its identity page is not valid.
+        KeySetRefused: the key set's own roots have not signed it.
+        ImageRefused: a device with this identity and key set would not take the image.
+    """
+    segments = segments_of(development)
+    bootloader = _bytes_at(segments, BOOTLOADER_ADDR, BOOTLOADER_SIZE_MAX)
+    revision = IdentityPage.from_bytes(_bytes_at(segments, IDENTITY_ADDR, IDENTITY_PAGE_SIZE)).hardware_revision
+    check_successor(keyset, 0, keyset.content.roots)
+    check_full(image, DeviceFacts(hardware_revision=revision), keyset.content, Lifecycle.PRODUCTION)
+    stub = IdentityStub(image.manifest.product_id, revision, Lifecycle.PRODUCTION, keyset.content.roots)
+    return board_hex(bootloader, image, stub, keyset)
+
+
+def _bytes_at(segments: list[HexSegment], addr: int, size_max: int) -> bytes:
+    for segment in segments:
+        at = addr - segment.addr
+        if 0 <= at < len(segment.data):
+            return segment.data[at : at + size_max]
+    raise HexFormatError(f"not a HEX of a board: nothing is at 0x{addr:08X}")
+
+
+def _identity_segments(identity: IdentityPage | IdentityStub) -> list[HexSegment]:
+    pieces = [(0, identity.to_bytes())] if isinstance(identity, IdentityPage) else identity.pieces()
+    return [HexSegment(IDENTITY_ADDR + offset, piece) for offset, piece in pieces]
 
 
 def hex_text(segments: list[HexSegment]) -> str:

@@ -13,7 +13,8 @@ from muster.errors import FormatError
 from muster.serial.messages import MessageType
 from muster.status import OtaStatus
 
-KEYS = 19
+KEYS = 20
+DEVICE_KEY_SIZE = 32
 
 
 class BootState(IntEnum):
@@ -81,6 +82,7 @@ class Info:
         outcome, fault: None when there is none.
         link_errors, flash_errors: since the last reset.
         download: digest of the patch being downloaded and how many of its bytes have come, or None.
+        device_key: public, 32 bytes; empty without an identity page.
     """
 
     type: ClassVar[MessageType] = MessageType.INFO
@@ -105,6 +107,7 @@ class Info:
     flash_errors: int
     uptime_ms: int
     download: tuple[bytes, int] | None
+    device_key: bytes
 
     def to_body(self) -> bytes:
         """The one encoding."""
@@ -129,6 +132,7 @@ class Info:
             self.flash_errors,
             self.uptime_ms,
             None if download is None else list(download),
+            self.device_key,
         ]
         return cbor.dumps(dict(enumerate(values, start=1)))
 
@@ -166,6 +170,7 @@ class Info:
                 flash_errors=_int(fields[17]),
                 uptime_ms=_int(fields[18]),
                 download=_download(fields[19]),
+                device_key=_device_key(fields[20]),
             )
         except (FormatError, ValueError) as error:
             raise FormatError(f"INFO: {error}", OtaStatus.ERR_MESSAGE) from error
@@ -205,3 +210,10 @@ def _download(value: object) -> tuple[bytes, int] | None:
         return None
     digest, patch_off = _list(value, 2)
     return _bytes(digest), _int(patch_off)
+
+
+def _device_key(value: object) -> bytes:
+    key = _bytes(value)
+    if len(key) not in (0, DEVICE_KEY_SIZE):
+        raise FormatError(f"a device key has {DEVICE_KEY_SIZE} bytes")
+    return key

@@ -35,6 +35,11 @@ class PublicKey:
         """The first 8 bytes of the SHA-256 of the key."""
         return hashlib.sha256(self.raw).digest()[:KEY_ID_SIZE]
 
+    @property
+    def fingerprint(self) -> str:
+        """What a person compares: the SHA-256 of the key, hexadecimal."""
+        return hashlib.sha256(self.raw).hexdigest()
+
     def holds(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` is this key's over `message`."""
         try:

@@ -34,4 +34,11 @@ OTA_MUST_CHECK enum ota_status ota_identity_page_read(const struct ota_flash *fl
                                                       const uint8_t chip_id[OTA_DEVICE_ID_LEN],
                                                       struct ota_identity_page *page);
 
+/* Makes identity pages of stubs: with this chip's id and the key of a fresh random `seed`, which the caller wipes.
+ * Called when there is no valid copy, so that a key is made once. OTA_OK when one copy is whole; OTA_ERR_IDENTITY_PAGE:
+ * there is no stub. */
+OTA_MUST_CHECK enum ota_status ota_identity_page_complete(const struct ota_flash *flash,
+                                                          const uint8_t chip_id[OTA_DEVICE_ID_LEN],
+                                                          const uint8_t seed[OTA_ED25519_KEY_LEN]);
+
 #endif
