@@ -13,11 +13,11 @@ from fastapi import APIRouter, Query
 from pydantic import BeforeValidator
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from muster.csv_text import csv_row
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep
 from ota_server.audit import store
 from ota_server.audit.models import Filter
-from ota_server.csv_text import csv_row
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.services import Services

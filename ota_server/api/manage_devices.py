@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from muster.csv_text import csv_row
 from muster.layout import platform_name
 from ota_server.api import views
 from ota_server.api.body import read_fields
 from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
 from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
-from ota_server.csv_text import csv_row
 from ota_server.customers.models import Customer
 from ota_server.devices import claims, groups, removal, search, service, table
 from ota_server.devices.models import Device, DeviceStatus

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from ota_server.csv_text import plain_cell
+from muster.csv_text import plain_cell
 from ota_server.devices import groups, service
 from ota_server.devices.service import DEVICE_ID, IMPORT_MAX, ImportLine, ImportResult
 from ota_server.errors import Invalid, ServerError

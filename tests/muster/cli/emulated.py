@@ -18,17 +18,22 @@ _PATIENCE_S = 60.0
 
 
 @contextmanager
-def board_at_pty(hex_path: Path, said: list[str] | None = None) -> Iterator[str]:
-    """A board that runs while the context lasts; the path of its terminal. `said` gets its resets and faults."""
+def board_at_pty(
+    hex_path: Path, said: list[str] | None = None, *, seed: int = 1, link: Path | None = None
+) -> Iterator[str]:
+    """A board that runs while the context lasts; the path of its terminal. `said` gets its resets and faults.
+
+    `seed` decides its id and its random numbers; `link` is a stable name for the terminal.
+    """
     stop = threading.Event()
     answers: queue.Queue[str | BaseException] = queue.Queue()
 
     def serve() -> None:
         try:
-            with Device(seed=1) as device:
+            with Device(seed=seed) as device:
                 device.load_hex(hex_path)
                 say = (lambda _: None) if said is None else said.append
-                serve_on_pty(device, ready=answers.put, speed=SPEED, stop=stop.is_set, say=say)
+                serve_on_pty(device, ready=answers.put, speed=SPEED, stop=stop.is_set, say=say, link=link)
         except BaseException as error:
             answers.put(error)
 

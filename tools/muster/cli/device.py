@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from muster.cli import device_factory, device_live, device_records
+from muster.cli import device_factory, device_live, device_provision, device_records
 from muster.cli.output import fact_lines, json_option
 from muster.cli.server import open_client, product_id, product_option, server_options
 from muster.client import JsonObject
@@ -41,7 +41,7 @@ _SHOWN = (
 
 @click.group(epilog="Example: muster device list")
 def device() -> None:
-    """List, show, import, approve, change, flash and remove devices of a server; own some; call and read them."""
+    """List, show, provision, import, approve, change, flash, remove, call and read devices; own some."""
 
 
 @device.command("list", epilog="Example: muster device list --json")
@@ -165,7 +165,7 @@ def set_device(
     _print_or_json(facts, as_json)
 
 
-for command in (*device_records.COMMANDS, *device_live.COMMANDS, *device_factory.COMMANDS):
+for command in (*device_records.COMMANDS, *device_live.COMMANDS, *device_factory.COMMANDS, *device_provision.COMMANDS):
     device.add_command(command)
 
 

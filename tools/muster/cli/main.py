@@ -43,7 +43,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "keys": LazyCommand("muster.cli.keys:keys", "List, show and make keys and key sets."),
     "device": LazyCommand(
         "muster.cli.device:device",
-        "List, show, import, approve, change, flash and remove devices of a server; own some; call and read them.",
+        "List, show, provision, import, approve, change, flash, remove, call and read devices; own some.",
     ),
     "login": LazyCommand("muster.cli.login:login", "Sign in to a server; the access token is kept for this user."),
     "logout": LazyCommand("muster.cli.login:logout", "Sign out of a server: ends the access token and forgets it."),
