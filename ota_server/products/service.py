@@ -47,7 +47,7 @@ def create(connection: Connection, organization_id: int, new: NewProduct, now_ms
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", slug):
         raise Invalid("a slug begins with a letter and has lower-case letters, digits and -", "slug")
     if store.is_taken(connection, new.id, slug):
-        raise Conflict(f"there is a product {new.id} or {slug} already")
+        raise Conflict(f"there is a product with the id {new.id} or the name {slug} already: choose another")
     product = Product(
         id=new.id,
         organization_id=organization_id,

@@ -51,7 +51,7 @@ class Factory:
 
     def provision(self, *arguments: object, code: int = 0, url: str | None = None) -> list[Any]:
         """What it says of each unit, and at the end of all."""
-        command = ("device", "provision", "--product", self.product, "--json", *arguments)
+        command = ("device", "provision", "--json", *arguments)
         return [json.loads(line) for line in self.run(*command, code=code, url=url).stdout.splitlines()]
 
     @contextmanager
@@ -118,7 +118,7 @@ def test_boards_are_registered_once_and_written_down(factory: Factory) -> None:
 def test_units_that_the_server_has_not_heard_of_are_registered_later(factory: Factory) -> None:
     path = factory.folder / "late.csv"
     factory.forget()
-    bulk = ("--port", factory.ports, "--record", path, "--count", 2)
+    bulk = ("--port", factory.ports, "--record", path, "--count", 2, "--product", factory.product)
     *units, summary = factory.provision(*bulk, code=1, url=NOBODY)
     assert [unit["result"] for unit in units] == ["not registered"] * 2
     assert summary["not_registered"] == 2

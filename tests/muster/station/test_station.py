@@ -205,6 +205,12 @@ def test_refusals_of_units_and_of_the_station_are_told_apart(
     assert station.take(board(2)).serial_number == ("SN-00001" if result is Result.REFUSED else "SN-00002")
 
 
+def test_record_of_another_product_is_not_used(station: Station, record: Record, server: Server) -> None:
+    station.take(board())
+    with pytest.raises(ValueOutOfRange, match="the record is of product 1, not 2"):
+        Station(2, record, server, lambda: NOW)
+
+
 def test_unit_without_a_serial_number_is_not_registered(record: Record, server: Server) -> None:
     station = Station(PRODUCT, record, server, lambda: NOW, SerialNumbers.listed(["A1"], []))
     station.take(board())

@@ -54,6 +54,9 @@ def test_devices_are_imported_and_exported_as_a_table(shop: Terminal) -> None:
     assert refused.exit_code == 1
     assert "line 2: an id has 24 hexadecimal digits" in refused.output
     assert shop.json("device", "import", str(table))["existingDeviceIds"] == [DEVICE]
+    partly = shop.run("device", "import", shop.file("devices.txt", f"{DEVICE}\nnonsense\n".encode()))
+    assert partly.exit_code == 1
+    assert "not imported: nonsense" in partly.stderr
 
 
 def test_device_is_claimed_given_up_and_removed(shop: Terminal) -> None:

@@ -89,7 +89,7 @@ def list_devices(
 @server_options
 @json_option
 def show(device_id: str, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
-    """Show a device, why it runs what it runs, and what happened to it."""
+    """Show a device and its history. Also why it runs what it runs."""
     with open_client(url, token_file) as client:
         facts = client.device(product_id(client, product), device_id)
     if as_json:

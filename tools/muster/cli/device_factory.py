@@ -24,7 +24,7 @@ _EXAMPLE = "Example: muster device factory-hex build/thermostat/photon signed.bi
 @click.option("-o", "--output", type=OutputFile, required=True, help="Where to write the HEX file.")
 @json_option
 def make_hex(build_dir: Path, image: Path, keyset: Path | None, output: Path, as_json: bool) -> None:
-    """Make the Intel HEX file that production boards are programmed with.
+    """Make the HEX file that production boards are programmed with.
 
     It holds the bootloader of BUILD_DIR, the key set, the signed IMAGE, and who the device is but for its id and key:
     those a board writes itself when it is first started.

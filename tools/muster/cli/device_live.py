@@ -53,7 +53,7 @@ def get(device_id: str, variable: str, product: int | None, url: str, token_file
 @server_options
 @json_option
 def watch(device_id: str, seconds: int, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
-    """Have a device hold the line, so that it answers calls at once."""
+    """Have a device hold the line. It then answers calls at once."""
     with open_client(url, token_file) as client:
         facts = client.watch_device(product_id(client, product), device_id, seconds)
     click.echo(json.dumps(facts, indent=2) if as_json else f"watched until {facts.get('watched_until') or '-'}")

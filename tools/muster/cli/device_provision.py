@@ -136,7 +136,7 @@ class _Teller:
             f"{unit.result.value:<19}",
             unit.device_id,
             f"{unit.platform:<8}",
-            unit.serial_number or "-",
+            f"{unit.serial_number or '-':<10}",
             unit.fingerprint[:16] or "-",
             unit.why,
         )
@@ -193,9 +193,10 @@ def provision(
     token_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Register boards with a server as they come to serial ports, and write down each.
+    """Register boards as they come to serial ports.
 
-    A board says its id and the public key that it made at its first start. With --json one object per line.
+    A board says its id and the public key that it made at its first start; both are registered with the server, and a
+    line is written to the record. With --json one object per line.
     """
     path = record or register
     if path is None or (record is None) == (register is None) or (register is None) != bool(ports):
@@ -207,6 +208,8 @@ def provision(
     teller = _Teller(as_json)
     with open_client(url, token_file) as client, Record(path) as opened:
         numbers = _numbers(opened, serial_numbers, serial_number_prefix)
+        if product is None and opened.units:
+            product = opened.units[0].product
         number = product_id(client, product)
         labels = Labels(name, " ".join(groups))
         station = Station(number, opened, ServerRegistry(client, number), _now, numbers, labels)

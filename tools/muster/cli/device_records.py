@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from muster.cli.files import OutputFile
-from muster.cli.output import json_option
+from muster.cli.output import json_option, print_facts
 from muster.cli.server import open_client, product_id, product_option, server_options
 from muster.client import JsonObject, ServerRefused
 from muster.errors import FileFault
@@ -24,8 +24,11 @@ _INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
 @server_options
 @json_option
 def import_devices(file: Path, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
-    """Import the devices of FILE: a table (CSV) with the columns id, key, name, serial_number, groups, notes, or some
-    of them; or a line for each: `ID` or `ID KEY`. Of a table all is imported, or nothing."""
+    """Import the devices of FILE.
+
+    It is a table (CSV) with the columns id, key, name, serial_number, groups, notes, or some of them; or a line for
+    each: `ID` or `ID KEY`. Of a table all is imported, or nothing; of lines, those that are good.
+    """
     with open_client(url, token_file) as client:
         try:
             facts = client.import_table(product_id(client, product), _read(file))
@@ -33,17 +36,17 @@ def import_devices(file: Path, product: int | None, url: str, token_file: Path |
             for line in _objects(error.facts.get("refused")):
                 click.echo(f"line {line.get('line')}: {line.get('reason')}", err=True)
             raise
+    names = {"updated": "updatedDeviceIds", "known": "existingDeviceIds", "invalid": "invalidDeviceIds"}
+    found = {word: ids if isinstance(ids := facts.get(name), list) else [] for word, name in names.items()}
     if as_json:
         click.echo(json.dumps(facts, indent=2))
-        return
-    for word, name in (
-        ("updated", "updatedDeviceIds"),
-        ("known", "existingDeviceIds"),
-        ("invalid", "invalidDeviceIds"),
-    ):
-        ids = facts.get(name)
-        if isinstance(ids, list):
+    else:
+        for word, ids in found.items():
             click.echo(f"{word:<8} {len(ids)}")
+        for line in found["invalid"]:
+            click.echo(f"not imported: {line}", err=True)
+    if found["invalid"]:
+        click.get_current_context().exit(1)
 
 
 @click.command("export", epilog="Example: muster device export --group beta --output beta.csv")
@@ -62,7 +65,7 @@ def export_devices(
     url: str,
     token_file: Path | None,
 ) -> None:
-    """Write a product's devices, or some of them, as a table (CSV) that can be imported."""
+    """Write devices of a product as a table (CSV). It can be imported."""
     filters = {"deviceName": name, "groups": ",".join(group_names), "status": status}
     with open_client(url, token_file) as client:
         pieces = client.devices_csv(product_id(client, product), filters)
@@ -83,21 +86,23 @@ def export_devices(
 def claim(
     device_id: str | None, port: str | None, product: int | None, url: str, token_file: Path | None, as_json: bool
 ) -> None:
-    """Become the owner of a device: by its id, by a claim code given to the device at PORT, or, with neither, by a
-    claim code that is printed."""
+    """Become the owner of a device.
+
+    By its id, by a claim code given to the device at PORT, or, with neither, by a claim code that is printed.
+    """
     if device_id is not None and port is not None:
         raise click.UsageError("give DEVICE_ID or --port")
     with open_client(url, token_file) as client:
         if device_id is not None:
-            _print(client.claim_device(device_id), as_json)
+            _say(client.claim_device(device_id), f"{device_id} is yours", as_json)
             return
         code = client.claim_code(product)
     if port is None:
-        _print({"claim_code": code}, as_json)
+        print_facts({"claim_code": code}, as_json)
         return
     with PortTransport(port) as transport:
         Link(transport).claim(code)
-    _print({"port": port, "next": "the device is yours once it has checked in"}, as_json)
+    print_facts({"port": port, "next": "the device is yours once it has checked in"}, as_json)
 
 
 @click.command("give-up", epilog="Example: muster device give-up kitchen")
@@ -117,7 +122,7 @@ def give_up(device: str, url: str, token_file: Path | None) -> None:
 @product_option
 @server_options
 def remove(device_id: str, deny: bool, owner: bool, product: int | None, url: str, token_file: Path | None) -> None:
-    """Take a device out of its product: when it comes back, it is a new one."""
+    """Take a device out of its product. When it comes back, it is a new one."""
     if deny and owner:
         raise click.UsageError("give --deny or --owner")
     with open_client(url, token_file) as client:
@@ -137,10 +142,10 @@ def remove(device_id: str, deny: bool, owner: bool, product: int | None, url: st
 @server_options
 @json_option
 def flash(device_id: str, image: Path, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
-    """Have a device for development run IMAGE: it is offered it at its next check-in."""
+    """Have a device for development run IMAGE. It is offered it at its next check-in."""
     with open_client(url, token_file) as client:
         facts = client.flash_device(product_id(client, product), device_id, _read(image))
-    _print(facts, as_json)
+    _say(facts, f"{device_id} is offered the image at its next check-in", as_json)
 
 
 COMMANDS = (import_devices, export_devices, claim, give_up, remove, flash)
@@ -157,9 +162,5 @@ def _objects(value: object) -> list[JsonObject]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _print(facts: JsonObject, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-        return
-    for name, value in facts.items():
-        click.echo(f"{name.replace('_', ' '):<12} {value}")
+def _say(facts: JsonObject, words: str, as_json: bool) -> None:
+    click.echo(json.dumps(facts, indent=2) if as_json else words)

@@ -48,7 +48,7 @@ def _row(value: JsonValue) -> str:
 
 
 def _text(value: JsonValue) -> str:
-    if value is None:
+    if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -60,7 +60,10 @@ def make(
     token_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Release VERSION to the product's default, or to exactly these groups. Alone it becomes the default."""
+    """Release VERSION to the default, or to groups.
+
+    To exactly these groups; alone it becomes the product's default.
+    """
     if groups and no_groups:
         raise click.UsageError("give --group or --no-groups")
     to: JsonObject = {"force": True} if force else {}

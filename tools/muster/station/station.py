@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from muster.client import ServerRefused, ServerUnreachable
+from muster.errors import ValueOutOfRange
 from muster.layout import Lifecycle, platform_name
 from muster.serial import Info
 from muster.signing.keys import PublicKey
@@ -49,7 +50,14 @@ class Station:
         serial_numbers: SerialNumbers | None = None,
         labels: Labels | None = None,
     ) -> None:
-        """`clock` says the time as a Unit has it."""
+        """`clock` says the time as a Unit has it.
+
+        Raises:
+            ValueOutOfRange: the record is another product's.
+        """
+        others = {unit.product for unit in record.units} - {product}
+        if others:
+            raise ValueOutOfRange(f"the record is of product {min(others)}, not {product}: each product has its own")
         self._product = product
         self._record = record
         self._registry = registry
