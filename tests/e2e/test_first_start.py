@@ -9,11 +9,13 @@ import pytest
 
 from muster.device.hexfile import factory_hex
 from muster.device.identity_page import IdentityPage
+from muster.device.identity_stub import IdentityStub
 from muster.emulator import CutMode, RunReason
 from muster.keystore import RELEASE, KeyStore
 from muster.layout import IDENTITY_ADDR, IDENTITY_PAGE_SIZE, Lifecycle
 from muster.signing.signer import sign_image
 from tests.e2e.board import SOUND, Board, Victim
+from tests.e2e.served import boards_of, installed, settings_of
 
 FIRST_START_S = 5.0
 
@@ -67,3 +69,27 @@ def test_board_whose_stub_is_spoiled_says_that_it_has_no_key(hex_path: Path) -> 
         info = board.boot()
         assert info.device_key == b""
         assert info.lifecycle == 0
+
+
+def test_board_that_was_registered_with_its_own_key_is_trusted_at_its_first_check_in(
+    victim: Victim, key_store: KeyStore, tmp_path: Path
+) -> None:
+    with (
+        boards_of(victim, key_store) as fleet,
+        installed(settings_of(tmp_path / "server", key_store), fleet, auto_approve=False) as installation,
+    ):
+        board = installation.board()
+        page = page_of(board)
+        stub = IdentityStub(page.product_id, page.hardware_revision, page.lifecycle, page.roots)
+        board.device.write_memory(IDENTITY_ADDR, stub.to_bytes())
+        board.client = None
+        fleet.run(FIRST_START_S)
+        key = page_of(board).device_key.public_key
+        assert key != page.device_key.public_key
+        line = f"{board.id} {key.raw.hex()}".encode()
+        path = f"/products/{installation.product_id}/devices"
+        assert installation.server.api("POST", path, files={"file": ("units", line)})["updated"] == 1
+        board.client = installation.server.client
+        installation.wait(lambda: board.count("check-in") >= 2)
+        seen = installation.seen(board)
+        assert (seen["status"], seen["fingerprint"], seen["firmware_version"]) == ("active", key.fingerprint, SOUND)

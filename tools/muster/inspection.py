@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from muster.device import bootlog, hexfile
 from muster.device.bootlog import BootLog, BootRecord
 from muster.device.identity_page import IdentityPage
+from muster.device.identity_stub import IdentityStub
 from muster.device.record_store import Owner, RecordStore
-from muster.errors import FormatError, ValueOutOfRange
+from muster.errors import FormatError, IdentityPageError, ValueOutOfRange
 from muster.image.image import Image
 from muster.layout import (
     BOOTLOADER_ADDR,
@@ -115,14 +117,15 @@ def keyset_facts(keyset: KeySet) -> Facts:
     }
 
 
-def identity_facts(page: IdentityPage) -> Facts:
-    """The facts of an identity page, without the device's private key."""
+def identity_facts(page: IdentityPage | IdentityStub) -> Facts:
+    """The facts of an identity page, without the device's private key; a stub has neither device id nor key."""
+    whole = page if isinstance(page, IdentityPage) else None
     return {
         "product_id": page.product_id,
         "hardware_revision": page.hardware_revision,
         "lifecycle": page.lifecycle.name.lower(),
-        "device_id": page.device_id.hex(),
-        "device_key": page.device_key.public_key.raw.hex(),
+        "device_id": None if whole is None else whole.device_id.hex(),
+        "device_key": None if whole is None else whole.device_key.public_key.raw.hex(),
         "root_threshold": page.roots.threshold,
         "root_keys": _key_facts(page.roots.keys),
     }
@@ -175,9 +178,7 @@ def flash_facts(flash: bytes) -> Facts:
 
     return {
         "bootloader": _part(part(BOOTLOADER_ADDR, BOOTLOADER_SIZE_MAX), _bootloader_facts),
-        "identity_page": _part(
-            part(IDENTITY_ADDR, IDENTITY_PAGE_SIZE), lambda raw: identity_facts(IdentityPage.from_bytes(raw))
-        ),
+        "identity_page": _part(part(IDENTITY_ADDR, IDENTITY_PAGE_SIZE), _identity_page_facts),
         "boot_log": _part(
             b"".join(sectors(LOG_SECTORS)), lambda _: bootlog_facts(BootLog.from_sectors(*sectors(LOG_SECTORS)))
         ),
@@ -254,6 +255,15 @@ def _patch_facts(raw: bytes) -> Facts:
     }
 
 
+def _identity_page_facts(raw: bytes) -> Facts:
+    try:
+        return identity_facts(IdentityPage.from_bytes(raw))
+    except IdentityPageError:
+        with suppress(IdentityPageError):
+            return identity_facts(IdentityStub.from_bytes(raw))
+        raise
+
+
 def _boot_log_file_facts(raw: bytes) -> Facts:
     second = raw[bootlog.SECTOR_SIZE :] or bytes([ERASED]) * bootlog.SECTOR_SIZE
     return bootlog_facts(BootLog.from_sectors(raw[: bootlog.SECTOR_SIZE], second))
@@ -297,11 +307,7 @@ def _looks_like_boot_log(raw: bytes) -> bool:
 _KINDS: tuple[tuple[Callable[[bytes], bool], str, Callable[[bytes], Facts]], ...] = (
     (lambda raw: len(raw) == FLASH_SIZE, "flash", flash_facts),
     (lambda raw: raw.startswith(b":"), "hex", _hex_facts),
-    (
-        lambda raw: len(raw) == IDENTITY_PAGE_SIZE,
-        "identity page",
-        lambda raw: identity_facts(IdentityPage.from_bytes(raw)),
-    ),
+    (lambda raw: len(raw) == IDENTITY_PAGE_SIZE, "identity page", _identity_page_facts),
     (_looks_like_boot_log, "boot log", _boot_log_file_facts),
     (lambda raw: raw.startswith(b"\x82\x59"), "key set", lambda raw: keyset_facts(KeySet.from_bytes(raw))),
     (

@@ -8,7 +8,7 @@ import pytest
 
 from muster.delta import encode
 from muster.device import bootlog
-from muster.device.hexfile import board_hex, segments_of
+from muster.device.hexfile import board_hex, factory_hex, segments_of
 from muster.keystore import KeyStore
 from muster.layout import FLASH_ADDR, FLASH_SIZE, Slot
 from muster.signing.signer import sign_image
@@ -59,6 +59,20 @@ def test_keyset(run_json: RunJson, tmp_path: Path) -> None:
     facts = run_json("inspect", _file(tmp_path, fixed.keyset_v1().to_bytes()))
     assert (facts["kind"], facts["version"], facts["release_threshold"]) == ("key set", 1, 2)
     assert facts["online_keys"][0]["public_key"] == fixed.key("online-1").public_key.raw.hex()
+
+
+def test_factory_hex_has_an_identity_without_a_device(
+    hex_text: str, store: KeyStore, run_json: RunJson, tmp_path: Path
+) -> None:
+    image = sign_image(fixed.small_image(), store.signer("release-1"))
+    raw = factory_hex(hex_text, image, store.keyset()).encode()
+    page = run_json("inspect", _file(tmp_path, raw))["identity_page"]
+    assert (page["product_id"], page["lifecycle"], page["device_id"], page["device_key"]) == (
+        1234,
+        "production",
+        None,
+        None,
+    )
 
 
 def test_patch(run_json: RunJson, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from muster.device.identity_page import IdentityPage
 from muster.device.identity_stub import IdentityStub
@@ -28,6 +30,23 @@ def test_golden_stub(lifecycle: Lifecycle) -> None:
 def test_stub_is_no_identity_page(vector: Case) -> None:
     with pytest.raises(IdentityPageError):
         IdentityPage.from_bytes(bytes.fromhex(vector["stub"]))
+
+
+@pytest.mark.parametrize("vector", cases("boot/identity_stubs.json"), ids=lambda vector: vector["name"])
+def test_what_a_device_completes_is_read_as_a_stub(vector: Case) -> None:
+    raw = bytes.fromhex(vector["stub"])
+    if vector["status"] != 0:
+        with pytest.raises(IdentityPageError):
+            IdentityStub.from_bytes(raw)
+        return
+    stub = IdentityStub.from_bytes(raw)
+    assert (stub.product_id, stub.hardware_revision, stub.roots) == (1234, 2, _ROOTS)
+
+
+@given(st.binary(max_size=1100) | st.binary(min_size=1024, max_size=1024))
+def test_other_bytes_are_no_stub(raw: bytes) -> None:
+    with pytest.raises(IdentityPageError):
+        IdentityStub.from_bytes(raw)
 
 
 def test_stub_for_no_product_cannot_be_made() -> None:

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass
 
 from muster.device.identity_page import DEVICE_ID_SIZE, IdentityPage
-from muster.layout import IDENTITY_COPY_SIZE, IDENTITY_PAGE_SIZE, Lifecycle
+from muster.errors import IdentityPageError
+from muster.layout import COMMIT, IDENTITY_COPY_SIZE, IDENTITY_PAGE_SIZE, Lifecycle
 from muster.signing.keys import SEED_SIZE, PrivateKey
 from muster.signing.keyset import RootKeys
 
 _WRITTEN = ((0, 12), (24, 124), (188, 504))
 """From, to: what a copy of a stub holds. Device id, keys, CRC and COMMIT are erased."""
+_CRC_AT = 504
 _SOME_ID = b"\x01" * DEVICE_ID_SIZE
 _SOME_KEY = PrivateKey(bytes(SEED_SIZE))
 
@@ -48,3 +52,30 @@ class IdentityStub:
         for offset, piece in self.pieces():
             raw[offset : offset + len(piece)] = piece
         return bytes(raw)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> IdentityStub:
+        """The first of both copies that is a stub.
+
+        Raises:
+            IdentityPageError: neither is one (status ERR_IDENTITY_PAGE).
+        """
+        for at in range(0, len(raw), IDENTITY_COPY_SIZE):
+            copy = raw[at : at + IDENTITY_COPY_SIZE]
+            stub = cls._from_copy(copy)
+            if stub is not None and stub.to_bytes()[:IDENTITY_COPY_SIZE] == copy:
+                return stub
+        raise IdentityPageError("no identity stub")
+
+    @classmethod
+    def _from_copy(cls, copy: bytes) -> IdentityStub | None:
+        """What it says when it is completed, whatever stands where a stub is erased."""
+        whole = bytearray(copy[:_CRC_AT].ljust(IDENTITY_COPY_SIZE, b"\0"))
+        whole[12:24] = _SOME_ID
+        whole[124:188] = _SOME_KEY.seed + _SOME_KEY.public_key.raw
+        struct.pack_into("<II", whole, _CRC_AT, zlib.crc32(whole[:_CRC_AT]), COMMIT)
+        try:
+            page = IdentityPage.from_bytes(bytes(whole + whole))
+        except IdentityPageError:
+            return None
+        return cls(page.product_id, page.hardware_revision, page.lifecycle, page.roots)
