@@ -20,6 +20,7 @@ from ota_server.api import views
 from ota_server.api.body import read_fields
 from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
 from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
+from ota_server.api.signalling import SignalField, signal
 from ota_server.customers.models import Customer
 from ota_server.devices import claims, groups, removal, search, service, table
 from ota_server.devices.models import Device, DeviceStatus
@@ -50,6 +51,8 @@ class ImportBody(BaseModel):
 class DeviceChanges(BaseModel):
     """What is left out stays as it is; a desired version of null unlocks, a serial number of null takes it away.
 
+    A signal goes alone: 1 has the device show people which one it is, 0 ends that.
+
     Particle's tools send `flash` with it: at once, or at the next handshake? Here it is always the next check-in.
     """
 
@@ -62,6 +65,7 @@ class DeviceChanges(BaseModel):
     development: bool | None = None
     desired_firmware_version: Annotated[int | None, Field(ge=1, le=65_534)] = None
     flash: bool | None = None
+    signal: SignalField = None
 
 
 class GroupsToChange(BaseModel):
@@ -220,11 +224,16 @@ def change_groups(product: str, body: GroupsOfMany, services: ServicesDep, actor
 async def change_device(
     product: str, device: str, request: Request, services: ServicesDep, actor: ActorDep
 ) -> views.Json:
-    """Sets name, notes, serial number, groups, development flag or locked version; a form with a `file` flashes it."""
+    """Sets name, notes, serial number, groups, development flag or locked version; or has the device show itself.
+
+    A form with a `file` flashes it.
+    """
     if is_upload(request):
         found = await asyncio.to_thread(product_for, services, actor, product, Permission.CONTROL_FIRMWARE)
         return await flash(request, services, actor, found, device)
     body = await read_fields(request, DeviceChanges)
+    if body.signal is not None:
+        return await signal(services, actor, product, device, body)
     return await asyncio.to_thread(_change, services, actor, product, device, body)
 
 

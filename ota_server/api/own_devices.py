@@ -14,6 +14,7 @@ from ota_server.api import views
 from ota_server.api.body import read_fields
 from ota_server.api.context import ActorDep, OwnerDep, ServicesDep, act, product_for
 from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
+from ota_server.api.signalling import SignalField, signal
 from ota_server.devices import claims, service, store
 from ota_server.devices.models import Device
 from ota_server.errors import Forbidden, Invalid, NotFound
@@ -36,12 +37,13 @@ class Claim(BaseModel):
 
 
 class OwnChanges(BaseModel):
-    """What is left out stays as it is. Particle's other fields are refused: they would do nothing."""
+    """What is left out stays as it is; a signal goes alone. Particle's other fields are refused: they do nothing."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Name = None
     notes: Annotated[str | None, Field(max_length=service.NOTES_MAX)] = None
+    signal: SignalField = None
 
 
 @router.get("/devices")
@@ -69,16 +71,22 @@ def get_own(device: str, services: ServicesDep, actor: OwnerDep) -> views.Json:
 
 @router.put("/devices/{device}", openapi_extra=FLASH_OR_JSON)
 async def change_own(device: str, request: Request, services: ServicesDep, actor: OwnerDep) -> views.Json:
-    """Sets name or notes of a device that the account owns; a form with a `file` flashes it, if the team's role may."""
+    """Sets name or notes of a device that the account owns, or has it show itself.
+
+    A form with a `file` flashes it, if the team's role may.
+    """
     if is_upload(request):
         row, product = await asyncio.to_thread(_own, services, actor, device)
         if isinstance(actor, CustomerActor) or not actor.may(product.organization_id, Permission.CONTROL_FIRMWARE):
             raise Forbidden("the team of the product chooses the firmware, not the owner of a device")
         product = await asyncio.to_thread(product_for, services, actor, str(product.id), Permission.CONTROL_FIRMWARE)
         return await flash(request, services, actor, product, row.device_id)
-    changes = (await read_fields(request, OwnChanges)).model_dump(exclude_none=True)
+    body = await read_fields(request, OwnChanges)
+    if body.signal is not None:
+        return await signal(services, actor, None, device, body)
+    changes = body.model_dump(exclude_none=True)
     if not changes:
-        raise Invalid("send a name or notes")
+        raise Invalid("send a name, notes or a signal")
     return await asyncio.to_thread(_change, services, actor, device, changes)
 
 

@@ -16,6 +16,8 @@ class CallKind(StrEnum):
 
     FUNCTION = "function"
     VARIABLE = "variable"
+    SIGNAL = "signal"
+    """To show people which device it is (argument "1"), or to stop that ("0"); it has no name."""
 
 
 calls = Table(

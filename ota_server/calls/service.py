@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import Container
 
 from sqlalchemy import Connection
 
@@ -55,8 +56,7 @@ class Calls:
         """
         if device.status is not DeviceStatus.ACTIVE or not device.is_online(now_ms):
             raise NotFound(f"device {device.device_id} is offline")
-        known = device.functions if kind is CallKind.FUNCTION else device.variables
-        if name not in known:
+        if kind is not CallKind.SIGNAL and name not in _known(device, kind):
             raise NotFound(f"device {device.device_id} has no {kind.value} {name[:64]}")
         try:
             is_good = len(argument.encode()) <= CALL_ARGUMENT_MAX and "\0" not in argument
@@ -92,3 +92,7 @@ class Calls:
     def _result(self, call: WaitingCall) -> str | None:
         with self._database.read() as connection:
             return store.result_of(connection, call.id)
+
+
+def _known(device: Device, kind: CallKind) -> Container[str]:
+    return device.functions if kind is CallKind.FUNCTION else device.variables

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ota_server.calls.models import CallKind, WaitingCall, calls
@@ -39,14 +41,14 @@ def waiting(connection: Connection, device_row: int, now_ms: int) -> list[Waitin
     return [WaitingCall(*row) for row in rows]
 
 
-def finish(connection: Connection, device_row: int, call_id: int, kind: CallKind, result: str) -> bool:
+def finish(connection: Connection, device_row: int, call_id: int, kinds: Sequence[CallKind], result: str) -> bool:
     """Keeps what a device has told; False when nobody waits for it, or it was told before."""
     changed = connection.execute(
         update(calls)
         .where(
             calls.c.id == call_id,
             calls.c.device_row == device_row,
-            calls.c.kind == kind,
+            calls.c.kind.in_(kinds),
             calls.c.result.is_(None),
         )
         .values(result=result)

@@ -20,6 +20,7 @@ from muster.protocol import (
     Report,
     SealedMessage,
     SessionRefused,
+    Signal,
     VariableType,
     open_report,
     seal_answer,
@@ -279,27 +280,36 @@ class _Visit:
         row, variables = self._device.id, self._device.variables
         for result in self._report.results:
             value = json.dumps(result.value)
-            self.is_news |= calls.finish(self._connection, row, result.call_id, CallKind.FUNCTION, value)
+            kinds = (CallKind.FUNCTION, CallKind.SIGNAL)
+            self.is_news |= calls.finish(self._connection, row, result.call_id, kinds, value)
         if not self._report.readings:
             return
         names = {call.id: call.name for call in calls.waiting(self._connection, row, self._now_ms)}
         for reading in self._report.readings:
             kind = variables.get(names.get(reading.call_id, ""))
             value = json.dumps(_shown(reading.value, kind))
-            self.is_news |= calls.finish(self._connection, row, reading.call_id, CallKind.VARIABLE, value)
+            self.is_news |= calls.finish(self._connection, row, reading.call_id, (CallKind.VARIABLE,), value)
 
     def _say_calls(self) -> None:
         """Says what is asked of the device, again and again until it has told the result."""
-        said: dict[CallKind, list[Call | Read]] = {CallKind.FUNCTION: [], CallKind.VARIABLE: []}
+        functions: list[Call] = []
+        reads: list[Read] = []
+        signals: list[Signal] = []
         left = CALLS_SIZE_MAX
         for waiting in calls.waiting(self._connection, self._device.id, self._now_ms):
-            is_function = waiting.kind is CallKind.FUNCTION
-            call = Call(waiting.id, waiting.name, waiting.argument) if is_function else Read(waiting.id, waiting.name)
             left -= 16 + len(waiting.name.encode()) + len(waiting.argument.encode())
             if left < 0:
                 break
-            said[waiting.kind].append(call)
-        self._say(calls=tuple(said[CallKind.FUNCTION][:CALLS_MAX]), reads=tuple(said[CallKind.VARIABLE][:READS_MAX]))
+            match waiting.kind:
+                case CallKind.FUNCTION:
+                    functions.append(Call(waiting.id, waiting.name, waiting.argument))
+                case CallKind.VARIABLE:
+                    reads.append(Read(waiting.id, waiting.name))
+                case CallKind.SIGNAL:
+                    signals.append(Signal(waiting.id, waiting.argument == "1"))
+        self._say(calls=tuple(functions[:CALLS_MAX]), reads=tuple(reads[:READS_MAX]))
+        if signals:
+            self._say(signal=signals[0])
 
     def _say_hold(self) -> None:
         """A watched device holds the line; one that is no longer watched is told so once it can be."""

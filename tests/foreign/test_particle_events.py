@@ -101,6 +101,16 @@ def test_functions_are_called_and_variables_read(world: World) -> None:
     assert missing["error"] == unknown["error"] == "not_found"
 
 
+def test_device_is_told_to_show_itself(world: World) -> None:
+    with world.lamp() as device:
+        own = {"deviceId": device.device_id.hex()}
+        on, off = world.calls(
+            ("signalDevice", {**own, "signal": True, "product": PRODUCT}), ("signalDevice", {**own, "signal": False})
+        )
+    assert on == {"id": device.device_id.hex(), "connected": True, "signaling": True}
+    assert off["signaling"] is False
+
+
 @pytest.mark.parametrize("stream", [{"product": PRODUCT}, {"product": PRODUCT, "name": "temp"}, {"deviceId": "mine"}])
 def test_published_events_are_heard(world: World, stream: dict[str, Any]) -> None:
     event = {"name": "temperature", "data": "21.5", "product": PRODUCT, "isPrivate": True}

@@ -98,6 +98,7 @@ class SimulatedDevice:
     results: dict[int, int] = field(default_factory=dict)
     acknowledged_results: set[int] = field(default_factory=set)
     reads: tuple[Read, ...] = ()
+    is_signalling: bool = False
     hold_s: int | None = None
     has_told_interface: bool = False
 
@@ -212,6 +213,9 @@ class SimulatedDevice:
             if call.call_id not in self.results:
                 done = self.functions.get(call.name)
                 self.results[call.call_id] = -42 if done is None else done(call.argument)
+        if answer.signal is not None and answer.signal.call_id not in self.results:
+            self.is_signalling = answer.signal.is_on
+            self.results[answer.signal.call_id] = 0
         self.acknowledged_results |= set(answer.results_acknowledged)
         if answer.settings and 2 in answer.settings:
             self.hold_s = int(answer.settings[2]) or None
@@ -304,6 +308,7 @@ class SimulatedDevice:
     def _reset(self) -> None:
         self.boots += 1
         self.results, self.acknowledged_results, self.reads, self.unsent_events = {}, set(), (), []
+        self.is_signalling = False
         self.session.drop()
         self._forget_download()
 

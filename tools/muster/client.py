@@ -398,6 +398,10 @@ class ServerClient:
         """Reads a variable of a device: `result`."""
         return _as_object(self._call("GET", f"/products/{product}/devices/{device_id}/{quote(variable, safe='')}"))
 
+    def signal_device(self, product: int, device_id: str, is_on: bool) -> JsonObject:
+        """Has a device show people which one it is, or stop that."""
+        return self.change_device(product, device_id, signal="1" if is_on else "0")
+
     def watch_device(self, product: int, device_id: str, seconds: int) -> JsonObject:
         """Has a device answer at once for so long; 0 ends it."""
         return _as_object(

@@ -4,7 +4,6 @@
 #include "board.h"
 #include "check_in.h"
 #include "chip/clock.h"
-#include "chip/gpio.h"
 #include "chip/stack.h"
 #include "chip/time.h"
 #include "chip/uart.h"
@@ -13,6 +12,7 @@
 #include "crash.h"
 #include "device.h"
 #include "download.h"
+#include "led.h"
 #include "link.h"
 #include "platform_config.h"
 #include "product_config.h"
@@ -36,7 +36,7 @@ void agent_init(void) {
     board_start();
     chip_time_start();
     chip_uart_start(&platform_config.console);
-    chip_gpio_output(platform_config.led, platform_config.led_active_low);
+    led_start();
     device_start();
     link_start();
     tell_start();
@@ -53,8 +53,7 @@ void agent_poll(void) {
     check_in_poll(); /* before the download: between two pieces of a patch a check-in that is due comes first */
     download_poll();
     trial_poll();
+    led_poll();
 }
 
 uint32_t agent_time_ms(void) { return chip_time_ms(); }
-
-void agent_led(bool on) { chip_gpio_set(platform_config.led, on != platform_config.led_active_low); }

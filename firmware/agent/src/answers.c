@@ -11,7 +11,7 @@
 bool answers_apply(const struct ota_answer *answer) {
     bool has_news = answer->acknowledged_count > 0 && reporting_has_more();
     settings_take(answer->settings, answer->setting_count);
-    if (calls_take(answer->calls, answer->call_count)) has_news = true;
+    if (calls_take(answer)) has_news = true;
     if (variables_take_reads(answer->reads, answer->read_count)) has_news = true;
     if (answer->is_quarantined) agent_log(AGENT_INFO, "check-in: quarantined by the server");
     if (answer->has_withdrawn) download_withdraw(answer->withdrawn);

@@ -2,6 +2,7 @@
 #include "calls.h"
 
 #include "functions.h"
+#include "led.h"
 #include "trial.h"
 
 enum { REMEMBERED = 8 };
@@ -36,15 +37,22 @@ static void remember(uint32_t call_id, int32_t value) {
     next = (next + 1) % REMEMBERED;
 }
 
-bool calls_take(const struct ota_answer_call *calls, uint32_t count) {
-    for (uint32_t i = 0; i < count && count_results() < CALLS_RESULTS_MAX; i++) {
-        if (is_done(calls[i].id)) continue;
+static bool is_to_be_done(uint32_t call_id) { return count_results() < CALLS_RESULTS_MAX && !is_done(call_id); }
+
+bool calls_take(const struct ota_answer *answer) {
+    for (uint32_t i = 0; i < answer->call_count; i++) {
+        const struct ota_answer_call *call = &answer->calls[i];
+        if (!is_to_be_done(call->id)) continue;
         int32_t value = 0;
         trial_feed_watchdog();
-        enum ota_status status = functions_call(calls[i].name, calls[i].argument, &value);
-        remember(calls[i].id, status == OTA_OK ? value : (int32_t)status);
+        enum ota_status status = functions_call(call->name, call->argument, &value);
+        remember(call->id, status == OTA_OK ? value : (int32_t)status);
     }
-    return count > 0 && count_results() > 0;
+    if (answer->has_signal && is_to_be_done(answer->signal.id)) {
+        led_signal(answer->signal.is_on);
+        remember(answer->signal.id, 0);
+    }
+    return (answer->call_count > 0 || answer->has_signal) && count_results() > 0;
 }
 
 uint32_t calls_results(struct ota_report_result results[CALLS_RESULTS_MAX]) {

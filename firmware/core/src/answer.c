@@ -20,6 +20,7 @@ enum answer_key {
     KEY_WITHDRAWN = 10,
     KEY_READS = 12,
     KEY_CLAIM_TAKEN = 13,
+    KEY_SIGNAL = 14,
 };
 
 /* An array of 1 to `highest` items. */
@@ -97,6 +98,15 @@ static bool read_reads(struct ota_cbor_reader *reader, struct ota_answer *answer
     return true;
 }
 
+static bool read_signal(struct ota_cbor_reader *reader, struct ota_answer_signal *signal) {
+    uint32_t value;
+    if (!read_array_of(reader, 2) || !ota_cbor_read_uint(reader, &signal->id) ||
+        !ota_cbor_read_range(reader, 0, 1, &value))
+        return false;
+    signal->is_on = value == 1;
+    return true;
+}
+
 static bool read_settings(struct ota_cbor_reader *reader, struct ota_answer *answer) {
     struct message_map map;
     if (!message_map_begin(&map, reader) || map.left < 1 || map.left > OTA_ANSWER_SETTINGS_MAX) return false;
@@ -141,6 +151,9 @@ static bool read_value(struct ota_cbor_reader *reader, uint32_t key, struct ota_
     case KEY_CLAIM_TAKEN:
         answer->is_claim_taken = true;
         return message_read_true(reader);
+    case KEY_SIGNAL:
+        answer->has_signal = true;
+        return read_signal(reader, &answer->signal);
     default: /* keys are open-ended, unlike an enum: a newer server's mean nothing here */
         return message_skip(reader);
     }

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muster.protocol import Answer, Call, KeySetReference, MessageFormatError, Offer, Read, codec
+from muster.protocol import Answer, Call, KeySetReference, MessageFormatError, Offer, Read, Signal, codec
 from muster.status import OtaStatus
 from tests.firmware.core.machine import Machine
 from tests.muster.protocol.strategies import ANSWERS
@@ -44,6 +44,7 @@ def said(machine: Machine, c: Any) -> Answer:
         withdrawn=c.withdrawn if c.has_withdrawn else None,
         reads=tuple(Read(read.id, text(read.name)) for read in c.reads[0 : c.read_count]),
         is_claim_taken=c.is_claim_taken,
+        signal=Signal(c.signal.id, c.signal.is_on) if c.has_signal else None,
     )
 
 

@@ -23,6 +23,7 @@ from muster.protocol import (
     Read,
     Reading,
     Report,
+    Signal,
     UpdateProgress,
     Variable,
     VariableType,
@@ -97,4 +98,5 @@ ANSWERS = st.builds(
     withdrawn=st.none() | U32,
     reads=st.lists(st.builds(Read, U32, NAMES), max_size=2).map(tuple),
     is_claim_taken=st.booleans(),
+    signal=st.none() | st.builds(Signal, U32, st.booleans()),
 )

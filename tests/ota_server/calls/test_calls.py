@@ -320,3 +320,45 @@ def test_calls_are_audited_without_their_arguments(server: Server, caller: Calle
     serve(device, caller.call(device, "set", json={"arg": "a secret"}))
     [line] = server.api("GET", "/orgs/warm-rooms/audit", params={"action": "device.call"})["audit"]
     assert (line["subject"], line["detail"]) == (device.device_id.hex(), "set")
+
+
+@pytest.mark.parametrize("body", [{"json": {"signal": "1"}}, {"data": {"signal": "1"}}, {"json": {"signal": 1}}])
+@pytest.mark.parametrize("path", [PATH, "/devices"])
+def test_device_shows_itself(server: Server, caller: Caller, path: str, body: Any) -> None:
+    device = lamp(server)
+    own = f"{path}/{device.device_id.hex()}"
+    [response] = serve(device, caller.ask("PUT", own, **body))
+    shown = [device.is_signalling]
+    assert response.status_code == 200
+    assert response.json() == {"id": device.device_id.hex(), "connected": True, "signaling": True}
+    [response] = serve(device, caller.ask("PUT", own, json={"signal": "0"}))
+    assert response.json()["signaling"] is False
+    assert [*shown, device.is_signalling] == [True, False]
+    lines = server.api("GET", "/orgs/warm-rooms/audit", params={"action": "device.signal"})["audit"]
+    assert [(line["subject"], line["detail"]) for line in lines] == [(device.device_id.hex(), on) for on in "01"]
+
+
+def test_signals_are_given_one_after_another(server: Server, caller: Caller) -> None:
+    device = lamp(server)
+    own = f"{PATH}/{device.device_id.hex()}"
+    asked = [caller.ask("PUT", own, json={"signal": "1"}) for _ in range(3)]
+    told = serve(device, *asked, caller.call(device, "set", json={"arg": "on"}))
+    assert [one.status_code for one in told] == [200] * 4
+    assert device.is_signalling
+
+
+@pytest.mark.parametrize("body", [{"signal": "2"}, {"signal": "1", "name": "lamp"}, {"signal": []}, {"signal": ""}])
+@pytest.mark.parametrize("path", [PATH, "/devices"])
+def test_signal_that_is_none_is_refused(server: Server, caller: Caller, path: str, body: Any) -> None:
+    device = lamp(server)
+    answer = server.api("PUT", f"{path}/{device.device_id.hex()}", 400, json=body)
+    assert answer["field"].startswith("signal")
+
+
+def test_signal_to_a_silent_device_times_out(tmp_path: Path, clock: HandClock) -> None:
+    for server in run_server(replace(make_settings(tmp_path / "server"), call_timeout_s=0.05), clock):
+        server.product()
+        path = f"{PATH}/{lamp(server).device_id.hex()}"
+        assert server.api("PUT", path, 408, json={"signal": "1"})["error"] == "Timed out."
+        clock.advance_s(10_000)
+        assert "offline" in server.api("PUT", path, 404, json={"signal": "1"})["error_description"]

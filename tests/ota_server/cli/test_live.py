@@ -80,6 +80,8 @@ def test_device_is_watched_called_and_read(terminal: Terminal) -> None:
             assert terminal.json("device", "call", name, "set")["return_value"] == 0
             assert terminal.run("device", "get", name, "level").output == "0.5\n"
             assert terminal.run("device", "get", name, "mode").output == "heat\n"
+            assert terminal.run("device", "signal", name).output == "shows itself\n"
+            assert terminal.json("device", "signal", name, "--off")["signaling"] is False
         finally:
             is_over.set()
             thread.join()

@@ -162,6 +162,9 @@ CALLS = {
     "PUT /products/{product}/devices/{device}": Call(
         P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(name="kitchen")
     ),
+    "PUT /products/{product}/devices/{device} signal": Call(
+        P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(signal="1")
+    ),
     "PUT /products/{product}/devices/{device} development": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(development=True)
     ),
@@ -184,6 +187,7 @@ CALLS = {
     "POST /devices provision": Call(P.MANAGE_DEVICES, "/devices", _json(product_id=keys.PRODUCT)),
     "GET /devices/{device}": Call(None, f"/devices/{DEVICE}"),
     "PUT /devices/{device}": Call(None, f"/devices/{DEVICE}", _json(name="kitchen")),
+    "PUT /devices/{device} signal": Call(P.MANAGE_DEVICES, f"/devices/{DEVICE}", _json(signal="1")),
     "PUT /devices/{device}/ping": Call(None, f"/devices/{DEVICE}/ping"),
     "DELETE /devices/{device}": Call(None, f"/devices/{DEVICE}"),
     "GET /serial_numbers/{serial_number}": Call(None, "/serial_numbers/S1"),
@@ -276,6 +280,7 @@ OF_CUSTOMERS = {
     "POST /devices",
     "GET /devices/{device}",
     "PUT /devices/{device}",
+    "PUT /devices/{device} signal",
     "PUT /devices/{device}/ping",
     "DELETE /devices/{device}",
     "POST /devices/{device}/{function}",

@@ -33,6 +33,7 @@ from muster.protocol import (
     Reading,
     Report,
     SessionKeys,
+    Signal,
     UpdateProgress,
     Variable,
     VariableType,
@@ -304,6 +305,8 @@ def _answers() -> list[Case]:
         ),
         "reads": Answer(reads=(Read(7, "air"), Read(0xFFFF_FFFF, "n" * 64))),
         "claim_taken": Answer(is_claim_taken=True),
+        "signal": Answer(signal=Signal(7, True)),
+        "signal_off": Answer(signal=Signal(0xFFFF_FFFF, False)),
         "longest_texts": Answer(calls=(Call(5, "f", "a" * 622),), settings={1: "s" * 255}),
     }
     cases: list[Case] = [
@@ -351,6 +354,9 @@ def _answers() -> list[Case]:
         "three_reads": "a1 0c 83" + "82 01 6161" * 3,
         "read_without_name": "a1 0c 81 82 01 60",
         "claim_taken_false": "a1 0d f4",
+        "signal_2": "a1 0e 82 01 02",
+        "signal_true": "a1 0e 82 01 f5",
+        "signal_without_id": "a1 0e 81 01",
         "unknown_seven_deep": "a1 0b 818181818181 00",
         "unknown_tag": "a1 0b c100",
         "unknown_float": "a1 0b f90000",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`muster device call`, `get` and `watch`: what a device does and tells now."""
+"""`muster device call`, `get`, `signal` and `watch`: what a device does and tells now."""
 
 from __future__ import annotations
 
@@ -44,6 +44,19 @@ def get(device_id: str, variable: str, product: int | None, url: str, token_file
     click.echo(json.dumps(facts, indent=2) if as_json else value if isinstance(value, str) else json.dumps(value))
 
 
+@click.command(epilog="Example: muster device signal 0123456789abcdef01234567")
+@click.argument("device_id")
+@click.option("--off", is_flag=True, help="End it.")
+@product_option
+@server_options
+@json_option
+def signal(device_id: str, off: bool, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Have a device show people which one it is: its light flashes."""
+    with open_client(url, token_file) as client:
+        facts = client.signal_device(product_id(client, product), device_id, not off)
+    click.echo(json.dumps(facts, indent=2) if as_json else "shows itself" if facts.get("signaling") else "ended")
+
+
 @click.command(epilog="Example: muster device watch 0123456789abcdef01234567 --seconds 3600")
 @click.argument("device_id")
 @click.option(
@@ -59,4 +72,4 @@ def watch(device_id: str, seconds: int, product: int | None, url: str, token_fil
     click.echo(json.dumps(facts, indent=2) if as_json else f"watched until {facts.get('watched_until') or '-'}")
 
 
-COMMANDS = (call, get, watch)
+COMMANDS = (call, get, signal, watch)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device protocol, both ends (docs/spec/device_protocol.md)."""
 
-from muster.protocol.answer import Answer, Call, Offer, Read
+from muster.protocol.answer import Answer, Call, Offer, Read, Signal
 from muster.protocol.errors import (
     KeyAgreementRefused,
     MessageFormatError,
@@ -76,6 +76,7 @@ __all__ = [
     "SessionKeys",
     "SessionRefused",
     "SessionStateError",
+    "Signal",
     "SignatureRefused",
     "StateMemory",
     "UnknownOnlineKey",

@@ -104,6 +104,25 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """Whether the device shall show people which one it is."""
+
+    call_id: int
+    is_on: bool
+
+    def __post_init__(self) -> None:
+        check_uint(self.call_id, "call id")
+
+    def to_value(self) -> list[object]:
+        return [self.call_id, int(self.is_on)]
+
+    @classmethod
+    def from_value(cls, value: object) -> Signal:
+        call_id, is_on = check_list(value, "signal", 2)
+        return cls(call_id, bool(check_uint(is_on, "signal", 1)))  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer; None, empty or False is what it does not say. Empty: nothing to do, come back as before.
 
@@ -120,6 +139,7 @@ class Answer:
         withdrawn: the attempt whose offer is taken back.
         reads: at most 2.
         is_claim_taken: the report's claim code has done its work or never will.
+        signal: whether the device shall show itself.
 
     Raises:
         ValueOutOfRange: a field has no legal value.
@@ -137,6 +157,7 @@ class Answer:
     withdrawn: int | None = None
     reads: tuple[Read, ...] = ()
     is_claim_taken: bool = False
+    signal: Signal | None = None
 
     def __post_init__(self) -> None:
         for name in ("next_s", "outcome_acknowledged", "withdrawn"):
@@ -221,5 +242,6 @@ _FIELDS: Fields = {
     10: Field("withdrawn"),
     12: Field("reads", parts, _reads),
     13: Field("is_claim_taken", from_value=_true),
+    14: Field("signal", part, Signal.from_value),
 }
 """Key of the map -> field of Answer."""

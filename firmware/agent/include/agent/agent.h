@@ -29,6 +29,11 @@ uint32_t agent_time_ms(void);
 /* The board's user LED (D7). */
 void agent_led(bool on);
 
+/* People look for this device: somebody has asked the server to have it show itself. Until a product brings a function
+ * of its own here, the LED flashes meanwhile, whatever agent_led() says. */
+typedef void (*agent_signal_pointer)(bool is_on);
+void agent_on_signal(agent_signal_pointer show);
+
 /* Log. A line goes to the serial console as text: "<ms> <level> <text>". Known conversions: %d %i %u %x %c %s %%, with
  * l, a width and leading zeros. A line longer than 127 characters is cut. Not from an interrupt.
  * Lines of level warn and error go to the server as well, as far as there is room for them: 12 lines of 100 characters

@@ -43,6 +43,12 @@ struct ota_answer_read {
     struct ota_span name; /* 1 to OTA_ANSWER_CALL_NAME_MAX bytes */
 };
 
+/* Whether the device shall show people which one it is. */
+struct ota_answer_signal {
+    uint32_t id;
+    bool is_on;
+};
+
 struct ota_answer_setting {
     uint32_t key;
     bool is_text;
@@ -74,6 +80,8 @@ struct ota_answer {
     uint32_t read_count;
     struct ota_answer_read reads[OTA_ANSWER_READS_MAX];
     bool is_claim_taken;
+    bool has_signal;
+    struct ota_answer_signal signal;
 };
 
 /* Reads the plaintext of an answer. OTA_ERR_MESSAGE: anything that is not of the form; `answer` is then not to be used.
