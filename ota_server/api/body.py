@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
@@ -16,6 +20,10 @@ from ota_server.errors import Invalid
 M = TypeVar("M", bound=BaseModel)
 
 _FIELDS_MAX = 20
+_FORM = "application/x-www-form-urlencoded"
+FORM_SIZE_MAX = 1024 * 1024
+FORM_FIELDS_MAX = 2000
+_FORM_KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,4})")
 
 
 async def read_body(request: Request, size_max: int, timeout_s: float, content_type: str) -> bytes:
@@ -44,10 +52,10 @@ async def read_body(request: Request, size_max: int, timeout_s: float, content_t
 
 
 async def read_fields(request: Request, model: type[M]) -> M:
-    """The body as JSON, or as a form: Particle's command line sends forms where its SDK sends JSON. Raises Invalid."""
+    """The body as JSON, or as a form with parts, which a route that takes uploads may get. Raises Invalid."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     try:
-        if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        if kind == "multipart/form-data":
             async with request.form(max_files=0, max_fields=_FIELDS_MAX) as form:
                 return model.model_validate(dict(form))
         return model.model_validate_json(await request.body() or b"{}")
@@ -84,6 +92,84 @@ class BodyLimit:
             return message
 
         await self._app(scope, limited, send)
+
+
+class FormsAsJson:
+    """ASGI middleware: a urlencoded body becomes JSON before a route reads it. Particle's API takes either everywhere.
+
+    `a[b]=c` is an object, `a[]=c` or `a[0]=c` an item of an array. All values are texts: the routes' models turn them
+    into numbers and truth values.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1") if scope["type"] == "http" else ""
+        if kind.split(";")[0].strip().lower() != _FORM:
+            await self._app(scope, receive, send)
+            return
+        is_read = False
+
+        async def converted() -> Message:
+            nonlocal is_read
+            message = await receive()
+            if is_read:
+                return message
+            body = bytearray()
+            while message["type"] == "http.request":
+                body += message.get("body", b"")
+                if len(body) > FORM_SIZE_MAX:
+                    raise HTTPException(413)
+                if not message.get("more_body", False):
+                    break
+                message = await receive()
+            else:
+                return message
+            is_read = True
+            return {"type": "http.request", "body": _json_of_form(bytes(body)), "more_body": False}
+
+        headers = [
+            (name, value) for name, value in scope["headers"] if name not in (b"content-type", b"content-length")
+        ]
+        await self._app({**scope, "headers": [*headers, (b"content-type", b"application/json")]}, converted, send)
+
+
+def _json_of_form(body: bytes) -> bytes:
+    """Raises HTTPException."""
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS_MAX)
+        return json.dumps(form_object(pairs)).encode() if body else b""
+    except ValueError as error:
+        raise HTTPException(400, "the body is no form, or has too many fields") from error
+
+
+def form_object(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Fields of a form as one object. Raises ValueError where a field is both a text and an object."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        match = _FORM_KEY.fullmatch(key)
+        steps = [key] if match is None else [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
+        _put(found, steps, value)
+    return {name: _arrays(item) for name, item in found.items()}
+
+
+def _put(at: dict[str, Any], steps: list[str], value: str) -> None:
+    name, *rest = steps
+    for step in rest:
+        at = at.setdefault(name, {})
+        if not isinstance(at, dict):
+            raise ValueError("a field is both a text and an object")
+        name = step or str(len(at))
+    at[name] = value
+
+
+def _arrays(item: Any) -> Any:
+    """An object whose names are 0, 1, 2 ... is an array."""
+    if not isinstance(item, dict):
+        return item
+    items = {name: _arrays(one) for name, one in item.items()}
+    return list(items.values()) if list(items) == [str(number) for number in range(len(items))] else items
 
 
 def _claimed_size(header: str | None) -> int:

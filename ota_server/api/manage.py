@@ -25,7 +25,7 @@ from ota_server.api import (
     manage_webhooks,
     own_devices,
 )
-from ota_server.api.body import BodyLimit
+from ota_server.api.body import BodyLimit, FormsAsJson
 from ota_server.releases.service import ELF_SIZE_MAX, IMAGE_SIZE_MAX
 from ota_server.services import Services
 
@@ -67,6 +67,7 @@ def make_app(services: Services) -> FastAPI:
     app.state.services = services
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(FormsAsJson)
     app.add_middleware(BodyLimit, size_max=UPLOAD_SIZE_MAX)
     errors.add_handlers(app)
     return app
