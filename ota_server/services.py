@@ -18,12 +18,14 @@ from ota_server.accounts.sign_in import SignIns
 from ota_server.calls import store as calls_store
 from ota_server.calls.service import Calls
 from ota_server.clock import Clock, SystemClock
+from ota_server.customers.by_mail import CustomersByMail
 from ota_server.devices import sessions
 from ota_server.devices import store as devices
 from ota_server.devices.check_in import CheckedIn, CheckIns
 from ota_server.devices.sessions import KeySetChain, NewDeviceLimit
 from ota_server.errors import Unavailable
 from ota_server.mail import outbox
+from ota_server.mail.limits import MailLimits
 from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
 from ota_server.organizations import store as organizations
@@ -76,6 +78,7 @@ class Services:
     sign_ins: SignIns
     sign_ups: Rate
     by_mail: ByMail
+    customers_by_mail: CustomersByMail
     check_ins: CheckIns
     calls: Calls
     publish_rate: Rate
@@ -188,6 +191,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
     streams = Streams(database, feed)
     passwords = Passwords()
     letters = None if settings.smtp is None else Letters(settings.public_url)
+    limits = MailLimits()
     return Services(
         settings=settings,
         clock=clock,
@@ -205,7 +209,10 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         passwords=passwords,
         sign_ins=SignIns(database, passwords),
         sign_ups=Rate(SIGN_UPS_MAX, 3600, "too many customers were made from here: wait an hour"),
-        by_mail=ByMail(database, passwords, letters, settings.sign_up, organizations.is_invited),
+        by_mail=ByMail(database, passwords, letters, settings.sign_up, limits, organizations.is_invited),
+        customers_by_mail=CustomersByMail(
+            database, passwords, None if settings.smtp is None else settings.public_url, limits
+        ),
         check_ins=CheckIns(chain),
         calls=Calls(database, feed, clock, settings.call_timeout_s),
         publish_rate=Rate(PUBLISHED_MAX, 60, f"at most {PUBLISHED_MAX} events a minute are published by an account"),

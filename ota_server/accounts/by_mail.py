@@ -22,15 +22,13 @@ from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Forbidden
 from ota_server.mail import outbox
+from ota_server.mail.limits import MailLimits
 from ota_server.mail.models import Mail
 from ota_server.rates import Rate
 from ota_server.storage.database import Database
 
-TO_ONE_ADDRESS = 5
-FROM_ONE_ADDRESS = 30
 INVITATIONS = 100
-"""Mails in an hour that one e-mail address gets, that one network address asks for, that one member has sent."""
-_WINDOW_S = 3600
+"""Mails in an hour that one member has sent."""
 _PROVING = frozenset({Purpose.SIGN_UP, Purpose.ADDRESS})
 
 
@@ -48,6 +46,7 @@ class ByMail:
         passwords: service.Passwords,
         letters: Letters | None,
         policy: SignUpPolicy,
+        limits: MailLimits,
         is_invited: Callable[[Connection, str], bool],
     ) -> None:
         self._database = database
@@ -55,9 +54,8 @@ class ByMail:
         self._letters = letters
         self._policy = policy
         self._is_invited = is_invited
-        self._to = Rate(TO_ONE_ADDRESS, _WINDOW_S, "enough mails have gone to this address: wait an hour")
-        self._invited = Rate(INVITATIONS, _WINDOW_S, "enough people were invited: wait an hour")
-        self._from = Rate(FROM_ONE_ADDRESS, _WINDOW_S, "too many mails were asked for from here: wait an hour")
+        self._limits = limits
+        self._invited = Rate(INVITATIONS, 3600, "enough people were invited: wait an hour")
 
     @property
     def is_on(self) -> bool:
@@ -73,7 +71,7 @@ class ByMail:
         """
         letters = self._ready()
         email = clean_email(email)
-        self._count(email, address, now_ms)
+        self._limits.take(email, address, now_ms)
         hashed = self._passwords.hash(password)
 
         def write(connection: Connection) -> None:
@@ -90,7 +88,7 @@ class ByMail:
         """Sends a link to who has an account. Returns what to say. Raises Forbidden, TooMany."""
         letters = self._ready()
         email = normal_email(email)
-        self._count(email, address, now_ms)
+        self._limits.take(email, address, now_ms)
 
         def write(connection: Connection) -> None:
             account = store.by_email(connection, email)
@@ -110,7 +108,7 @@ class ByMail:
         """
         letters = self._ready()
         email = clean_email(email)
-        self._count(email, address, now_ms)
+        self._limits.take(email, address, now_ms)
 
         def write(connection: Connection) -> None:
             if store.by_email(connection, email) is not None:
@@ -190,14 +188,10 @@ class ByMail:
         if self._letters is None:
             return None
         self._invited.take(by, now_ms)
-        self._to.take(email, now_ms)
+        self._limits.take_to(email, now_ms)
         return self._letters.invitation(email, organization, role, by)
 
     def _ready(self) -> Letters:
         if self._letters is None:
             raise Forbidden("this server sends no mail, so that this is not possible: ask whoever runs it")
         return self._letters
-
-    def _count(self, email: str, address: str, now_ms: int) -> None:
-        self._from.take(address, now_ms)
-        self._to.take(email, now_ms)

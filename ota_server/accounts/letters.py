@@ -8,7 +8,13 @@ from urllib.parse import urlencode
 
 from ota_server.mail.models import Mail
 
-_IGNORE = "If that was not you, there is nothing to do."
+IGNORE = "If that was not you, there is nothing to do."
+
+
+def letter(email: str, subject: str, before: str, link: str = "", after: str = "") -> Mail:
+    """A mail with a link between two paragraphs."""
+    parts = ("Good day,", before, link, after)
+    return Mail(email, subject, "\n\n".join(part for part in parts if part) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,37 +24,37 @@ class Letters:
     url: str
 
     def sign_up(self, email: str, token: str) -> Mail:
-        return self._letter(
+        return letter(
             email,
             "Your account",
             "Somebody, most likely you, wants an account with this address. Follow this link within a day, and say the "
             "password that you chose:",
-            self._link("/verify", token=token),
-            _IGNORE,
+            self._link("/verify", token=token, email=email),
+            IGNORE,
         )
 
     def has_account(self, email: str) -> Mail:
-        return self._letter(
+        return letter(
             email,
             "You have an account",
             "Somebody, most likely you, wanted to sign up with this address. It has an account already. If you do not "
             "know its password any more, choose another one:",
             self._link("/forgot"),
-            _IGNORE,
+            IGNORE,
         )
 
     def address(self, email: str, token: str) -> Mail:
-        return self._letter(
+        return letter(
             email,
             "Your new address",
             "Somebody, most likely you, wants to sign in with this address from now on. Follow this link within a day, "
             "and say your password:",
-            self._link("/verify", token=token),
-            _IGNORE,
+            self._link("/verify", token=token, email=email),
+            IGNORE,
         )
 
     def address_changes(self, email: str, new: str) -> Mail:
-        return self._letter(
+        return letter(
             email,
             "Your address is to change",
             f"Your account is to have the address {new}. It changes when the link in a mail to that address is "
@@ -57,16 +63,16 @@ class Letters:
         )
 
     def password(self, email: str, token: str) -> Mail:
-        return self._letter(
+        return letter(
             email,
             "Choose another password",
             "Somebody, most likely you, forgot your password. Follow this link within an hour to choose another one:",
-            self._link("/reset", token=token),
-            _IGNORE,
+            self._link("/reset", token=token, email=email),
+            IGNORE,
         )
 
     def password_changed(self, email: str) -> Mail:
-        return self._letter(
+        return letter(
             email,
             "Your password has changed",
             "Your account has another password. If that was not you, choose another one at once:",
@@ -74,17 +80,13 @@ class Letters:
         )
 
     def invitation(self, email: str, organization: str, role: str, by: str) -> Mail:
-        return self._letter(
+        return letter(
             email,
             "You are invited to a team",
             f"{by} invites you to the team of {organization} as {role}. Sign in with this address to join or to "
             "decline; if you have no account yet, make one:",
             self._link("/sign-up", email=email),
         )
-
-    def _letter(self, email: str, subject: str, before: str, link: str, after: str = "") -> Mail:
-        parts = ("Good day,", before, link, after)
-        return Mail(email, subject, "\n\n".join(part for part in parts if part) + "\n")
 
     def _link(self, path: str, **query: str) -> str:
         return f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")

@@ -21,9 +21,17 @@ class Purpose(StrEnum):
     SIGN_UP = "sign-up"
     ADDRESS = "address"
     PASSWORD = "password"  # noqa: S105  # not one
+    CUSTOMER = "customer"
+    CUSTOMER_PASSWORD = "customer-password"  # noqa: S105
 
 
-LASTS_S: Mapping[Purpose, int] = {Purpose.SIGN_UP: 24 * 3600, Purpose.ADDRESS: 24 * 3600, Purpose.PASSWORD: 3600}
+LASTS_S: Mapping[Purpose, int] = {
+    Purpose.SIGN_UP: 24 * 3600,
+    Purpose.ADDRESS: 24 * 3600,
+    Purpose.PASSWORD: 3600,
+    Purpose.CUSTOMER: 24 * 3600,
+    Purpose.CUSTOMER_PASSWORD: 3600,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +42,21 @@ class Link:
         email: the address that it was sent to, and so proves.
         account_id: None for who has no account yet.
         password_hash: with a sign-up, of the password that was chosen; otherwise empty.
+        product_id: whose customer the link is for; None for an account's.
     """
 
     purpose: Purpose
     email: str
     account_id: int | None = None
     password_hash: str = ""
+    product_id: int | None = None
 
 
 def make(connection: Connection, link: Link, now_ms: int) -> str:
     """Returns the token of a link. Earlier ones to the same address for the same end."""
     connection.execute(delete(links).where(links.c.expires_ms <= now_ms))
-    connection.execute(delete(links).where(links.c.purpose == link.purpose, links.c.email == link.email))
+    same = (links.c.purpose == link.purpose, links.c.email == link.email, links.c.product_id == link.product_id)
+    connection.execute(delete(links).where(*same))
     token = secrets.token_hex(20)
     connection.execute(
         insert(links).values(
@@ -54,6 +65,7 @@ def make(connection: Connection, link: Link, now_ms: int) -> str:
             email=link.email,
             account_id=link.account_id,
             password_hash=link.password_hash,
+            product_id=link.product_id,
             expires_ms=now_ms + 1000 * LASTS_S[link.purpose],
         )
     )
@@ -63,7 +75,7 @@ def make(connection: Connection, link: Link, now_ms: int) -> str:
 def find(connection: Connection, token: str, purposes: frozenset[Purpose], now_ms: int) -> Link:
     """The link of a token, for one of these purposes. Raises Invalid."""
     row = connection.execute(
-        select(links.c.purpose, links.c.email, links.c.account_id, links.c.password_hash).where(
+        select(links.c.purpose, links.c.email, links.c.account_id, links.c.password_hash, links.c.product_id).where(
             links.c.token_hash == service.hash_of(token), links.c.expires_ms > now_ms, links.c.purpose.in_(purposes)
         )
     ).first()

@@ -44,7 +44,7 @@ mfa_challenges = Table(
     Column("expires_ms", BigInteger, nullable=False),
 )
 
-# Links in mails; see accounts/links.py.
+# Links in mails, an account's or, with a product, a customer's; see accounts/links.py.
 links = Table(
     "account_links",
     metadata,
@@ -52,6 +52,7 @@ links = Table(
     Column("purpose", String(20), nullable=False),
     Column("email", String(200), nullable=False),
     Column("account_id", ForeignKey("accounts.id"), nullable=True),
+    Column("product_id", ForeignKey("products.id", ondelete="CASCADE"), nullable=True),
     Column("password_hash", Text, nullable=False),
     Column("expires_ms", BigInteger, nullable=False),
     Index("ix_account_links_email", "email"),

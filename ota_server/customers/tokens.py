@@ -55,6 +55,11 @@ def was_active(connection: Connection, customer: Customer, now_ms: int) -> None:
     store.change(connection, customer.id, active_ms=now_ms)
 
 
+def password_key(product: Product, email: str) -> str:
+    """What wrong passwords of a customer are counted under."""
+    return f"{product.id} {email}"
+
+
 def check_password(
     database: Database, passwords: Passwords, product: Product, email: str, password: str, now_ms: int
 ) -> Customer:
@@ -63,7 +68,7 @@ def check_password(
     with database.read() as connection:
         found = store.by_email(connection, product.id, email)
     kept = None if found is None else found.password_hash
-    passwords.check_hash(kept, f"{product.id} {email}", password, now_ms)
+    passwords.check_hash(kept, password_key(product, email), password, now_ms)
     if found is None or kept is None:
         raise Unauthorized("wrong address or password")
     return found

@@ -24,12 +24,32 @@ TOKEN_MAX = 100
 
 Context = dict[str, object]
 Fields = dict[str, str]
+Work = Callable[[Fields, str, int], Response]
+"""Takes the form's fields, where it came from, and the time."""
+Again = Callable[[Fields, ServerError], Response]
 
 
 class Render(Protocol):
     """Makes a page of a template."""
 
     def __call__(self, template: str, context: Context, status: int = 200) -> Response: ...
+
+
+async def submit(request: Request, services: Services, work: Work, again: Again) -> Response:
+    """Does what a form of who is not signed in asks for; `again` shows the form with what was wrong."""
+    form = await request.form(max_files=0, max_fields=10)
+    fields = {
+        "email": security.text_of(form.get("email"))[:EMAIL_MAX],
+        "password": security.text_of(form.get("password")),
+        "token": security.text_of(form.get("token"))[:TOKEN_MAX],
+    }
+    try:
+        security.check_origin(request)
+        response = await asyncio.to_thread(work, fields, address_of(request), services.clock.now_ms())
+    except ServerError as error:
+        return again(fields, error)
+    services.postman.wake()
+    return response
 
 
 class AccountPages:
@@ -96,7 +116,7 @@ class AccountPages:
         """Goes on to a page, with the cookie of a new sign-in."""
         now_ms = self._now_ms()
         cookie = self._services.database.write(lambda connection: accounts.sign_in(connection, account, now_ms))
-        response = _to(path)
+        response = to(path)
         security.set_cookie(response, cookie, self._services)
         return response
 
@@ -106,8 +126,7 @@ class AccountPages:
     # By a link in a mail
 
     async def _show_sign_up(self, request: Request) -> Response:
-        email = request.query_params.get("email", "")[:EMAIL_MAX]
-        return self._render("sign_up.html", self._context(email=email))
+        return self._render("sign_up.html", self._context(email_of(request)))
 
     async def _sign_up(self, request: Request) -> Response:
         def work(fields: Fields, address: str, now_ms: int) -> Response:
@@ -117,13 +136,13 @@ class AccountPages:
         return await self._submit(request, "sign_up.html", work)
 
     async def _show_verify(self, request: Request) -> Response:
-        return self._render("verify.html", self._context(token=_token_of(request)))
+        return self._render("verify.html", self._context(email_of(request), token_of(request)))
 
     async def _verify(self, request: Request) -> Response:
         def work(fields: Fields, address: str, now_ms: int) -> Response:
             account, is_new = self._services.by_mail.follow(fields["token"], fields["password"], address, now_ms)
             # An account that is older may have a second factor: it signs in as always.
-            return self._sign_in_now(account, "/") if is_new else _to("/sign-in")
+            return self._sign_in_now(account, "/") if is_new else to("/sign-in")
 
         return await self._submit(request, "verify.html", work)
 
@@ -137,44 +156,41 @@ class AccountPages:
         return await self._submit(request, "forgot.html", work)
 
     async def _show_reset(self, request: Request) -> Response:
-        return self._render("reset.html", self._context(token=_token_of(request)))
+        return self._render("reset.html", self._context(email_of(request), token_of(request)))
 
     async def _reset(self, request: Request) -> Response:
         def work(fields: Fields, address: str, now_ms: int) -> Response:
             self._services.by_mail.choose_password(fields["token"], fields["password"], address, now_ms)
-            return _to("/sign-in")
+            return to("/sign-in")
 
         return await self._submit(request, "reset.html", work)
 
     # Parts
 
-    async def _submit(self, request: Request, template: str, work: Callable[[Fields, str, int], Response]) -> Response:
+    async def _submit(self, request: Request, template: str, work: Work) -> Response:
         """Does what a form asks for; what was wrong is shown over the same form."""
-        form = await request.form(max_files=0, max_fields=10)
-        fields = {
-            "email": security.text_of(form.get("email"))[:EMAIL_MAX],
-            "password": security.text_of(form.get("password")),
-            "token": security.text_of(form.get("token"))[:TOKEN_MAX],
-        }
-        try:
-            security.check_origin(request)
-            response = await asyncio.to_thread(work, fields, address_of(request), self._now_ms())
-        except ServerError as error:
-            context = self._context(email=fields["email"], token=fields["token"], error=str(error))
+
+        def again(fields: Fields, error: ServerError) -> Response:
+            context = self._context(fields["email"], fields["token"], str(error))
             return self._render(template, context, error.status)
-        self._services.postman.wake()
-        return response
+
+        return await submit(request, self._services, work, again)
 
     def _context(self, email: str = "", token: str = "", error: str = "") -> Context:
-        return {"email": email, "token": token, "error": error, "sends_mail": self._services.by_mail.is_on}
+        front = {"layout": "base.html", "whose": "Muster", "at": "", "asked": ""}
+        return {**front, "email": email, "token": token, "error": error, "sends_mail": self._services.by_mail.is_on}
 
     def _say(self, text: str) -> Response:
-        return self._render("said.html", {"heading": "Look into your mail", "text": text})
+        return self._render("said.html", {**self._context(), "heading": "Look into your mail", "text": text})
 
 
-def _to(path: str) -> Response:
+def to(path: str) -> Response:
     return RedirectResponse(path, 303, security.HEADERS)
 
 
-def _token_of(request: Request) -> str:
+def email_of(request: Request) -> str:
+    return request.query_params.get("email", "")[:EMAIL_MAX]
+
+
+def token_of(request: Request) -> str:
     return request.query_params.get("token", "")[:TOKEN_MAX]

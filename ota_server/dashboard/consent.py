@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import OAuth2Error
@@ -19,7 +17,6 @@ from ota_server.api.oauth.requests import AuthorizeRequest
 from ota_server.api.oauth.server import TokenServer
 from ota_server.dashboard import security
 from ota_server.dashboard.security import Visitor
-from ota_server.errors import Invalid
 from ota_server.organizations.roles import parse_scopes
 from ota_server.services import Services
 
@@ -51,7 +48,7 @@ class Consent:
         try:
             grant = self._server.get_consent_grant(asked, visitor.account)
         except OAuth2Error as error:
-            return self._refused(asked, error)
+            return self._server.refuse(asked, error)
         client: RegisteredClient = grant.request.client
         context = {
             "session": None,
@@ -63,7 +60,7 @@ class Consent:
             "back_to": urlsplit(grant.redirect_uri).netloc or grant.redirect_uri,
         }
         html = self._render("consent.html", visitor, context)
-        return HTMLResponse(html, headers=_headers(grant.redirect_uri))
+        return HTMLResponse(html, headers=security.headers_to(grant.redirect_uri))
 
     async def _answer(self, request: Request) -> Response:
         visitor = await security.signed_in(request, self._services)
@@ -77,26 +74,6 @@ class Consent:
         user = visitor.account if agrees else None
         try:
             grant = self._server.get_consent_grant(asked, visitor.account)
-            response: Any = self._server.create_authorization_response(asked, user, grant)
         except OAuth2Error as error:
-            return self._refused(asked, error)
-        assert isinstance(response, Response)
-        response.headers["cache-control"] = "no-store"
-        return response
-
-    def _refused(self, asked: AuthorizeRequest, error: OAuth2Error) -> Response:
-        """Back to the client; or, where it is not known to be the client's place, a page. Raises Invalid."""
-        if not getattr(error, "redirect_uri", None):
-            raise Invalid(f"the app asked wrongly: {error.get_error_description() or error.error}")
-        response = self._server.handle_error_response(asked, error)
-        assert isinstance(response, Response)
-        return response
-
-
-def _headers(redirect_uri: str) -> dict[str, str]:
-    """The pages' headers, which let the form's answer lead to the client and to nowhere else."""
-    parts = urlsplit(redirect_uri)
-    is_plain = re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", parts.netloc) is not None
-    place = f"{parts.scheme}://{parts.netloc}" if is_plain else f"{parts.scheme}:"
-    policy = security.HEADERS["content-security-policy"].replace("form-action 'self'", f"form-action 'self' {place}")
-    return security.HEADERS | {"content-security-policy": policy}
+            return self._server.refuse(asked, error)
+        return self._server.answer(asked, user, grant)

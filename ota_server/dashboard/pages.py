@@ -24,6 +24,7 @@ from ota_server.api.context import act
 from ota_server.dashboard import brand_pages, facts, security
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.consent import Consent
+from ota_server.dashboard.customer_pages import CustomerPages
 from ota_server.dashboard.live import stream
 from ota_server.dashboard.render import FOLDER, make_environment
 from ota_server.dashboard.security import Visitor
@@ -67,6 +68,7 @@ class Dashboard:
                 Route("/", self._page(self._home)),
                 *brand_pages.routes(self._services),
                 *AccountPages(self._services, self._render_alone).routes(),
+                *CustomerPages(self._services, self._render_alone).routes(),
                 *Consent(self._services, self._render_for).routes(),
                 Route("/sign-out", self._page(self._sign_out), methods=["POST"]),
                 Route("/invitations/{organization}", self._page(self._answer), methods=["POST"]),

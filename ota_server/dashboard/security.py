@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -32,6 +33,15 @@ HEADERS = {
     "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+
+def headers_to(redirect_uri: str) -> dict[str, str]:
+    """The pages' headers, which let a form's answer lead to a client as well, and to nowhere else."""
+    parts = urlsplit(redirect_uri)
+    is_plain = re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", parts.netloc) is not None
+    place = f"{parts.scheme}://{parts.netloc}" if is_plain else f"{parts.scheme}:"
+    policy = HEADERS["content-security-policy"].replace("form-action 'self'", f"form-action 'self' {place}")
+    return HEADERS | {"content-security-policy": policy}
 
 
 class SignInNeeded(Exception):

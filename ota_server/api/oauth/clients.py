@@ -64,7 +64,8 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]
         return grant_type == REFRESH or (grant_type == PASSWORD and self.client.product_id is not None)
 
     def check_response_type(self, response_type: str) -> bool:
-        return response_type == "code" and self.client.redirect_uri is not None
+        types = ("code", "token") if self.client.type is ClientType.WEB else ("code",)
+        return response_type in types and self.client.redirect_uri is not None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return redirect_uri == self.client.redirect_uri

@@ -13,6 +13,7 @@ from authlib.oauth2.rfc6749.grants import (
     AuthorizationCodeGrant,
     BaseGrant,
     ClientCredentialsGrant,
+    ImplicitGrant,
     RefreshTokenGrant,
     ResourceOwnerPasswordCredentialsGrant,
     TokenEndpointMixin,
@@ -187,6 +188,25 @@ class BrowserGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     def generate_token(self, **named: Any) -> dict[str, Any]:
         named["expires_in"] = lasts_s(self.request.form)
         return super().generate_token(**named)  # type: ignore[no-any-return]
+
+
+class FragmentGrant(ImplicitGrant):  # type: ignore[misc]
+    """A token behind the # of the redirect URI (RFC 6749 section 4.2), for a web client that has no server."""
+
+    def authenticate_token_endpoint_client(self) -> AnyClient:
+        """Its redirect URI is all that is known of it: the token goes nowhere else."""
+        client = self.server.query_client(self.request.payload.client_id or "")
+        if not isinstance(client, RegisteredClient):
+            raise InvalidClientError(description="There is no such client.")
+        return client
+
+    def generate_token(self, **named: Any) -> dict[str, Any]:
+        return super().generate_token(**{**named, "expires_in": LASTS_S})  # type: ignore[no-any-return]
+
+    def save_token(self, token: dict[str, Any]) -> None:
+        """Without a refresh token: a page cannot keep one (RFC 6749 section 4.2.2)."""
+        super().save_token(token)
+        del token["refresh_token"]
 
 
 class Pkce(CodeChallenge):  # type: ignore[misc]

@@ -56,6 +56,7 @@ class AuthorizeRequest(OAuth2Request):  # type: ignore[misc]
         super().__init__("GET", "https://server/oauth/authorize")
         self.payload = _Fields(items)
         self.address = address_of(request)
+        self.grant: Grant | None = None
 
 
 async def read_fields(request: Request) -> dict[str, str]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from authlib.oauth2.rfc6749 import AuthorizationServer
-from authlib.oauth2.rfc6749.errors import InvalidGrantError, InvalidScopeError
+from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidGrantError, InvalidScopeError
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
@@ -18,7 +18,16 @@ from ota_server.accounts.models import Account
 from ota_server.accounts.service import NewToken
 from ota_server.api.oauth.about_tokens import ENDPOINTS
 from ota_server.api.oauth.clients import AnyClient, PasswordClient, RegisteredClient
-from ota_server.api.oauth.grants import GRANTS, BrowserGrant, MfaRequired, Pkce, Refresh, TooManyTries, UsedCode
+from ota_server.api.oauth.grants import (
+    GRANTS,
+    BrowserGrant,
+    FragmentGrant,
+    MfaRequired,
+    Pkce,
+    Refresh,
+    TooManyTries,
+    UsedCode,
+)
 from ota_server.api.oauth.requests import AuthorizeRequest, TokenRequest
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
@@ -26,10 +35,10 @@ from ota_server.customers import service as customers
 from ota_server.customers import store as customers_store
 from ota_server.customers import tokens as customer_tokens
 from ota_server.customers.models import Customer
-from ota_server.errors import NotFound, TooMany, Unauthorized
+from ota_server.errors import Invalid, NotFound, TooMany, Unauthorized
 from ota_server.oauth import grants, store
 from ota_server.oauth.grants import Issued
-from ota_server.oauth.models import Grant
+from ota_server.oauth.models import ClientScope, Grant
 from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.services import Services
@@ -102,23 +111,48 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
         token["refresh_token"] = self._services.database.write(write)
 
+    def answer(self, request: AuthorizeRequest, user: Account | Customer | None, grant: Any) -> Response:
+        """Sends the browser back to the client, with what it asked for or, with no user, a refusal."""
+        response = self.create_authorization_response(request, user, grant)
+        assert isinstance(response, Response)
+        response.headers["cache-control"] = "no-store"
+        return response
+
+    def refuse(self, request: AuthorizeRequest, error: OAuth2Error) -> Response:
+        """Sends the browser back to a client that asked wrongly. Raises Invalid where its place is not known."""
+        if not getattr(error, "redirect_uri", None):
+            raise Invalid(f"the app asked wrongly: {error.get_error_description() or error.error}")
+        response = self.handle_error_response(request, error)
+        assert isinstance(response, Response)
+        return response
+
     def grant(self, request: AuthorizeRequest) -> str:
         """Lets the request's client act for its user, as it asked; returns the code. Raises Conflict."""
         now_ms, client, user = self._now_ms(), request.client.client, request.user
         product = self.product_of(request.client)
 
         def write(connection: Connection) -> str:
-            if product is None:
-                grant = grants.begin(connection, client, now_ms, account_id=user.id, scopes=request.scope)
+            if isinstance(user, Customer):
+                grant = grants.begin(connection, client, now_ms, customer_id=user.id)
             else:
-                customer = customers.of_account(connection, product, user, now_ms)
-                grant = grants.begin(connection, client, now_ms, customer_id=customer.id)
-            entry = Entry(now_ms, user.id, None, request.address, "client.grant", client.client_id, request.scope or "")
-            audit.add(connection, entry)
+                grant = self._grant_for_account(connection, request, user, product, now_ms)
             challenge = request.payload.data.get("code_challenge") or None
             return grants.new_code(connection, grant, client.redirect_uri or "", challenge, now_ms)
 
         return self._services.database.write(write)
+
+    def _grant_for_account(
+        self, connection: Connection, request: AuthorizeRequest, user: Account, product: Product | None, now_ms: int
+    ) -> Grant:
+        client = request.client.client
+        if product is None:
+            grant = grants.begin(connection, client, now_ms, account_id=user.id, scopes=request.scope)
+        else:
+            customer = customers.of_account(connection, product, user, now_ms)
+            grant = grants.begin(connection, client, now_ms, customer_id=customer.id)
+        entry = Entry(now_ms, user.id, None, request.address, "client.grant", client.client_id, request.scope or "")
+        audit.add(connection, entry)
+        return grant
 
     def use_code(self, client: RegisteredClient, code: str) -> UsedCode | None:
         """What an authorization code of this client is for, which is used up by this."""
@@ -216,6 +250,29 @@ class TokenServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
     def _now_ms(self) -> int:
         return self._services.clock.now_ms()
+
+
+class CustomerServer(TokenServer):
+    """The same for a product's own pages, where its customers sign in for its apps."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self.register_grant(FragmentGrant)
+
+    def check(self, request: AuthorizeRequest, product: str) -> tuple[Any, Product]:
+        """How to answer a request of a product's app, and which product.
+
+        Raises:
+            OAuth2Error: no such app, or it asks wrongly.
+        """
+        grant = self.get_consent_grant(request)
+        client = grant.request.client
+        found = self.product_of(client)
+        if found is None or product not in (found.slug, str(found.id)):
+            raise InvalidClientError(description="This client is not one of the product.")
+        if client.client.scope is not ClientScope.CREATE_CUSTOMER:
+            raise InvalidClientError(description="These pages need a client with the scope create_customer.")
+        return grant, found
 
 
 def _new_token(expires_in: int | None = None, **_rest: object) -> dict[str, Any]:

@@ -313,7 +313,8 @@ PAGES = {
     "GET /products/{product}/live/{view}/{name}": P.VIEW,
 }
 PUBLIC_PAGES = {"POST /sign-in/code", "GET /brand/colors/{colors}.css", "GET /brand/logos/{digest}.png"} | {
-    f"{method} {path}"
+    f"{method} {at}{path}"
+    for at in ("", "/customers/{product}")
     for path in ("/sign-in", "/sign-up", "/verify", "/forgot", "/reset")
     for method in ("GET", "POST")
 }
