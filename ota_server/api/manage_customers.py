@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
+from ota_server.accounts.addresses import EMAIL_MAX
 from ota_server.accounts.service import PASSWORD_MAX
 from ota_server.api import views
 from ota_server.api.context import (
@@ -27,7 +28,9 @@ from ota_server.api.context import (
 from ota_server.api.oauth.requests import TokenRequest, read_fields
 from ota_server.api.oauth.sign_up import create_customer
 from ota_server.customers import service, store
+from ota_server.customers.models import Customer
 from ota_server.devices import claims
+from ota_server.devices.models import Device
 from ota_server.organizations.roles import Permission
 from ota_server.services import Services
 
@@ -42,20 +45,38 @@ class PasswordBody(BaseModel):
 
 @router.get("")
 def list_customers(
-    product: str, services: ServicesDep, actor: ActorDep, page: Page = 1, per_page: PerPage = 25
+    product: str,
+    services: ServicesDep,
+    actor: ActorDep,
+    page: Page = 1,
+    per_page: PerPage = 25,
+    search: Annotated[str, Query(max_length=EMAIL_MAX)] = "",
 ) -> views.Json:
-    """A page of the product's customers by address, with their devices."""
+    """A page of the product's customers by address, with their devices. `search`: a part of the addresses."""
     with services.database.read() as connection:
         found = actor.product(connection, product, Permission.VIEW_CUSTOMERS)
-        rows, total = store.of_product(connection, found.id, page, per_page)
+        rows, total = store.of_product(connection, found.id, page, per_page, search)
         owned = claims.own(connection, rows)
-    now_ms = services.clock.now_ms()
-    owners = {one.id: one.email for one in rows}
     return {
         "customers": [views.customer(one) for one in rows],
-        "devices": [views.own_device(row, now_ms, owners.get(row.customer_id or 0)) for row in owned],
+        "devices": _devices(services, rows, owned),
         "meta": {"total_pages": max(1, -(-total // per_page)), "total_records": total},
     }
+
+
+@router.get("/{email}")
+def show_customer(product: str, email: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """One customer, with their devices."""
+    with services.database.read() as connection:
+        found = actor.product(connection, product, Permission.VIEW_CUSTOMERS)
+        customer = service.find(connection, found, email)
+        owned = claims.own(connection, [customer])
+    return {"customer": views.customer(customer), "devices": _devices(services, [customer], owned)}
+
+
+def _devices(services: Services, owners: list[Customer], owned: list[Device]) -> list[views.Json]:
+    now_ms, emails = services.clock.now_ms(), {one.id: one.email for one in owners}
+    return [views.own_device(row, now_ms, emails.get(row.customer_id or 0)) for row in owned]
 
 
 @router.post("")

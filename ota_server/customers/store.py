@@ -34,12 +34,25 @@ def of_account(connection: Connection, account_id: int) -> list[Customer]:
     return [Customer(*row) for row in connection.execute(query)]
 
 
-def of_product(connection: Connection, product_id: int, page: int, per_page: int) -> tuple[list[Customer], int]:
-    """One page of a product's customers by address, and how many there are on all pages."""
+def of_product(
+    connection: Connection, product_id: int, page: int, per_page: int, search: str = ""
+) -> tuple[list[Customer], int]:
+    """One page of a product's customers by address, and how many there are on all pages.
+
+    `search`: a part of their addresses.
+    """
     where = customers.c.product_id == product_id
+    if search:
+        where &= customers.c.email.contains(search.strip().lower(), autoescape=True)
     total = connection.execute(select(func.count()).select_from(customers).where(where)).scalar_one()
     query = select(*_COLUMNS).where(where).order_by(customers.c.email).limit(per_page).offset((page - 1) * per_page)
     return [Customer(*row) for row in connection.execute(query)], total
+
+
+def active_since(connection: Connection, product_id: int, since_ms: int) -> int:
+    """How many of a product's customers have asked for something since then."""
+    where = (customers.c.product_id == product_id, customers.c.active_ms >= since_ms)
+    return connection.execute(select(func.count()).select_from(customers).where(*where)).scalar_one()
 
 
 def add(

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ota_server.accounts import service as accounts
+from ota_server.accounts.addresses import EMAIL_MAX
 from ota_server.api.body import BodyLimit
 from ota_server.api.context import act
 from ota_server.dashboard import brand_pages, facts, security
@@ -43,7 +44,7 @@ from ota_server.rollouts import store as rollouts
 from ota_server.services import Services
 
 FORM_SIZE_MAX = 64 * 1024
-DEVICES_PER_PAGE = 50
+ROWS_PER_PAGE = 50
 DETAIL = "dashboard"
 """What the audit log says of a change that was made here."""
 
@@ -76,6 +77,7 @@ class Dashboard:
                 Route(f"{product}/devices", self._page(self._devices)),
                 Route(f"{product}/devices/{{device}}", self._page(self._device)),
                 Route(f"{product}/devices/{{device}}/approve", self._page(self._approve), methods=["POST"]),
+                Route(f"{product}/customers", self._page(self._customers)),
                 Route(f"{product}/releases", self._page(self._releases)),
                 Route(f"{product}/rollouts", self._page(self._rollouts)),
                 Route(f"{product}/rollouts/{{rollout:int}}", self._page(self._rollout)),
@@ -137,17 +139,22 @@ class Dashboard:
         page = _positive(request.query_params.get("page", "1"))
         rows, total = await self._read(
             lambda connection: devices_search.of_product(
-                connection, product.id, Search(device_id=search, page=page, per_page=DEVICES_PER_PAGE)
+                connection, product.id, Search(device_id=search, page=page, per_page=ROWS_PER_PAGE)
             )
         )
-        context: Context = {
-            "devices": rows,
-            "total": total,
-            "search": search,
-            "page": page,
-            "pages": max(1, -(-total // DEVICES_PER_PAGE)),
-        }
+        context: Context = {"devices": rows, **_paging(page, total, search)}
         return self._render("devices.html", session, product, context)
+
+    async def _customers(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session, Permission.VIEW_CUSTOMERS)
+        search = request.query_params.get("search", "")[:EMAIL_MAX]
+        page = _positive(request.query_params.get("page", "1"))
+        now_ms = self._now_ms()
+        found, total, active = await self._read(
+            lambda connection: facts.customers_page(connection, product, search, page, ROWS_PER_PAGE, now_ms)
+        )
+        context: Context = {"customers": found, "active": active, **_paging(page, total, search)}
+        return self._render("customers.html", session, product, context)
 
     async def _device(self, request: Request, session: Visitor) -> Response:
         product = await self._product(request, session)
@@ -309,6 +316,10 @@ class Dashboard:
 async def _on_sign_in_needed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, security.SignInNeeded)
     return RedirectResponse(f"/sign-in?next={quote(error.path)}", 303, security.HEADERS)
+
+
+def _paging(page: int, total: int, search: str) -> Context:
+    return {"total": total, "search": search, "page": page, "pages": max(1, -(-total // ROWS_PER_PAGE))}
 
 
 def _positive(text: str) -> int:

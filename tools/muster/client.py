@@ -440,9 +440,13 @@ class ServerClient:
         """With all that it was granted."""
         self._call("DELETE", f"{_clients(owner)}/{quote(client_id, safe='')}")
 
-    def customers(self, product: int, page: int = 1) -> JsonObject:
-        """A page of a product's `customers` and their `devices`."""
-        params = {"page": str(page), "per_page": "100"}
+    def customer(self, product: int, email: str) -> JsonObject:
+        """A `customer` of a product and their `devices`."""
+        return _as_object(self._call("GET", f"/products/{product}/customers/{quote(email, safe='')}"))
+
+    def customers(self, product: int, page: int = 1, search: str = "") -> JsonObject:
+        """A page of a product's `customers` and their `devices`. `search`: a part of their addresses."""
+        params = {"page": str(page), "per_page": "100", "search": search}
         return _as_object(self._call("GET", f"/products/{product}/customers", params=params))
 
     def create_customer(self, product: int, email: str, password: str | None = None) -> JsonObject:

@@ -230,7 +230,10 @@ def test_clients_customers_and_tokens_with_scopes(ana: Terminal) -> None:
     ana.run("client", "create", "Own", "--own")
     assert [one["name"] for one in ana.json("client", "list", "--own")["clients"]] == ["Own"]
     ana.run("customer", "create", "cara@example.com", "--password-stdin", typed="a good password\n")
-    assert "cara@example.com" in ana.run("customer", "list").output
+    assert "cara@example.com" in ana.run("customer", "list", "--search", "CARA").output
+    assert ana.run("customer", "list", "--search", "dan").output == ""
+    assert "signs in with a password; last active never" in ana.run("customer", "show", "cara@example.com").output
+    assert ana.json("customer", "show", "cara@example.com")["devices"] == []
     ana.run("customer", "remove", "cara@example.com")
     assert ana.json("customer", "list")["customers"] == []
     token = ana.run("token", "create", "ci", "--scope", "devices:list").output.strip()

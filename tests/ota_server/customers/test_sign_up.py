@@ -238,6 +238,19 @@ def test_customers_come_in_pages(backend: App) -> None:
     assert found["meta"]["total_pages"] == 3
 
 
+def test_team_finds_a_customer_by_a_part_of_the_address_and_sees_one(backend: App) -> None:
+    server = backend.server
+    for email in (CARA, DAN):
+        backend.sign_up(email=email, no_password="true")
+    found = server.api("GET", f"{PRODUCT}/customers?search=ARA@")
+    assert [one["username"] for one in found["customers"]] == [CARA]
+    assert server.api("GET", f"{PRODUCT}/customers?search=%25")["customers"] == []
+    server.api("GET", f"{PRODUCT}/customers?search={'a' * 201}", 400)
+    shown = server.api("GET", f"{PRODUCT}/customers/Dan@example.com")
+    assert (shown["customer"]["username"], shown["devices"]) == (DAN, [])
+    server.api("GET", f"{PRODUCT}/customers/nobody@example.com", 404)
+
+
 def test_customer_signs_out(app: App) -> None:
     token = app.sign_up(email=CARA, password=PASSWORD)["access_token"]
     with holding(app.server, token):

@@ -10,6 +10,8 @@ from starlette.testclient import TestClient
 
 from muster.protocol import OutcomeType
 from tests.ota_server.conftest import EMAIL, PASSWORD, Server
+from tests.ota_server.customers.conftest import App, make_client, make_customer
+from tests.ota_server.organizations.test_api_users import holding
 
 HOME = "/products/thermostat"
 
@@ -162,3 +164,32 @@ def test_unknown_pages_are_404(stocked: Server, path: str) -> None:
 
 def test_huge_form_is_413(server: Server) -> None:
     assert server.client.post("/sign-in", data={"email": "x" * 70_000}).status_code == 413
+
+
+def test_customers_are_listed_found_and_paged_with_their_devices(stocked: Server) -> None:
+    client = sign_in(stocked)
+    page = client.get(f"{HOME}/customers").text
+    assert "0 customers" in page
+    assert "No customers yet" in page
+    backend = App(stocked, make_client(stocked))
+    for number in range(51):
+        backend.sign_up(email=f"c{number:02}@example.com", no_password="true")
+    cara = make_customer(stocked, "Cara&Co@example.com")
+    device = stocked.device()
+    device.check_in()
+    stocked.api("PUT", "/products/thermostat", json={"product": {"claiming": "id"}})
+    with holding(stocked, cara):
+        stocked.api("POST", "/devices", json={"id": device.device_id.hex()})
+    page = client.get(f"{HOME}/customers").text
+    assert "52 customers, 1 active in the last 30 days" in page
+    assert "page 1 of 2" in page
+    assert client.get(f"{HOME}/customers?page=2").text.count('data-label="Customer"') == 2
+    page = client.get(f"{HOME}/customers?search=CARA").text
+    assert "1 customer with “CARA” in the address" in page
+    assert "cara&amp;co@example.com" in page
+    assert f'href="{HOME}/devices/{device.device_id.hex()}"' in page
+    assert 'data-label="Devices">1<' in page
+    assert 'data-label="Online">1<' in page
+    for hostile in ("%", "_", "<script>"):
+        assert "No customer" in client.get(f"{HOME}/customers", params={"search": hostile}).text
+    assert client.get(f"{HOME}/customers?page=0").status_code == 400

@@ -129,6 +129,7 @@ CALLS = {
     ),
     "DELETE /products/{product}/team/{username}": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/new@example.com"),
     "GET /products/{product}/customers": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers"),
+    "GET /products/{product}/customers/{email}": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com"),
     "PUT /products/{product}/customers/{email}": Call(
         P.MANAGE_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com", _json(password="a good password")
     ),
@@ -305,6 +306,7 @@ PAGES = {
     "GET /products/{product}/devices": P.VIEW,
     "GET /products/{product}/devices/{device}": P.VIEW,
     "POST /products/{product}/devices/{device}/approve": P.MANAGE_DEVICES,
+    "GET /products/{product}/customers": P.VIEW_CUSTOMERS,
     "GET /products/{product}/releases": P.VIEW,
     "GET /products/{product}/rollouts": P.VIEW,
     "GET /products/{product}/rollouts/{rollout:int}": P.VIEW,

@@ -71,7 +71,7 @@ COMMANDS: dict[str, LazyCommand] = {
         "muster.cli.oauth_client:oauth_client",
         "List, make, change and remove OAuth clients: programs that ask for tokens themselves.",
     ),
-    "customer": LazyCommand("muster.cli.customer:customer", "List, make and remove customers of a product."),
+    "customer": LazyCommand("muster.cli.customer:customer", "List, show, make and remove customers of a product."),
     "webhook": LazyCommand(
         "muster.cli.webhook:webhook", "List, make and remove webhooks, and show what was delivered."
     ),
