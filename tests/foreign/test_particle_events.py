@@ -3,24 +3,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import pytest
 
-from muster.protocol import VariableType
 from ota_server.clock import SystemClock
 from ota_server.organizations.service import add_administrator
 from ota_server.products.service import NewProduct, create
+from tests.foreign.lamp import living_lamp
 from tests.foreign.packages import installed
 from tests.foreign.sdk import SOURCES, ParticleSdk
 from tests.ota_server import keys
-from tests.ota_server.conftest import CBOR, EMAIL, ORGANIZATION, listen_app, make_settings
-from tests.ota_server.simulated import SimulatedDevice
+from tests.ota_server.conftest import EMAIL, ORGANIZATION, listen_app, make_settings
 
 PRODUCT = "thermostat"
 
@@ -42,33 +38,6 @@ class World:
         work = {"options": {"baseUrl": self.sdk.url, "token": self.token}}
         return self.sdk.script("stream.js", {**work, "stream": stream, "seconds": seconds, "publish": publish})
 
-    @contextmanager
-    def lamp(self) -> Iterator[SimulatedDevice]:
-        """A device that goes on checking in while the SDK works."""
-        with httpx.Client(base_url=self.sdk.url, timeout=60) as http:
-
-            def post(path: str, body: bytes) -> tuple[int, bytes]:
-                response = http.post(path, content=body, headers=CBOR)
-                return response.status_code, response.content
-
-            device = SimulatedDevice(post, lambda *_: None, bytes(12), keys.key("lamp"), keys.image(1))
-            device.functions = {"set": len}
-            device.variables = {"level": (VariableType.DOUBLE, 0.5)}
-            device.check_in()
-            is_over = threading.Event()
-
-            def live() -> None:
-                while not is_over.is_set():
-                    device.check_in(hold_s=1)
-
-            thread = threading.Thread(target=live)
-            thread.start()
-            try:
-                yield device
-            finally:
-                is_over.set()
-                thread.join()
-
 
 @pytest.fixture(scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -83,7 +52,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_functions_are_called_and_variables_read(world: World) -> None:
-    with world.lamp() as device:
+    with living_lamp(world.sdk.url) as device:
         of = {"deviceId": device.device_id.hex(), "product": PRODUCT}
         own = {"deviceId": device.device_id.hex()}
         called, read, again, missing, unknown = world.calls(
@@ -102,7 +71,7 @@ def test_functions_are_called_and_variables_read(world: World) -> None:
 
 
 def test_device_is_told_to_show_itself(world: World) -> None:
-    with world.lamp() as device:
+    with living_lamp(world.sdk.url) as device:
         own = {"deviceId": device.device_id.hex()}
         on, off = world.calls(
             ("signalDevice", {**own, "signal": True, "product": PRODUCT}), ("signalDevice", {**own, "signal": False})
