@@ -15,10 +15,10 @@ PRODUCT = f"/products/{keys.PRODUCT}"
 PASSWORD = "a good password"
 
 
-def make_client(server: Server, **fields: Any) -> dict[str, Any]:
-    """A client of the product; its secret is in it."""
+def make_client(server: Server, product: str = PRODUCT, **fields: Any) -> dict[str, Any]:
+    """A client of a product; its secret is in it. `product`: the path of the product."""
     body = {"name": "App", "type": "installed", **fields}
-    made: dict[str, Any] = server.api("POST", f"{PRODUCT}/clients", 201, json=body)["client"]
+    made: dict[str, Any] = server.api("POST", f"{product}/clients", 201, json=body)["client"]
     return made
 
 
@@ -33,6 +33,7 @@ class App:
 
     server: Server
     client: dict[str, Any]
+    product: str = PRODUCT
 
     @property
     def who(self) -> dict[str, str]:
@@ -41,7 +42,7 @@ class App:
     def sign_up(self, expect: int = 200, **form: str) -> Any:
         """Makes a customer."""
         fields = {"grant_type": "client_credentials", **self.who, **form}
-        response = self.server.client.post(f"/v1{PRODUCT}/customers", data=fields)
+        response = self.server.client.post(f"/v1{self.product}/customers", data=fields)
         assert response.status_code == expect, response.text
         return response.json()
 

@@ -18,7 +18,7 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.api.manage import ROUTERS
 from ota_server.organizations import store
-from ota_server.organizations.roles import PERMISSIONS, Permission, Role
+from ota_server.organizations.roles import OF_PRODUCTS, PERMISSIONS, Permission, Role
 from ota_server.organizations.service import add_administrator
 from ota_server.settings import Settings
 from ota_server.telemetry import streams
@@ -33,7 +33,7 @@ from tests.ota_server.conftest import (
     new_database,
     run_server,
 )
-from tests.ota_server.customers.conftest import make_customer
+from tests.ota_server.customers.conftest import App, make_client, make_customer
 
 ORG = "warm-rooms"
 PRODUCT = f"/products/{keys.PRODUCT}"
@@ -330,6 +330,9 @@ class World:
         tokens: of a member with each role.
         scoped: of an API user with each scope.
         customer: of a customer of the product, who owns nothing.
+        elsewhere: of a customer of another product of the organization.
+        backend, backend_elsewhere: OAuth clients of the product and of that other one.
+        client, client_elsewhere: what they act with as the administrator who made them.
         stranger: administers another organization.
     """
 
@@ -337,6 +340,11 @@ class World:
     tokens: dict[Role, str]
     scoped: dict[Permission, str]
     customer: str
+    elsewhere: str
+    backend: App
+    backend_elsewhere: App
+    client: str
+    client_elsewhere: str
     stranger: str
 
     def call(self, name: str, token: str | None) -> int:
@@ -371,7 +379,27 @@ def _world(settings: Settings) -> Iterator[World]:
             tokens[role] = database.write(partial(_add_member, role))
         stranger = database.write(lambda c: add_administrator(c, "stranger@example.com", "-", "Strangers", 0))
         scoped = {scope: add_api_user(server, scope) for scope in Permission}
-        yield World(server, tokens, scoped, make_customer(server, "customer@example.com"), stranger)
+        server.api("POST", "/products", 201, json={"product": {"id": 8, "name": "Eight"}})
+        backend, other = (App(server, make_client(server, at), at) for at in (PRODUCT, "/products/8"))
+        customer, elsewhere = (
+            app.sign_up(email="customer@example.com", no_password="true")["access_token"] for app in (backend, other)
+        )
+        yield World(
+            server,
+            tokens,
+            scoped,
+            customer,
+            elsewhere,
+            backend,
+            other,
+            _as_its_maker(backend),
+            _as_its_maker(other),
+            stranger,
+        )
+
+
+def _as_its_maker(backend: App) -> str:
+    return str(backend.trade(grant_type="client_credentials")["access_token"])
 
 
 def _add_member(role: Role, connection: Connection) -> str:
@@ -461,6 +489,37 @@ def test_a_customer_has_to_do_with_their_own_devices_only(world: World, name: st
         assert status not in (401, 405, 422, 500)
     else:
         assert status == 403
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_customer_of_another_product_has_nothing_to_do_with_this_one(world: World, name: str) -> None:
+    token = world.elsewhere
+    if CALLS[name].ends_token and name in OF_CUSTOMERS:
+        token = world.backend_elsewhere.sign_up(email=f"e{len(name)}@example.com", no_password="true")["access_token"]
+    status = world.call(name, token)
+    if name not in OF_CUSTOMERS:
+        assert status == 403
+    elif "/{product}/" in name or "/{device}" in name:
+        assert status == 404
+    else:
+        assert status not in (401, 405, 422, 500)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_products_oauth_client_acts_as_its_maker_within_the_product(world: World, name: str) -> None:
+    call = CALLS[name]
+    is_whole = call.path.startswith("/orgs/") or f"org={ORG}" in call.path or ORG in str(call.arguments)
+    may = not (call.is_personal or call.hands_out or is_whole) and (call.needs is None or call.needs in OF_PRODUCTS)
+    status = world.call(name, _as_its_maker(world.backend) if call.ends_token else world.client)
+    if may:
+        assert status not in (401, 403, 405, 422, 500)
+    else:
+        assert status == 403
+
+
+@pytest.mark.parametrize("name", [name for name, call in CALLS.items() if call.path.startswith(PRODUCT)])
+def test_an_oauth_client_of_another_product_does_not_reach_this_one(world: World, name: str) -> None:
+    assert world.call(name, world.client_elsewhere) == (403 if CALLS[name].is_personal else 404)
 
 
 def test_lists_of_a_stranger_are_empty(world: World) -> None:
