@@ -16,6 +16,7 @@ from ota_server.organizations.service import add_administrator
 from ota_server.services import Services
 from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, ORGANIZATION, PASSWORD, HandClock, Server, listen_app, make_settings
+from tests.ota_server.customers.conftest import make_customer
 
 CHROMIUM = "/usr/bin/chromium"
 WAIT_MS = 60_000
@@ -124,9 +125,11 @@ def test_rollout_is_read_and_paused_without_javascript(live: ListeningServer, br
 
 def test_narrow_page_does_not_scroll_sideways(live: ListeningServer, browser: Browser) -> None:
     live.device().check_in()
+    make_customer(live, f"{'c' * 60}@example.com")
+    make_customer(live, "cara@example.com")
     live.rollout(2)
     with watched(browser, str(live.client.base_url)) as page:
         page.set_viewport_size({"width": 360, "height": 700})
-        for path in ("", "/devices", "/rollouts/1"):
+        for path in ("", "/devices", "/customers", "/rollouts/1"):
             page.goto(str(live.client.base_url).rstrip("/") + f"/products/thermostat{path}")
             assert page.evaluate("document.documentElement.scrollWidth") <= 360
