@@ -13,7 +13,8 @@
     +-- TooMany         429  come back later
     +-- Unavailable     503  too much to do, or the database cannot be used: come back later
 
-The shape is Particle's: {"ok": false, "error": code, "error_description": sentence}.
+The shape is Particle's, and a code for programs: {"ok": false, "error": sentence, "error_description": the same one,
+"code": code}. Particle's command line shows the first, its SDK the second.
 """
 
 # The names say what is wrong; a second "Error" at their end would say nothing.
@@ -25,6 +26,8 @@ class ServerError(Exception):
 
     status = 500
     code = "server_error"
+    known_as: str | None = None
+    """What Particle's tools look for in `error`."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -32,10 +35,14 @@ class ServerError(Exception):
 
     def to_json(self) -> dict[str, object]:
         """The one shape of an error."""
-        body: dict[str, object] = {"ok": False, "error": self.code, "error_description": str(self)}
-        if self.field is not None:
-            body["field"] = self.field
-        return body
+        body = refusal(self.code, str(self), self.field)
+        return body if self.known_as is None else body | {"error": self.known_as}
+
+
+def refusal(code: str, sentence: str, field: str | None = None) -> dict[str, object]:
+    """The one shape of an error; `field` names the value that it is about."""
+    body: dict[str, object] = {"ok": False, "error": sentence, "error_description": sentence, "code": code}
+    return body if field is None else body | {"field": field}
 
 
 class Invalid(ServerError):
@@ -49,7 +56,7 @@ class Unauthorized(ServerError):
     """No token, no session, or a wrong password."""
 
     status = 401
-    code = "invalid_token"
+    code = known_as = "invalid_token"
 
 
 class Forbidden(ServerError):
@@ -73,10 +80,11 @@ class NotFound(ServerError):
 
 
 class TimedOut(ServerError):
-    """A device has not answered in time. Particle's tools know it by this text."""
+    """A device has not answered in time."""
 
     status = 408
-    code = "Timed out."
+    code = "timed_out"
+    known_as = "Timed out."
 
     def __init__(self) -> None:
         super().__init__("the device did not answer in time; it may still do what it was asked")

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from ota_server.errors import ServerError, TooMany, Unavailable
+from ota_server.errors import ServerError, TooMany, Unavailable, refusal
 
 
 class Refusal(BaseModel):
@@ -21,6 +21,7 @@ class Refusal(BaseModel):
     ok: bool
     error: str
     error_description: str
+    code: str
     field: str | None = None
 
 
@@ -37,8 +38,17 @@ def add_handlers(app: FastAPI) -> None:
 
 def _server_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ServerError)
-    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, TooMany | Unavailable) else None
-    return JSONResponse(error.to_json(), error.status, headers)
+    return JSONResponse(error.to_json(), error.status, _headers(error))
+
+
+def oauth_error(error: ServerError) -> JSONResponse:
+    """As OAuth has it (RFC 6749 section 5.2), not as the management API."""
+    body = {"error": error.code, "error_description": str(error)}
+    return JSONResponse(body, error.status, _headers(error))
+
+
+def _headers(error: ServerError) -> dict[str, str]:
+    return {"retry-after": str(error.retry_after_s)} if isinstance(error, TooMany | Unavailable) else {}
 
 
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:
@@ -47,20 +57,17 @@ def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     # The first part of the location only says where the value was: body, query or path.
     field = ".".join(str(part) for part in first["loc"][1:])
     text = f"{field}: {first['msg']}" if field else str(first["msg"])
-    return JSONResponse({"ok": False, "error": "invalid_request", "error_description": text, "field": field}, 400)
+    return JSONResponse(refusal("invalid_request", text, field), 400)
 
 
 def http_error(request: Request, error: Exception) -> JSONResponse:
     """What the framework refuses: no such path, a method that it does not have, a body that is too large."""
     assert isinstance(error, HTTPException)
     names = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    body = {
-        "ok": False,
-        "error": names.get(error.status_code, "invalid_request"),
-        "error_description": "the body is too large" if error.status_code == 413 else str(error.detail),
-    }
+    code = names.get(error.status_code, "invalid_request")
+    sentence = "the body is too large" if error.status_code == 413 else str(error.detail)
     headers = {"allow": _allowed(request)} if error.status_code == 405 else error.headers
-    return JSONResponse(body, error.status_code, headers)
+    return JSONResponse(refusal(code, sentence), error.status_code, headers)
 
 
 def _allowed(request: Request) -> str:

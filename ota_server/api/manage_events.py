@@ -36,6 +36,8 @@ from ota_server.telemetry.models import EventEntry, Source
 from ota_server.telemetry.streams import Scope
 
 router = APIRouter()
+streams = APIRouter(default_response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+"""Routes whose answers go on until their reader leaves."""
 
 FROM_API = "api"
 """What stands for the device in events that people publish."""
@@ -99,39 +101,39 @@ async def publish_to_product(product: str, request: Request, services: ServicesD
     return await asyncio.to_thread(_publish, services, actor, owner, source, body)
 
 
-@router.get("/events")
-@router.get("/devices/events")
+@streams.get("/events")
+@streams.get("/devices/events")
 async def all_events(services: ServicesDep, listener: ListenerDep) -> Response:
     """Events of the account's organizations and of the devices that it owns."""
     return await listener.listen("", _everything(services))
 
 
-@router.get("/events/{prefix:path}")
-@router.get("/devices/events/{prefix:path}")
+@streams.get("/events/{prefix:path}")
+@streams.get("/devices/events/{prefix:path}")
 async def all_events_with_prefix(prefix: Prefix, services: ServicesDep, listener: ListenerDep) -> Response:
     """The same, those whose names begin with this."""
     return await listener.listen(prefix, _everything(services))
 
 
-@router.get("/orgs/{organization}/events")
+@streams.get("/orgs/{organization}/events")
 async def organization_events(organization: str, listener: ListenerDep) -> Response:
     """Events of an organization."""
     return await listener.listen("", _of_organization(organization))
 
 
-@router.get("/orgs/{organization}/events/{prefix:path}")
+@streams.get("/orgs/{organization}/events/{prefix:path}")
 async def organization_events_with_prefix(organization: str, prefix: Prefix, listener: ListenerDep) -> Response:
     """The same, those whose names begin with this."""
     return await listener.listen(prefix, _of_organization(organization))
 
 
-@router.get("/products/{product}/events")
+@streams.get("/products/{product}/events")
 async def product_events(product: str, services: ServicesDep, listener: ListenerDep) -> Response:
     """Events of a product."""
     return await listener.listen("", _of_product(services, product))
 
 
-@router.get("/products/{product}/events/{prefix:path}")
+@streams.get("/products/{product}/events/{prefix:path}")
 async def product_events_with_prefix(
     product: str, prefix: Prefix, services: ServicesDep, listener: ListenerDep
 ) -> Response:
@@ -139,13 +141,13 @@ async def product_events_with_prefix(
     return await listener.listen(prefix, _of_product(services, product))
 
 
-@router.get("/products/{product}/devices/{device}/events")
+@streams.get("/products/{product}/devices/{device}/events")
 async def product_device_events(product: str, device: str, services: ServicesDep, listener: ListenerDep) -> Response:
     """Events of a product's device."""
     return await listener.listen("", _of_device(services, product, device))
 
 
-@router.get("/products/{product}/devices/{device}/events/{prefix:path}")
+@streams.get("/products/{product}/devices/{device}/events/{prefix:path}")
 async def product_device_events_with_prefix(
     product: str, device: str, prefix: Prefix, services: ServicesDep, listener: ListenerDep
 ) -> Response:
@@ -153,18 +155,21 @@ async def product_device_events_with_prefix(
     return await listener.listen(prefix, _of_device(services, product, device))
 
 
-@router.get("/devices/{device}/events")
+@streams.get("/devices/{device}/events")
 async def device_events(device: str, services: ServicesDep, listener: ListenerDep) -> Response:
     """Events of a device that the account owns, or of one of its products'."""
     return await listener.listen("", _of_device(services, None, device))
 
 
-@router.get("/devices/{device}/events/{prefix:path}")
+@streams.get("/devices/{device}/events/{prefix:path}")
 async def device_events_with_prefix(
     device: str, prefix: Prefix, services: ServicesDep, listener: ListenerDep
 ) -> Response:
     """The same, those whose names begin with this."""
     return await listener.listen(prefix, _of_device(services, None, device))
+
+
+router.include_router(streams)
 
 
 def _publish(

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 from starlette.responses import Response
 
 from ota_server.api import views
@@ -27,8 +28,17 @@ DAYS = 30
 DAYS_MAX = 366
 _EPOCH = date(1970, 1, 1)
 
-From = Annotated[date | None, Query(alias="from")]
-To = Annotated[date | None, Query(alias="to")]
+
+def _written(value: object) -> object:
+    # A number alone would be taken for seconds.
+    if isinstance(value, str) and not value.count("-") == 2:
+        raise ValueError("give a date, such as 2026-11-23")
+    return value
+
+
+Written = Annotated[date, BeforeValidator(_written)]
+From = Annotated[Written | None, Query(alias="from")]
+To = Annotated[Written | None, Query(alias="to")]
 
 
 @router.get("/usage")

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import httpx
 import pytest
 
 from muster.keystore import KeyStore
 from ota_server.organizations.service import add_administrator
-from tests.e2e.board import SOUND, Victim
+from tests.e2e.board import NEWER, SOUND, Victim
 from tests.e2e.served import CHECK_IN_INTERVAL_S, Fleet, ServedBoard, boards_of, settings_of
 from tests.foreign.particle_command import CLIENT, ParticleCommand
 from tests.ota_server.conftest import EMAIL, ORGANIZATION, PASSWORD, listen_app
@@ -62,6 +64,26 @@ def bench(
             yield Bench(particle, fleet, board, client)
 
 
+def test_subscriber_hears_what_is_published(bench: Bench) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(bench.particle.run, "subscribe", "--max", "1", "kitchen/")
+        # When it listens is not told.
+        for _ in range(20):
+            if not heard.done():
+                bench.particle.run("publish", "kitchen/door", "open")
+    event = json.loads(heard.result().splitlines()[-2])
+    assert (event["name"], event["data"]) == ("kitchen/door", "open")
+
+
+def test_event_of_the_device_is_heard(bench: Bench) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(bench.particle.run, "subscribe", "--max", "1", "said", "--device", bench.board.id)
+        for _ in range(20):
+            if not heard.done():
+                bench.run("call", bench.board.id, "say", "hello")
+        assert '"data":"hello"' in heard.result()
+
+
 def test_functions_and_variables_are_listed(bench: Bench) -> None:
     listed = bench.run("list")
     assert f"[{bench.board.id}] (Product" in listed
@@ -73,3 +95,15 @@ def test_functions_and_variables_are_listed(bench: Bench) -> None:
 def test_function_is_called_and_variable_is_read(bench: Bench) -> None:
     assert bench.run("call", bench.board.id, "say", "hello").splitlines()[-1] == "0"
     assert bench.run("get", bench.board.id, "last").splitlines()[-1] == "hello"
+
+
+def test_development_device_is_flashed(bench: Bench, tmp_path: Path) -> None:
+    image = bench.fleet.image(NEWER)
+    (tmp_path / "firmware.bin").write_bytes(image.raw)
+    refused = bench.particle.run("flash", "--cloud", bench.board.id, str(tmp_path / "firmware.bin"), expect=1)
+    assert "development" in refused
+    path = f"/v1/products/{image.manifest.product_id}/devices/{bench.board.id}"
+    bench.client.put(path, json={"development": True}).raise_for_status()
+    assert "Flash success" in bench.run("flash", "--cloud", bench.board.id, str(tmp_path / "firmware.bin"))
+    bench.fleet.wait(lambda: bench.board.confirmed == image.manifest.identity_prefix)
+    bench.board.assert_confirmed(image)

@@ -522,7 +522,7 @@ def take_over(monkeypatch: pytest.MonkeyPatch) -> None:
         return releases.CheckedUpload(upload, image, Signers((), (), ()), blobs.put(upload.image), None)
 
     monkeypatch.setattr(releases, "check_upload", take)
-    monkeypatch.setattr(decide, "_refusal", lambda _facts, _target: None)
+    monkeypatch.setattr(decide, "refusal", lambda _facts, _target: None)
 
 
 def assert_refused_by_the_device(

@@ -74,7 +74,7 @@ def test_user_logs_in_and_out(client: Client) -> None:
     )
     assert user["username"] == EMAIL
     assert out == {"ok": True}
-    assert after["error"] == "invalid_token"
+    assert after["code"] == "invalid_token"
 
 
 def test_token_is_revoked_by_its_name(client: Client) -> None:
@@ -202,7 +202,7 @@ def test_device_is_claimed_used_and_given_up(client: Client) -> None:
     )
     assert (again["id"], again["name"]) == (CLAIMED, "")
     assert removed == {"ok": True}
-    assert after["error"] == "not_found"
+    assert after["code"] == "not_found"
     assert len(made["id"]) == 24
 
 
@@ -260,7 +260,7 @@ def test_development_device_is_flashed_and_removed(client: Client, tmp_path: Pat
     )
     assert "not marked for development" in refused["error_description"]
     assert (started["id"], started["status"]) == (device["deviceId"], "Update started")
-    assert after["error"] == "not_found"
+    assert after["code"] == "not_found"
 
 
 def test_second_factor_is_set_up_by_the_sdk_and_asked_for(client: Client) -> None:

@@ -76,3 +76,17 @@ def test_device_is_claimed_renamed_and_given_up(particle: ParticleCommand) -> No
     assert f"kitchen [{DEVICE}]" in particle.run("list")
     assert "Okay" in particle.run("cloud", "remove", DEVICE, "--yes")
     assert DEVICE not in particle.run("list")
+
+
+def test_device_is_removed_from_a_product(particle: ParticleCommand) -> None:
+    particle.run("product", "device", "add", str(keys.PRODUCT), DEVICE)
+    assert "Success" in particle.run("product", "device", "remove", str(keys.PRODUCT), DEVICE)
+    assert DEVICE not in particle.run("product", "device", "list", PRODUCT)
+
+
+def test_webhook_is_made_listed_and_deleted(particle: ParticleCommand) -> None:
+    said = particle.run("webhook", "create", "door", "https://hooks.example.com/door")
+    webhook = said.split()[-1]
+    assert webhook in particle.run("webhook", "list")
+    assert "Successfully deleted" in particle.run("webhook", "delete", webhook)
+    assert webhook not in particle.run("webhook", "list")

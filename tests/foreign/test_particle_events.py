@@ -67,7 +67,7 @@ def test_functions_are_called_and_variables_read(world: World) -> None:
     assert (read["name"], read["result"]) == ("level", 0.5)
     assert read["coreInfo"]["deviceID"] == device.device_id.hex()
     assert again["return_value"] == 0
-    assert missing["error"] == unknown["error"] == "not_found"
+    assert missing["code"] == unknown["code"] == "not_found"
 
 
 def test_device_is_told_to_show_itself(world: World) -> None:

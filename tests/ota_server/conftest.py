@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 from sqlalchemy.engine import URL
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from muster.image.image import Image
@@ -26,6 +28,7 @@ from ota_server.clock import Clock
 from ota_server.organizations.service import add_administrator
 from ota_server.services import Services
 from ota_server.settings import Settings
+from ota_server.storage.migrate import migrate
 from tests.ota_server import keys
 from tests.ota_server.postgresql import PostgreSql, run_postgresql
 from tests.ota_server.simulated import SimulatedDevice
@@ -134,6 +137,25 @@ def make_settings(folder: Path, online: str = "online", version: int = 1, databa
 
 
 @cache
+def _migrated() -> bytes:
+    """A SQLite file with the newest tables: to make them one migration after another takes long."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "migrated.sqlite3"
+        migrate(URL.create(SQLITE, database=str(path)))
+        return path.read_bytes()
+
+
+def make_app(settings: Settings, clock: Clock) -> Starlette:
+    """The server; a new one on SQLite begins with the newest tables."""
+    path = settings.database_path
+    if settings.database_url is None and not path.exists():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(_migrated())
+    return create_app(settings, clock)
+
+
+@cache
 def _hashed() -> str:
     """Takes long on purpose: once is enough."""
     return Passwords().hash(PASSWORD)
@@ -141,7 +163,7 @@ def _hashed() -> str:
 
 def run_server(settings: Settings, clock: HandClock, token: str | None = None) -> Iterator[Server]:
     """Runs a server in this process until the iterator goes on."""
-    app = create_app(settings, clock)
+    app = make_app(settings, clock)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         services: Services = app.state.services
         if token is None:
@@ -153,7 +175,7 @@ def run_server(settings: Settings, clock: HandClock, token: str | None = None) -
 @contextlib.contextmanager
 def listen_app(settings: Settings, clock: Clock) -> Iterator[tuple[Services, str]]:
     """A server on a real socket, in a thread; its parts and its address."""
-    app = create_app(settings, clock)
+    app = make_app(settings, clock)
     services: Services = app.state.services
     listener = http.listen("127.0.0.1", 0)
     ready = threading.Event()

@@ -21,7 +21,7 @@ def test_without_a_valid_token_nothing_answers(server: Server) -> None:
         for headers in ({}, {"authorization": "Bearer " + 40 * "0"}, {"authorization": "Basic x"}):
             response = server.client.get(path, headers=headers)
             assert response.status_code == 401
-            assert response.json()["error"] == "invalid_token"
+            assert response.json()["code"] == "invalid_token"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_upload_again_is_harmless_and_another_image_is_a_conflict(stocked: Serve
 def test_huge_upload_is_413(server: Server) -> None:
     server.product()
     answer = server.api("POST", f"/products/{keys.PRODUCT}/firmware", 413, files={"file": ("x", bytes(0x6_0001))})
-    assert answer["error"] == "too_large"
+    assert answer["code"] == "too_large"
 
 
 def test_body_beyond_any_upload_is_413_before_it_is_read(server: Server) -> None:

@@ -531,7 +531,7 @@ def _checked(response: httpx.Response, url: str) -> object:
         return answer
     facts = answer if isinstance(answer, dict) else {}
     text = str(facts.get("error_description", f"status {response.status_code}"))
-    raise ServerRefused(text, response.status_code, str(facts.get("error", "")), facts)
+    raise ServerRefused(text, response.status_code, str(facts.get("code") or facts.get("error", "")), facts)
 
 
 def _given(filters: Mapping[str, str] | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ota_server.api.body import BodyLimit
+from ota_server.api.errors import oauth_error
 from ota_server.api.oauth.clients import ANY_METHOD, SECRET_METHODS
 from ota_server.api.oauth.grants import GRANTS
 from ota_server.api.oauth.requests import TokenRequest, read_fields
@@ -36,7 +37,7 @@ def routes(services: Services) -> list[Route]:
                 fields = await read_fields(request)
                 return await asyncio.to_thread(answer, TokenRequest(request, fields))
             except ServerError as error:
-                return JSONResponse(error.to_json(), error.status)
+                return oauth_error(error)
             except HTTPException as error:
                 body = {"error": "invalid_request", "error_description": error.detail}
                 return JSONResponse(body, error.status_code)

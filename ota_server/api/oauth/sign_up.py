@@ -11,6 +11,7 @@ from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidRequestErro
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
+from ota_server.api.errors import oauth_error
 from ota_server.api.oauth.clients import SECRET_METHODS, RegisteredClient
 from ota_server.api.oauth.grants import LASTS_S
 from ota_server.api.oauth.requests import TokenRequest
@@ -19,6 +20,7 @@ from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.customers import service as customers
 from ota_server.customers.models import Customer
+from ota_server.errors import ServerError
 from ota_server.oauth.models import ClientScope, ClientType
 from ota_server.products.models import Product
 from ota_server.services import Services
@@ -27,10 +29,7 @@ from ota_server.services import Services
 def create_customer(services: Services, product: str, request: TokenRequest) -> Response:
     """Makes a customer and signs it in: a token, or with `response_type=token` a way back to the app with one in it.
 
-    Raises:
-        Invalid: not an address, or not a password.
-        Conflict: there is such a customer already.
-        TooMany: an app made too many from there.
+    Refusals are OAuth's, too: not an address or not a password, a customer of this address, too many from one place.
     """
     server = TokenServer(services)
     try:
@@ -48,6 +47,8 @@ def create_customer(services: Services, product: str, request: TokenRequest) -> 
         response = server.handle_error_response(request, error)
         assert isinstance(response, Response)
         return response
+    except ServerError as error:
+        return oauth_error(error)
     if is_implicit:
         del token["refresh_token"]
         state = {"state": request.payload.state} if request.payload.state else {}

@@ -267,7 +267,7 @@ def test_waiting_calls_of_a_device_are_bounded(tmp_path: Path, clock: HandClock)
         while waiting < WAITING_MAX:
             with row.read() as connection:
                 waiting = connection.exec_driver_sql("SELECT count(*) FROM calls").scalar_one()
-        assert server.api("POST", f"{PATH}/{device.device_id.hex()}/set", 429)["error"] == "too_many_requests"
+        assert server.api("POST", f"{PATH}/{device.device_id.hex()}/set", 429)["code"] == "too_many_requests"
         serve(device, *asked)
         made.close()
 

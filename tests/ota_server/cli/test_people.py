@@ -220,8 +220,8 @@ def test_second_factor_is_set_up_asked_for_and_turned_off(ana: Terminal) -> None
 
 
 def test_clients_customers_and_tokens_with_scopes(ana: Terminal) -> None:
-    client = ServerClient(ana.url, ana.run("token", "create", "test").output.strip())
-    client.create_product(1234, "Thermostat")
+    with ServerClient(ana.url, ana.run("token", "create", "test").output.strip()) as client:
+        client.create_product(1234, "Thermostat")
     made = ana.json("client", "create", "App", "--create-customer")
     assert made["id"] in ana.run("client", "list").output
     assert ana.json("client", "update", made["id"], "--name", "Other")["name"] == "Other"

@@ -127,7 +127,7 @@ def test_another_accounts_client_is_not_there(server: Server) -> None:
     ],
 )
 def test_bad_clients_are_refused(server: Server, fields: dict[str, str]) -> None:
-    assert make(server, expect=400, **fields)["error"] == "invalid_request"
+    assert make(server, expect=400, **fields)["code"] == "invalid_request"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_good_redirect_uris_are_kept_as_they_are(server: Server, uri: str) -> No
 def test_number_of_clients_is_bounded(server: Server) -> None:
     for number in range(CLIENTS_MAX):
         make(server, name=f"App {number}")
-    assert make(server, expect=409)["error"] == "conflict"
+    assert make(server, expect=409)["code"] == "conflict"
 
 
 def test_secrets_are_neither_kept_nor_in_the_audit_log(server: Server) -> None:

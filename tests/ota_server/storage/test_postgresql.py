@@ -150,7 +150,7 @@ def test_server_says_503_while_its_database_is_away(
             assert (response.status_code, response.content) == (503, b"")
             assert response.headers["retry-after"]
             refusal = server.api("GET", "/products", 503)
-            assert refusal["error"] == "unavailable"
+            assert refusal["code"] == "unavailable"
             assert server.client.get("/", headers={"cookie": f"{COOKIE}=x"}).status_code == 503
         device.check_in()
         server.api("GET", "/products")

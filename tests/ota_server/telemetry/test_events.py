@@ -274,7 +274,7 @@ def test_too_many_events_of_an_account_are_429(running: Running) -> None:
     rate = running.services.publish_rate
     for _ in range(600):
         rate.count("1", running.clock.now_ms())
-    assert running.publish(expect=429, name="more")["error"] == "too_many_requests"
+    assert running.publish(expect=429, name="more")["code"] == "too_many_requests"
 
 
 def test_stopping_server_ends_streams(tmp_path: Path, clock: HandClock) -> None:

@@ -31,7 +31,7 @@ def limit(server: Server, organization: int | None = None, **values: int | None)
 
 def refused(server: Server, method: str, path: str, **arguments: Any) -> str:
     answer = server.api(method, path, 403, **arguments)
-    assert answer["error"] == "limit_reached"
+    assert answer["code"] == "limit_reached"
     return str(answer["error_description"])
 
 
