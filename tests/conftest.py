@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, sync_playwright
 
 from muster.build.driver import BuildRequest, Built, build, source_root
 from muster.build.selection import PRODUCTS_FOLDER
@@ -19,6 +20,7 @@ from muster.keystore import KEY_NAMES, KeyStore, key_path
 from muster.signing.keys import SEED_SIZE, PrivateKey, write_private_key
 from tests.log_watch import LogWatchPlugin
 
+CHROMIUM = "/usr/bin/chromium"
 BuildFirmware = Callable[..., Built]
 """Called with (product, platform, version=None): the name of an example product, a platform, another version."""
 
@@ -72,3 +74,12 @@ def built(key_store: KeyStore) -> BuildFirmware:
         return build(request, root)[0]
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()

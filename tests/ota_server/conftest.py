@@ -76,6 +76,12 @@ class Server:
         assert response.status_code == expect, response.text
         return response.json() if response.content else None
 
+    def whoami(self, token: str, expect: int = 200) -> Any:
+        """Whose another token is."""
+        response = self.client.get("/v1/user", headers={"authorization": f"Bearer {token}"})
+        assert response.status_code == expect
+        return response.json()
+
     def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         response = self.client.post(path, content=body, headers=CBOR)
         return response.status_code, response.content

@@ -2,19 +2,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from muster.delta.explain import Explanation, Row, explain
 from muster.delta.trace import Coding
 from muster.delta.treemap_page import ROWS_SHOWN, treemap_page
 from tests.muster.delta.explained import hand_made_trace, patch_size, releases
-
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +19,6 @@ def explanation() -> Explanation:
     old, new = releases()
     trace = hand_made_trace(old, new)
     return explain(trace, patch_size(trace), new.program(), old.program())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class _Tags(HTMLParser):

@@ -36,16 +36,10 @@ def ask(server: Server, expect: int = 200, headers: dict[str, str] | None = None
     return response.json()
 
 
-def whoami(server: Server, token: str, expect: int = 200) -> Any:
-    response = server.client.get("/v1/user", headers={"authorization": f"Bearer {token}"})
-    assert response.status_code == expect
-    return response.json()
-
-
 def test_password_is_traded_for_a_token(server: Server) -> None:
     answer = ask(server)
     assert (answer["token_type"], answer["expires_in"]) == ("bearer", 90 * DAY_S)
-    assert whoami(server, answer["access_token"])["username"] == EMAIL
+    assert server.whoami(answer["access_token"])["username"] == EMAIL
 
 
 @pytest.mark.parametrize("authorization", ["Bearer null", "Basic Q0xJMjpzZWNyZXQ="])
@@ -98,12 +92,12 @@ def test_guessing_passwords_is_slowed_down(server: Server) -> None:
 def test_token_expires(server: Server) -> None:
     short, endless = ask(server, expires_in="60")["access_token"], ask(server, expires_in="0")["access_token"]
     server.clock.advance_s(59)
-    whoami(server, short)
+    server.whoami(short)
     server.clock.advance_s(1)
-    whoami(server, short, 401)
-    assert whoami(server, endless)["username"] == EMAIL
+    server.whoami(short, 401)
+    assert server.whoami(endless)["username"] == EMAIL
     server.clock.advance_s(10 * 365 * DAY_S)
-    whoami(server, endless)
+    server.whoami(endless)
 
 
 def test_tokens_are_listed_without_being_told(server: Server) -> None:
@@ -127,13 +121,13 @@ def test_current_token_says_whose_it_is_and_ends(server: Server) -> None:
     assert current["client_id"] == CLIENT
     assert [one["slug"] for one in current["orgs"]] == ["warm-rooms"]
     assert server.client.delete("/v1/access_tokens/current", headers=headers).json() == {"ok": True}
-    whoami(server, token, 401)
+    server.whoami(token, 401)
 
 
 def test_token_is_revoked_by_whoever_knows_it(server: Server) -> None:
     token = ask(server)["access_token"]
     assert server.client.delete(f"/v1/access_tokens/{token}").json() == {"ok": True}
-    whoami(server, token, 401)
+    server.whoami(token, 401)
     assert server.client.delete(f"/v1/access_tokens/{token}").status_code == 404
     assert server.client.delete("/v1/access_tokens/nonsense").status_code == 404
 
@@ -143,20 +137,20 @@ def test_token_is_revoked_by_its_number_in_the_list(server: Server) -> None:
     number = next(one["id"] for one in server.api("GET", "/access_tokens") if one["client"] == CLIENT)
     server.api("DELETE", f"/access_tokens/id/{number}")
     server.api("DELETE", f"/access_tokens/id/{number}", 404)
-    whoami(server, token, 401)
+    server.whoami(token, 401)
 
 
 def test_all_tokens_are_revoked_at_once(server: Server) -> None:
     token = ask(server)["access_token"]
     server.api("DELETE", "/access_tokens")
-    whoami(server, token, 401)
-    whoami(server, server.token, 401)
+    server.whoami(token, 401)
+    server.whoami(server.token, 401)
 
 
 def test_neither_token_nor_password_is_logged(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         token = ask(server)["access_token"]
-        whoami(server, token)
+        server.whoami(token)
         server.client.delete(f"/v1/access_tokens/{token}")
         ask(server, 400, password="a wrong password")
     logged = "\n".join(

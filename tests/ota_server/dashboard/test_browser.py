@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from ota_server.clock import SystemClock
 from ota_server.organizations.service import add_administrator
@@ -18,7 +18,6 @@ from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, ORGANIZATION, PASSWORD, HandClock, Server, listen_app, make_settings
 from tests.ota_server.customers.conftest import make_customer
 
-CHROMIUM = "/usr/bin/chromium"
 WAIT_MS = 60_000
 
 
@@ -30,14 +29,6 @@ class ListeningServer(Server):
     @property
     def services(self) -> Services:
         return self.parts
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

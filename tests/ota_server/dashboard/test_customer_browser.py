@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from ota_server.clock import SystemClock
 from ota_server.organizations.service import add_administrator
 from ota_server.services import Services
 from tests.ota_server.conftest import EMAIL, ORGANIZATION, listen_app
-from tests.ota_server.dashboard.test_browser import CHROMIUM, WAIT_MS
+from tests.ota_server.dashboard.test_browser import WAIT_MS
 from tests.ota_server.mail.mail_server import MailServer, link_in, mailing_settings, run_mail_server
 
 BACK = "https://app.example.com/done"
@@ -60,14 +60,6 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
                 client = {"name": "App", "type": "web", "redirect_uri": BACK, "scope": "create_customer"}
                 made = api.post("/products/1/clients", json=client).raise_for_status().json()["client"]
             yield Shop(services, mail_server, url, made["id"])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @contextlib.contextmanager

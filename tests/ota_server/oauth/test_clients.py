@@ -37,12 +37,6 @@ def trade(server: Server, client: dict[str, Any], expect: int = 200, **fields: s
     return response.json()
 
 
-def whoami(server: Server, token: str, expect: int = 200) -> Any:
-    response = server.client.get("/v1/user", headers={"authorization": f"Bearer {token}"})
-    assert response.status_code == expect
-    return response.json()
-
-
 def test_client_is_made_listed_changed_and_removed(server: Server) -> None:
     made = make(server, redirect_uri="com.example.app:/done")
     assert made["id"].startswith("my-app-")
@@ -59,7 +53,7 @@ def test_client_is_made_listed_changed_and_removed(server: Server) -> None:
 def test_secret_lets_a_client_act_as_whoever_made_it(server: Server) -> None:
     client = make(server)
     token = trade(server, client)["access_token"]
-    assert whoami(server, token)["username"] == EMAIL
+    assert server.whoami(token)["username"] == EMAIL
     basic = server.client.post("/oauth/token", data=GRANT, auth=(client["id"], client["secret"]))
     assert basic.status_code == 200
     assert basic.json()["token_type"] == "bearer"
