@@ -256,7 +256,8 @@ def _change(services: Services, actor: Actor, product: str, device: str, body: D
             groups.set_groups(connection, found, device, names, actor.email, now_ms)
         return service.set_facts(connection, found, device, given, actor.email, now_ms)
 
-    return _shown(services, act(services, actor, "device.change", device, write, found, detail))
+    shown = _shown(services, act(services, actor, "device.change", device, write, found, detail))
+    return {**shown, "updated_at": views.time(services.clock.now_ms())}
 
 
 @router.delete("/{device}", status_code=204)

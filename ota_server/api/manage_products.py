@@ -13,7 +13,7 @@ from ota_server.organizations.roles import Permission
 from ota_server.products import service
 from ota_server.products.models import Claiming, Reprogrammers
 
-router = APIRouter(prefix="/products")
+router = APIRouter()
 
 
 _NULLABLE = ("keep_logs_days", "keep_events_days")
@@ -63,7 +63,8 @@ class ProductChanges(BaseModel):
     product: SettingsFields
 
 
-@router.get("")
+@router.get("/products")
+@router.get("/user/products")
 def list_products(services: ServicesDep, actor: ActorDep) -> views.Json:
     """All products of the account's organizations."""
     with services.database.read() as connection:
@@ -71,7 +72,7 @@ def list_products(services: ServicesDep, actor: ActorDep) -> views.Json:
     return {"products": [views.product(item, actor.organizations[item.organization_id]) for item in found]}
 
 
-@router.post("", status_code=201)
+@router.post("/products", status_code=201)
 def create_product(body: ProductBody, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Makes a product; its id is the one in its images."""
     fields = service.NewProduct(**body.product.model_dump(exclude={"org"}))
@@ -91,7 +92,7 @@ def create_product(body: ProductBody, services: ServicesDep, actor: ActorDep) ->
     return {"product": views.product(made, owner)}
 
 
-@router.put("/{product}")
+@router.put("/products/{product}")
 def change_product(product: str, body: ProductChanges, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Sets what is given; id and slug stay."""
     found = product_for(services, actor, product, Permission.MANAGE_PRODUCTS)
@@ -109,7 +110,7 @@ def change_product(product: str, body: ProductChanges, services: ServicesDep, ac
     return {"product": views.product(changed, actor.organizations[found.organization_id])}
 
 
-@router.delete("/{product}", status_code=204)
+@router.delete("/products/{product}", status_code=204)
 def remove_product(product: str, services: ServicesDep, actor: ActorDep) -> Response:
     """Removes a product that has neither devices nor releases."""
     found = product_for(services, actor, product, Permission.MANAGE_PRODUCTS)
@@ -124,7 +125,7 @@ def remove_product(product: str, services: ServicesDep, actor: ActorDep) -> Resp
     return Response(status_code=204)
 
 
-@router.get("/{product}")
+@router.get("/products/{product}")
 def get_product(product: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     """One product, by id or slug."""
     found = product_for(services, actor, product, Permission.VIEW)

@@ -43,6 +43,8 @@ def user(account: Account, info: AccountInfo, mfa: bool) -> Json:
         "subscription_ids": [],
         "account_info": asdict(info),
         "mfa": {"enabled": mfa},
+        "scim_provisioned": False,
+        "no_password": False,
     }
 
 
@@ -157,7 +159,8 @@ def product(item: Product, owner: Organization) -> Json:
         "reprogrammers": item.reprogrammers.value,
         "keep_logs_days": item.keep_logs_days,
         "keep_events_days": item.keep_events_days,
-        "settings": {"quarantine": not item.auto_approve},
+        "platform_id": None,
+        "settings": {"quarantine": not item.auto_approve, "location": {}, "known_application": {"opt_in": False}},
     }
 
 
@@ -202,6 +205,9 @@ def own_device(item: Device, now_ms: int, owner: str | None) -> Json:
         "system_firmware_version": None,
         "firmware_updates_enabled": True,
         "firmware_updates_forced": False,
+        "current_build_target": None,
+        "default_build_target": None,
+        "mobile_secret": None,
         "functions": item.functions,
         "variables": item.variables,
     }

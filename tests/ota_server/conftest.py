@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import uvicorn
 from sqlalchemy.engine import URL
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from muster.image.image import Image
 from muster.signing.keys import PrivateKey, write_private_key
@@ -179,13 +180,16 @@ def run_server(settings: Settings, clock: HandClock, token: str | None = None) -
 
 
 @contextlib.contextmanager
-def listen_app(settings: Settings, clock: Clock) -> Iterator[tuple[Services, str]]:
-    """A server on a real socket, in a thread; its parts and its address."""
+def listen_app(
+    settings: Settings, clock: Clock, wrap: Callable[[ASGIApp], ASGIApp] | None = None
+) -> Iterator[tuple[Services, str]]:
+    """A server on a real socket, in a thread; its parts and its address. `wrap` puts something around it."""
     app = make_app(settings, clock)
     services: Services = app.state.services
     listener = http.listen("127.0.0.1", 0)
     ready = threading.Event()
-    config = uvicorn.Config(app, http=http.PatientProtocol, log_level="critical", timeout_graceful_shutdown=5)
+    wrapped = app if wrap is None else wrap(app)
+    config = uvicorn.Config(wrapped, http=http.PatientProtocol, log_level="critical", timeout_graceful_shutdown=5)
     runner = http.OtaServer(config, services, ready.set)
     thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -85,6 +85,7 @@ CALLS = {
     "GET /orgs": Call(None, "/orgs"),
     "POST /orgs": Call(None, "/orgs", _json(organization={"name": "Cold Rooms"}), is_personal=True),
     "GET /products": Call(None, "/products"),
+    "GET /user/products": Call(None, "/user/products"),
     "GET /orgs/{organization}": Call(P.VIEW, f"/orgs/{ORG}"),
     "PUT /orgs/{organization}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}", _json(name=ORGANIZATION)),
     "PUT /orgs/{organization}/owner": Call(
