@@ -221,7 +221,11 @@ def _check_serial_number(connection: Connection, device: Device, serial_number: 
 
 
 def import_one(connection: Connection, product: Product, line: ImportLine, by: str, now_ms: int) -> bool:
-    """Makes one device known; False when it was. Raises Conflict: it, or its key, is another's."""
+    """Makes one device known; False when it was. One that is denied stays so until it is approved.
+
+    Raises:
+        Conflict: it, or its key, is another's.
+    """
     rows = store.with_id(connection, line.device_id)
     trusted = [row for row in rows if row.status in _TRUSTED]
     if any(row.product_id != product.id for row in rows):
@@ -236,7 +240,7 @@ def import_one(connection: Connection, product: Product, line: ImportLine, by: s
     if waiting:
         approve(connection, product, line.device_id, None, by, now_ms)
         return True
-    if trusted:
+    if rows:
         return False
     _add(connection, product, line, DeviceStatus.EXPECTED, f"Imported by {by}; its key is not known yet.", now_ms)
     return True
@@ -249,6 +253,8 @@ def _import_with_key(
     if any(row.device_id != line.device_id for row in store.with_key(connection, line.public_key)):
         raise Conflict("the key is another device's")
     same = [row for row in rows if row.public_key == line.public_key]
+    if same and same[0].status is DeviceStatus.DENIED:
+        return False
     if same:
         move(connection, same[0], DeviceStatus.ACTIVE, f"Imported by {by}.", now_ms, {"quarantine_reason": ""})
         return True

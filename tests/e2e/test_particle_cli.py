@@ -97,6 +97,11 @@ def test_function_is_called_and_variable_is_read(bench: Bench) -> None:
     assert bench.run("get", bench.board.id, "last").splitlines()[-1] == "hello"
 
 
+def test_device_is_told_to_show_itself(bench: Bench) -> None:
+    bench.run("cloud", "nyan", bench.board.id, "on")
+    bench.run("cloud", "nyan", bench.board.id, "off")
+
+
 def test_development_device_is_flashed(bench: Bench, tmp_path: Path) -> None:
     image = bench.fleet.image(NEWER)
     (tmp_path / "firmware.bin").write_bytes(image.raw)

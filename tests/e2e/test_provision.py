@@ -131,6 +131,15 @@ def test_units_that_the_server_has_not_heard_of_are_registered_later(factory: Fa
         assert len(record.units) == 4
 
 
+def test_port_that_cannot_be_used_is_told_once(factory: Factory) -> None:
+    no_port = factory.folder / "no_port"
+    no_port.touch()
+    ports = ("--port", no_port, "--port", factory.ports, "--count", 2)
+    record = ("--record", factory.folder / "unusable.csv", "--product", factory.product)
+    said = factory.run("device", "provision", *ports, *record)
+    assert said.stderr.count(f"cannot open {no_port}") == 1
+
+
 def test_station_takes_boards_as_they_come_until_it_is_interrupted(factory: Factory) -> None:
     link = factory.folder / "late-1"
     arguments = ("--port", factory.folder / "late-*", "--record", factory.folder / "process.csv")

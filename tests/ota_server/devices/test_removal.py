@@ -90,3 +90,18 @@ def test_denied_device_that_is_removed_may_come_back(stocked: Server) -> None:
     device.check_in()
     line = stocked.api("GET", "/orgs/warm-rooms/audit", params={"action": "device.remove"})["audit"][0]
     assert (line["by"], line["subject"]) == (EMAIL, device.device_id.hex())
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_import_leaves_a_denied_device_denied(stocked: Server, has_key: bool) -> None:
+    device = stocked.device(1)
+    device.check_in()
+    stocked.api("DELETE", path_of(device), 204, json={"deny": True})
+    exported = stocked.client.get(
+        f"/v1/products/{keys.PRODUCT}/devices?format=csv", headers={"authorization": f"Bearer {stocked.token}"}
+    )
+    table = exported.text if has_key else f"id\n{device.device_id.hex()}\n"
+    done = stocked.api("POST", f"/products/{keys.PRODUCT}/devices", files={"file": ("devices.csv", table)})
+    assert (done["updated"], done["existingDeviceIds"]) == (0, [device.device_id.hex()])
+    with pytest.raises(Refused):
+        device.check_in()

@@ -51,6 +51,7 @@ class _Ports:
     def __init__(self, patterns: Sequence[str]) -> None:
         self._patterns = patterns
         self._places: dict[str, _Place] = {}
+        self._unusable: set[str] = set()
         self._stop = Event()
 
     def boards(self) -> Generator[tuple[Link, Info]]:
@@ -95,9 +96,16 @@ class _Ports:
                     continue
                 try:
                     transport = PortTransport(port)
-                except EnvironmentFault:
+                except EnvironmentFault as error:
+                    self._say_once(port, error)
                     continue
                 self._places[port] = _Place(transport, Link(transport, timeout_s=_ASK_S, tries=1))
+
+    def _say_once(self, port: str, error: EnvironmentFault) -> None:
+        """A port that is not there may come; one that is there and cannot be used is somebody's to mend."""
+        if port not in self._unusable and Path(port).exists():
+            self._unusable.add(port)
+            click.echo(f"{error}; trying again", err=True)
 
     def _new_board(self, port: str) -> Info | None:
         """What is at a port now and was not there before."""
