@@ -14,6 +14,7 @@ from ota_server.api import (
     manage_clients,
     manage_customers,
     manage_devices,
+    manage_event_streams,
     manage_events,
     manage_groups,
     manage_organizations,
@@ -33,6 +34,7 @@ UPLOAD_SIZE_MAX = ELF_SIZE_MAX + 2 * IMAGE_SIZE_MAX
 
 
 PARTS = (
+    manage_event_streams,
     manage_events,
     manage_usage,
     manage_users,
