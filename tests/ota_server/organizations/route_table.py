@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every route, and what it takes to use it. A route that is not in here fails a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ota_server.organizations.roles import Permission
+from tests.ota_server import keys
+from tests.ota_server.conftest import ORGANIZATION
+
+ORG = "warm-rooms"
+PRODUCT = f"/products/{keys.PRODUCT}"
+DEVICE = "0123456789abcdef01234567"
+CLAIMED = "0123456789abcdef01234568"
+REMOVED = "0123456789abcdef01234569"
+OWNED = "0123456789abcdef0123456a"
+STAGES = [{"percent": 100, "min_confirmed": 1, "max_failures": 0}]
+P = Permission
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that succeeds, or fails for what it asks, when an administrator makes it.
+
+    Attributes:
+        needs: None where any account may.
+        ends_token: whether the token of the request is none afterwards.
+        is_personal: whether it concerns the account itself, so that a token with scopes is not enough.
+        hands_out: whether it gives others what one scope alone does not let its holder do.
+    """
+
+    needs: Permission | None
+    path: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    ends_token: bool = False
+    is_personal: bool = False
+    hands_out: bool = False
+
+
+def _json(**fields: Any) -> dict[str, Any]:
+    return {"json": fields}
+
+
+CALLS = {
+    "GET /access_tokens": Call(None, "/access_tokens", is_personal=True),
+    "POST /access_tokens": Call(None, "/access_tokens", _json(label="ci"), is_personal=True),
+    "GET /access_tokens/current": Call(None, "/access_tokens/current"),
+    "DELETE /access_tokens/current": Call(None, "/access_tokens/current", ends_token=True),
+    "DELETE /access_tokens": Call(None, "/access_tokens", ends_token=True, is_personal=True),
+    "DELETE /access_tokens/id/{number}": Call(None, "/access_tokens/id/0", is_personal=True),
+    "GET /user": Call(None, "/user"),
+    "PUT /user": Call(None, "/user", _json(account_info={"first_name": "Ana"}), is_personal=True),
+    "DELETE /user": Call(None, "/user", _json(password="guessed"), is_personal=True),
+    "GET /user/mfa-enable": Call(None, "/user/mfa-enable", is_personal=True),
+    "POST /user/mfa-enable": Call(None, "/user/mfa-enable", _json(mfa_token="0", otp="0"), is_personal=True),
+    "PUT /user/mfa-disable": Call(None, "/user/mfa-disable", _json(current_password="guessed"), is_personal=True),
+    "GET /user/invitations": Call(None, "/user/invitations", is_personal=True),
+    "POST /user/invitations/{organization}": Call(None, "/user/invitations/none", _json(accept=True), is_personal=True),
+    "GET /orgs": Call(None, "/orgs"),
+    "POST /orgs": Call(None, "/orgs", _json(organization={"name": "Cold Rooms"}), is_personal=True),
+    "GET /products": Call(None, "/products"),
+    "GET /user/products": Call(None, "/user/products"),
+    "GET /orgs/{organization}": Call(P.VIEW, f"/orgs/{ORG}"),
+    "PUT /orgs/{organization}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}", _json(name=ORGANIZATION)),
+    "PUT /orgs/{organization}/owner": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/owner", _json(username="support@example.com"), is_personal=True
+    ),
+    "GET /orgs/{organization}/usage": Call(P.VIEW, f"/orgs/{ORG}/usage"),
+    "GET /orgs/{organization}/usage.csv": Call(P.VIEW, f"/orgs/{ORG}/usage.csv"),
+    "GET /orgs/{organization}/branding": Call(P.VIEW, f"/orgs/{ORG}/branding"),
+    "PUT /orgs/{organization}/branding": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/branding", _json(name="Warm")),
+    "PUT /orgs/{organization}/branding/logo": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/branding/logo", {"files": {"file": ("logo.png", b"none")}}
+    ),
+    "DELETE /orgs/{organization}/branding/logo": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/branding/logo"),
+    "GET /orgs/{organization}/products": Call(P.VIEW, f"/orgs/{ORG}/products"),
+    "GET /orgs/{organization}/audit": Call(P.AUDIT, f"/orgs/{ORG}/audit"),
+    "GET /orgs/{organization}/team": Call(P.VIEW_TEAM, f"/orgs/{ORG}/team"),
+    "POST /orgs/{organization}/team": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/team", _json(username="new@example.com"), hands_out=True
+    ),
+    "POST /orgs/{organization}/team/{username}": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support"), hands_out=True
+    ),
+    "PUT /orgs/{organization}/team/{username}": Call(
+        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support"), hands_out=True
+    ),
+    "DELETE /orgs/{organization}/team/{username}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team/new@example.com"),
+    "PUT /orgs/{organization}/team/{username}/token": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team/none/token"),
+    "PUT /products/{product}/team/{username}/token": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/none/token"),
+    "POST /products": Call(P.MANAGE_PRODUCTS, "/products", _json(product={"id": 7, "name": "Seven", "org": ORG})),
+    "GET /products/{product}": Call(P.VIEW, PRODUCT),
+    "PUT /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT, _json(product={"description": "warm"})),
+    "DELETE /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT),
+    "GET /products/{product}/team": Call(P.VIEW_TEAM, f"{PRODUCT}/team"),
+    "POST /products/{product}/team": Call(
+        P.MANAGE_TEAM, f"{PRODUCT}/team", _json(username="new@example.com"), hands_out=True
+    ),
+    "POST /products/{product}/team/{username}": Call(
+        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support"), hands_out=True
+    ),
+    "PUT /products/{product}/team/{username}": Call(
+        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support"), hands_out=True
+    ),
+    "DELETE /products/{product}/team/{username}": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/new@example.com"),
+    "GET /products/{product}/customers": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers"),
+    "GET /products/{product}/customers/{email}": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com"),
+    "PUT /products/{product}/customers/{email}": Call(
+        P.MANAGE_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com", _json(password="a good password")
+    ),
+    "DELETE /products/{product}/customers/{email}": Call(P.MANAGE_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com"),
+    "GET /clients": Call(None, "/clients", is_personal=True),
+    "POST /clients": Call(None, "/clients", _json(name="App", type="installed"), is_personal=True),
+    "PUT /clients/{client}": Call(None, "/clients/none", _json(name="App"), is_personal=True),
+    "DELETE /clients/{client}": Call(None, "/clients/none", is_personal=True),
+    "GET /products/{product}/clients": Call(P.VIEW, f"{PRODUCT}/clients"),
+    "POST /products/{product}/clients": Call(
+        P.MANAGE_PRODUCTS, f"{PRODUCT}/clients", _json(name="App", type="installed", scope="create_customer")
+    ),
+    "PUT /products/{product}/clients/{client}": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none", _json(name="App")),
+    "DELETE /products/{product}/clients/{client}": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none"),
+    "GET /products/{product}/devices": Call(P.VIEW_DEVICES, f"{PRODUCT}/devices"),
+    "POST /products/{product}/devices": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices", _json(id=DEVICE)),
+    "PUT /products/{product}/devices": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices", _json(action="groups", devices=[DEVICE], metadata={"add": ["beta"]})
+    ),
+    "PUT /products/{product}/devices/{device} groups": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(groups=["beta"])
+    ),
+    "GET /products/{product}/groups": Call(P.VIEW, f"{PRODUCT}/groups"),
+    "POST /products/{product}/groups": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/groups", _json(name="beta")),
+    "GET /products/{product}/groups/{group}": Call(P.VIEW, f"{PRODUCT}/groups/beta"),
+    "PUT /products/{product}/groups/{group}": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/groups/beta", _json(color="#00ff00")
+    ),
+    "DELETE /products/{product}/groups/{group}": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/groups/none"),
+    "GET /products/{product}/devices/{device}": Call(P.VIEW_DEVICES, f"{PRODUCT}/devices/{DEVICE}"),
+    "PUT /products/{product}/devices/{device}": Call(
+        P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(name="kitchen")
+    ),
+    "PUT /products/{product}/devices/{device} signal": Call(
+        P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(signal="1")
+    ),
+    "PUT /products/{product}/devices/{device} development": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(development=True)
+    ),
+    "PUT /products/{product}/devices/{device} lock": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(name="kitchen", desired_firmware_version=None)
+    ),
+    "PUT /products/{product}/devices/{device} flash": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", {"files": {"file": ("/a/b.bin", keys.image(1).raw)}}
+    ),
+    "DELETE /products/{product}/devices/{device} remove": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{REMOVED}"),
+    "DELETE /products/{product}/devices/{device}": Call(
+        P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}", _json(deny=True)
+    ),
+    "POST /products/{product}/devices/{device}/approve": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/approve"),
+    "DELETE /products/{product}/devices/{device}/owner": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/owner"),
+    "POST /products/{product}/device_claims": Call(P.MANAGE_DEVICES, f"{PRODUCT}/device_claims", is_personal=True),
+    "POST /device_claims": Call(None, "/device_claims", is_personal=True),
+    "GET /devices": Call(None, "/devices"),
+    "POST /devices": Call(P.MANAGE_DEVICES, "/devices", _json(id=CLAIMED), is_personal=True),
+    "POST /devices provision": Call(P.MANAGE_DEVICES, "/devices", _json(product_id=keys.PRODUCT)),
+    "GET /devices/{device}": Call(None, f"/devices/{DEVICE}"),
+    "PUT /devices/{device}": Call(None, f"/devices/{DEVICE}", _json(name="kitchen")),
+    "PUT /devices/{device} signal": Call(P.MANAGE_DEVICES, f"/devices/{DEVICE}", _json(signal="1")),
+    "PUT /devices/{device}/ping": Call(None, f"/devices/{DEVICE}/ping"),
+    "DELETE /devices/{device}": Call(None, f"/devices/{DEVICE}"),
+    "GET /serial_numbers/{serial_number}": Call(None, "/serial_numbers/S1"),
+    **{
+        f"{method} {path}{rest}": Call(P.MANAGE_PRODUCTS, f"{filled}{rest.replace('{webhook}', '0')}{query}", arguments)
+        for path, filled, query in (
+            ("/webhooks", "/webhooks", f"?org={ORG}"),
+            ("/products/{product}/webhooks", f"{PRODUCT}/webhooks", ""),
+        )
+        for method, rest, arguments in (
+            ("GET", "", {}),
+            ("POST", "", _json(event="spark/", url="http://example.com/")),
+            ("GET", "/{webhook}", {}),
+            ("POST", "/{webhook}/enable", {}),
+            ("DELETE", "/{webhook}", {}),
+        )
+    },
+    "POST /devices/events": Call(P.MANAGE_DEVICES, "/devices/events", _json(name="here", org=ORG)),
+    "POST /products/{product}/events": Call(P.MANAGE_DEVICES, f"{PRODUCT}/events", _json(name="here")),
+    **{
+        f"GET {path}{rest}": Call(needs, f"{filled}{rest.replace('{prefix}', 'temperature')}")
+        for path, needs, filled in (
+            ("/events", None, "/events"),
+            ("/devices/events", None, "/devices/events"),
+            ("/devices/{device}/events", P.VIEW_DEVICES, f"/devices/{DEVICE}/events"),
+            ("/orgs/{organization}/events", P.VIEW_DEVICES, f"/orgs/{ORG}/events"),
+            ("/products/{product}/events", P.VIEW_DEVICES, f"{PRODUCT}/events"),
+            ("/products/{product}/devices/{device}/events", P.VIEW_DEVICES, f"{PRODUCT}/devices/{DEVICE}/events"),
+        )
+        for rest in ("", "/{prefix}")
+    },
+    "PUT /products/{product}/devices/{device}/watch": Call(
+        P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/watch", _json(seconds=0)
+    ),
+    "POST /products/{product}/devices/{device}/{function}": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices/{DEVICE}/set"),
+    "GET /products/{product}/devices/{device}/{variable}": Call(P.VIEW_DEVICES, f"{PRODUCT}/devices/{DEVICE}/level"),
+    "POST /devices/{device}/{function}": Call(P.MANAGE_DEVICES, f"/devices/{DEVICE}/set"),
+    "GET /devices/{device}/{variable}": Call(P.VIEW_DEVICES, f"/devices/{DEVICE}/level"),
+    "GET /products/{product}/firmware": Call(P.VIEW_FIRMWARE, f"{PRODUCT}/firmware"),
+    "POST /products/{product}/firmware": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware", {"files": {"file": ("firmware.bin", keys.image(1).raw)}}
+    ),
+    "PUT /products/{product}/firmware/release": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/release", _json(version=1)
+    ),
+    "GET /products/{product}/firmware/{version}": Call(P.VIEW_FIRMWARE, f"{PRODUCT}/firmware/1"),
+    "GET /products/{product}/firmware/{version}/binary": Call(
+        P.VIEW_FIRMWARE, f"{PRODUCT}/firmware/1/binary?platform_id=6"
+    ),
+    "GET /products/{product}/patches": Call(P.VIEW_FIRMWARE, f"{PRODUCT}/patches"),
+    "GET /products/{product}/impact": Call(
+        P.VIEW_FIRMWARE, f"{PRODUCT}/impact?firmware_version=1&product_default=true"
+    ),
+    "PUT /products/{product}/firmware/{version}": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/1", _json(title="First")
+    ),
+    "DELETE /products/{product}/firmware/{version}": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/1"),
+    "GET /products/{product}/rollouts": Call(P.VIEW, f"{PRODUCT}/rollouts"),
+    "POST /products/{product}/rollouts": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts", _json(version=1, stages=STAGES)
+    ),
+    "GET /products/{product}/rollouts/{rollout}": Call(P.VIEW, f"{PRODUCT}/rollouts/1"),
+    **{
+        f"POST /products/{{product}}/rollouts/{{rollout}}/{verb}": Call(
+            P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts/1/{verb}"
+        )
+        for verb in ("start", "pause", "resume", "abort")
+    },
+}
+
+PUBLIC_CALLS = {
+    "DELETE /access_tokens/{token}",
+    "POST /users",
+    "POST /user/verify",
+    "POST /user/password-reset",
+    "PUT /user/password-reset",
+    "POST /products/{product}/customers",
+}
+"""Whoever knows the token may end it, whoever reads a mail follow its link; anybody may ask for such a mail.
+
+A customer is made by an OAuth client.
+"""
+
+OF_CUSTOMERS = {
+    "GET /access_tokens/current",
+    "DELETE /access_tokens/current",
+    "POST /products/{product}/device_claims",
+    "POST /device_claims",
+    "GET /devices",
+    "POST /devices",
+    "GET /devices/{device}",
+    "PUT /devices/{device}",
+    "PUT /devices/{device} signal",
+    "PUT /devices/{device}/ping",
+    "DELETE /devices/{device}",
+    "POST /devices/{device}/{function}",
+    "GET /devices/{device}/{variable}",
+    "GET /serial_numbers/{serial_number}",
+    "GET /events",
+    "GET /events/{prefix}",
+    "GET /devices/events",
+    "GET /devices/events/{prefix}",
+    "GET /devices/{device}/events",
+    "GET /devices/{device}/events/{prefix}",
+}
+"""All that a customer may do, each with their own devices only."""
+
+PAGES = {
+    "GET /oauth/authorize": None,
+    "POST /oauth/authorize": None,
+    "GET /": None,
+    "POST /sign-out": None,
+    "POST /invitations/{organization}": None,
+    "GET /products/{product}": P.VIEW,
+    "GET /products/{product}/devices": P.VIEW,
+    "GET /products/{product}/devices/{device}": P.VIEW,
+    "POST /products/{product}/devices/{device}/approve": P.MANAGE_DEVICES,
+    "GET /products/{product}/customers": P.VIEW_CUSTOMERS,
+    "GET /products/{product}/releases": P.VIEW,
+    "GET /products/{product}/rollouts": P.VIEW,
+    "GET /products/{product}/rollouts/{rollout:int}": P.VIEW,
+    "POST /products/{product}/rollouts/{rollout:int}/{verb}": P.CONTROL_FIRMWARE,
+    "GET /products/{product}/live/{view}": P.VIEW,
+    "GET /products/{product}/live/{view}/{name}": P.VIEW,
+}
+PUBLIC_PAGES = {"POST /sign-in/code", "GET /brand/colors/{colors}.css", "GET /brand/logos/{digest}.png"} | {
+    f"{method} {at}{path}"
+    for at in ("", "/customers/{product}")
+    for path in ("/sign-in", "/sign-up", "/verify", "/forgot", "/reset")
+    for method in ("GET", "POST")
+}
