@@ -110,5 +110,6 @@ def test_development_device_is_flashed(bench: Bench, tmp_path: Path) -> None:
     path = f"/v1/products/{image.manifest.product_id}/devices/{bench.board.id}"
     bench.client.put(path, json={"development": True}).raise_for_status()
     assert "Flash success" in bench.run("flash", "--cloud", bench.board.id, str(tmp_path / "firmware.bin"))
-    bench.fleet.wait(lambda: bench.board.confirmed == image.manifest.identity_prefix)
+    told = image.manifest.identity_prefix
+    bench.fleet.wait(lambda: bench.board.confirmed == told and bench.board.log.facts.outcome is None)
     bench.board.assert_confirmed(image)
