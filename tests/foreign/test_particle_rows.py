@@ -358,8 +358,14 @@ def test_rows_of_groups_and_firmware(world: Asking, tmp_path: Path) -> None:
         assert shown.keys() >= A_FIRMWARE
     assert bytes.fromhex(raw) == image.read_bytes()
     assert early["ok"] is False
-    with living_lamp(world.sdk.url):
-        [released] = world.calls(("releaseProductFirmware", {**of, "product_default": True, "groups": ["beta"]}))
+    with living_lamp(world.sdk.url) as device:
+        lamp = {"product": PRODUCT, "deviceId": device.device_id.hex()}
+        released, locked, unlocked = world.calls(
+            ("releaseProductFirmware", {**of, "product_default": True, "groups": ["beta"]}),
+            ("lockDeviceProductFirmware", {**lamp, "desiredFirmwareVersion": 1, "flash": True}),
+            ("unlockDeviceProductFirmware", lamp),
+        )
+    assert (locked["desired_firmware_version"], unlocked["desired_firmware_version"]) == (1, None)
     assert released.keys() >= A_FIRMWARE | {"updated_at", "intelligent"}
     _, refused = world.calls(send("delete", f"{OF}/groups/beta"), send("delete", f"{OF}/firmware/1"), expect=(204, 409))
     assert refused["ok"] is False

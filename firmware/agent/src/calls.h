@@ -8,8 +8,8 @@
 #include "ota/answer.h"
 #include "ota/report.h"
 
-/* Calls that the server asks for, and its signal. Each is done once between two resets, however often it is asked for; its result is
- * told until the server has acknowledged it. */
+/* Calls that the server asks for, and its signal. Each is done once between two resets, however often it is asked for;
+ * its result is told until the server has acknowledged it. */
 enum { CALLS_RESULTS_MAX = OTA_ANSWER_RESULTS_MAX };
 
 /* Does them; true when there are results to tell. What there is no room for waits until the server asks again. */
