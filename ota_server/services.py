@@ -31,6 +31,7 @@ from ota_server.mail.smtp import SmtpMailer
 from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
 from ota_server.releases.patcher import Patcher
+from ota_server.rollouts.timekeeper import Timekeeper
 from ota_server.settings import Settings, prepare
 from ota_server.storage import restore
 from ota_server.storage.blobs import BlobStore
@@ -72,6 +73,7 @@ class Services:
     courier: Courier
     patcher: Patcher
     postman: Postman
+    timekeeper: Timekeeper
     chain: KeySetChain
     signer: Signer
     passwords: Passwords
@@ -95,6 +97,7 @@ class Services:
         self.postman.start()
         self.presence.start()
         self.courier.start()
+        self.timekeeper.start()
 
     def stop(self) -> None:
         """Ends held requests, the patch and the mail under way and the writer, and marks the stop as clean."""
@@ -103,6 +106,7 @@ class Services:
         self.postman.stop()
         self.presence.stop()
         self.courier.stop()
+        self.timekeeper.stop()
         try:
             self.write_usage().result()
             token = self.database.write(restore.write_stop_token)
@@ -204,6 +208,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         courier=Courier(database, streams, Sender(settings.hook_networks), clock),
         patcher=Patcher(database, kept, served, feed, clock),
         postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
+        timekeeper=Timekeeper(database, feed, clock),
         chain=chain,
         signer=signer,
         passwords=passwords,

@@ -185,6 +185,19 @@ def apply_gate(connection: Connection, rollout_id: int, now_ms: int) -> None:
         )
 
 
+def is_due(connection: Connection, rollout: Rollout, now_ms: int) -> bool:
+    """Whether `keep_time` would change something."""
+    if rollout.status is not RolloutStatus.RUNNING:
+        return False
+    judgement, _ = current_judgement(connection, rollout)
+    return judgement.verdict is not Verdict.WAIT or judgement.reason != rollout.reason
+
+
+def keep_time(connection: Connection, rollout_id: int, now_ms: int) -> None:
+    """Does what the time asks of a rollout; nothing when it has been done."""
+    apply_gate(connection, rollout_id, now_ms)
+
+
 def current_judgement(connection: Connection, rollout: Rollout) -> tuple[Judgement, int]:
     """What the gate of the running stage says now, and the stage's position."""
     stages = store.stages_of(connection, rollout.id)

@@ -78,6 +78,14 @@ def running_of(connection: Connection, product_id: int) -> list[Rollout]:
     return [Rollout(*row) for row in rows]
 
 
+def under_way(connection: Connection) -> list[Rollout]:
+    """Every product's rollouts that may still move by themselves."""
+    rows = connection.execute(
+        select(*_ROLLOUT).where(rollouts.c.status == RolloutStatus.RUNNING).order_by(rollouts.c.id)
+    )
+    return [Rollout(*row) for row in rows]
+
+
 def stages_of(connection: Connection, rollout_id: int) -> list[Stage]:
     rows = connection.execute(select(*_STAGE).where(stages.c.rollout_id == rollout_id).order_by(stages.c.position))
     return [Stage(*row) for row in rows]
