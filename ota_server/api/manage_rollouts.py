@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,7 @@ from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.rollouts import service, store
 from ota_server.rollouts.models import Rollout, RolloutStatus
+from ota_server.rollouts.schedule import Schedule
 from ota_server.services import Services
 
 router = APIRouter(prefix="/products/{product}/rollouts")
@@ -43,6 +44,15 @@ class RolloutBody(BaseModel):
     stages: list[StageBody]
     name: Annotated[str, Field(max_length=200)] = ""
     salt: Annotated[str | None, Field(pattern=r"^[0-9a-f]{32}$")] = None
+    schedule: dict[str, Any] | None = None
+
+
+class ScheduleBody(BaseModel):
+    """When and how fast a rollout offers; what is left out has its default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schedule: dict[str, Any]
 
 
 @router.get("")
@@ -63,13 +73,14 @@ def create_rollout(product: str, body: RolloutBody, services: ServicesDep, actor
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
     stages = [service.NewStage(item.percent, item.min_confirmed, item.max_failures) for item in body.stages]
     salt = None if body.salt is None else bytes.fromhex(body.salt)
+    schedule = None if body.schedule is None else Schedule.from_json(body.schedule)
     made = act(
         services,
         actor,
         "rollout.create",
         f"{found.id} version {body.version}",
         lambda connection, now_ms: service.create(
-            connection, found, body.version, stages, actor.email, now_ms, body.name, salt
+            connection, found, body.version, stages, actor.email, now_ms, body.name, salt, schedule
         ),
         found,
     )
@@ -90,9 +101,39 @@ def get_rollout(product: str, rollout: Number, services: ServicesDep, actor: Act
 
 @router.post("/{rollout}/start")
 def start_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Starts a draft."""
+    """Starts a draft: at once, or when its schedule says."""
     return _move(
         services, actor, product, rollout, "start", lambda c, found, now_ms: service.start(c, found, rollout, now_ms)
+    )
+
+
+@router.post("/{rollout}/cancel")
+def cancel_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Takes a scheduled start back: it is a draft again."""
+    return _move(
+        services,
+        actor,
+        product,
+        rollout,
+        "cancel",
+        lambda c, found, _now_ms: service.cancel(c, found, rollout, actor.email),
+    )
+
+
+@router.put("/{rollout}/schedule")
+def reschedule_rollout(
+    product: str, rollout: Number, body: ScheduleBody, services: ServicesDep, actor: ActorDep
+) -> views.Json:
+    """Gives it another schedule."""
+    schedule = Schedule.from_json(body.schedule)
+    return _move(
+        services,
+        actor,
+        product,
+        rollout,
+        "schedule",
+        lambda c, found, now_ms: service.reschedule(c, found, rollout, schedule, now_ms),
+        schedule.to_text(),
     )
 
 
@@ -138,6 +179,7 @@ def _move(
     rollout: Number,
     verb: str,
     work: Callable[[Connection, Product, int], Rollout],
+    detail: str = "",
 ) -> views.Json:
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
     moved = act(
@@ -147,6 +189,7 @@ def _move(
         f"{found.id} rollout {rollout}",
         lambda connection, now_ms: work(connection, found, now_ms),
         found,
+        detail,
     )
     return _answer(services, moved)
 

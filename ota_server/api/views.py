@@ -372,6 +372,7 @@ def rollout(item: Rollout, stages: Sequence[Stage], gate: str, progress: Progres
         "reason": item.reason,
         "gate": gate,
         "salt": item.salt.hex(),
+        "schedule": item.schedule.to_json(),
         "stage": item.stage + 1,
         "stages": [stage(one) for one in stages],
         "created_at": time(item.created_ms),

@@ -30,7 +30,7 @@ BAR_WIDTH = 1000
 ACTIVE_MS = 30 * 24 * 3600 * 1000
 """A customer who asked for something since is active."""
 
-SHOWN_STATUSES = (RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.DRAFT)
+SHOWN_STATUSES = (RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.SCHEDULED, RolloutStatus.DRAFT)
 WAITING_SHOWN = 20
 FINISHED_SHOWN = 3
 
@@ -93,6 +93,10 @@ class RolloutFacts:
     @property
     def can_start(self) -> bool:
         return self.rollout.status is RolloutStatus.DRAFT
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.rollout.status is RolloutStatus.SCHEDULED
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,8 @@ class Dashboard:
                 rollouts_service.pause(connection, product, number, f"Paused by {by}.")
             elif verb == "resume":
                 rollouts_service.resume(connection, product, number, by, now_ms)
+            elif verb == "cancel":
+                rollouts_service.cancel(connection, product, number, by)
             elif verb == "start":
                 rollouts_service.start(connection, product, number, now_ms)
             else:

@@ -31,6 +31,7 @@ STATES = {
     "completed": ("✓", "completed"),
     "aborted": ("✕", "aborted"),
     "draft": ("○", "draft"),
+    "scheduled": ("◷", "scheduled"),
     "active": ("✓", "trusted"),
     "expected": ("○", "expected"),
     "quarantined": ("!", "quarantined"),

@@ -21,11 +21,14 @@ from sqlalchemy import (
 )
 
 from ota_server.moves import Moves
+from ota_server.rollouts.schedule import Schedule, ScheduleText
 from ota_server.storage.schema import RowNumber, metadata, status_type
 
 
 class RolloutStatus(StrEnum):
     DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    """Started, and waits for its time."""
     RUNNING = "running"
     PAUSED = "paused"
     COMPLETED = "completed"
@@ -33,7 +36,8 @@ class RolloutStatus(StrEnum):
 
 
 ROLLOUT_MOVES: Moves[RolloutStatus] = {
-    RolloutStatus.DRAFT: frozenset({RolloutStatus.RUNNING, RolloutStatus.ABORTED}),
+    RolloutStatus.DRAFT: frozenset({RolloutStatus.SCHEDULED, RolloutStatus.RUNNING, RolloutStatus.ABORTED}),
+    RolloutStatus.SCHEDULED: frozenset({RolloutStatus.DRAFT, RolloutStatus.RUNNING, RolloutStatus.ABORTED}),
     RolloutStatus.RUNNING: frozenset({RolloutStatus.PAUSED, RolloutStatus.COMPLETED, RolloutStatus.ABORTED}),
     RolloutStatus.PAUSED: frozenset({RolloutStatus.RUNNING, RolloutStatus.ABORTED}),
     RolloutStatus.COMPLETED: frozenset(),
@@ -109,6 +113,7 @@ rollouts = Table(
     Column("status", status_type(RolloutStatus, "rollout_status"), nullable=False),
     Column("reason", Text, nullable=False),
     Column("salt", LargeBinary(16), nullable=False),
+    Column("schedule", ScheduleText, nullable=False),
     Column("stage", Integer, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
@@ -178,6 +183,7 @@ class Rollout:
     Attributes:
         reason: why it has its status, in a sentence with numbers.
         salt: spreads devices over percentages, 16 bytes.
+        schedule: when and how fast it offers.
         stage: position of the stage that runs, from 0.
         offered .. stopped: devices that were offered it, and outcomes by kind; `failed` also counts a device's third
             NO_CONTACT or third stopped download.
@@ -191,6 +197,7 @@ class Rollout:
     status: RolloutStatus
     reason: str
     salt: bytes
+    schedule: Schedule
     stage: int
     created_ms: int
     created_by: str

@@ -17,6 +17,8 @@ from ota_server.releases import store as releases
 from ota_server.rollouts import store
 from ota_server.rollouts.gate import Judgement, Verdict, judge
 from ota_server.rollouts.models import COUNTERS, AttemptStatus, OutcomeKind, Rollout, RolloutStatus, Stage
+from ota_server.rollouts.schedule import Schedule
+from ota_server.times import rfc3339
 
 STAGES_MAX = 20
 SALT_SIZE = 16
@@ -65,6 +67,7 @@ def create(
     now_ms: int,
     name: str = "",
     salt: bytes | None = None,
+    schedule: Schedule | None = None,
 ) -> Rollout:
     """Makes a draft.
 
@@ -86,6 +89,7 @@ def create(
         "status": RolloutStatus.DRAFT,
         "reason": "Not started yet.",
         "salt": salt or os.urandom(SALT_SIZE),
+        "schedule": schedule or Schedule(),
         "stage": 0,
         "created_ms": now_ms,
         "created_by": by,
@@ -112,14 +116,25 @@ def get(connection: Connection, product: Product, rollout_id: int) -> Rollout:
 
 
 def start(connection: Connection, product: Product, rollout_id: int, now_ms: int) -> Rollout:
-    """Starts a draft, and asks for the patches that its devices are likely to need.
+    """Starts a draft, or schedules one whose time has not come.
 
     Raises:
         Conflict: it is no draft, or its release has no image.
     """
     rollout = get(connection, product, rollout_id)
+    if rollout.schedule.is_due(now_ms):
+        _begin(connection, rollout, now_ms)
+    else:
+        store.move_rollout(connection, rollout, RolloutStatus.SCHEDULED, {"reason": _waits(rollout.schedule)})
+    return get(connection, product, rollout_id)
+
+
+def _begin(connection: Connection, rollout: Rollout, now_ms: int) -> None:
+    """Begins the first stage, and asks for the patches that its devices are likely to need. Raises Conflict."""
     targets = [
-        image for image in releases.images_of_product(connection, product.id) if image.version == rollout.version
+        image
+        for image in releases.images_of_product(connection, rollout.product_id)
+        if image.version == rollout.version
     ]
     if not targets:
         raise Conflict(f"release {rollout.version} has no image yet: publish one first")
@@ -127,8 +142,34 @@ def start(connection: Connection, product: Product, rollout_id: int, now_ms: int
     store.change_stage(connection, rollout.id, 0, {"started_ms": now_ms})
     for image in targets:
         releases_service.want_likely_patches(connection, image, now_ms)
-    products.plan_changed(connection, product.id)
+    products.plan_changed(connection, rollout.product_id)
+
+
+def cancel(connection: Connection, product: Product, rollout_id: int, by: str) -> Rollout:
+    """Takes a scheduled start back: it is a draft again. Raises Conflict."""
+    rollout = get(connection, product, rollout_id)
+    store.move_rollout(connection, rollout, RolloutStatus.DRAFT, {"reason": f"Its start was cancelled by {by}."})
     return get(connection, product, rollout_id)
+
+
+def reschedule(connection: Connection, product: Product, rollout_id: int, schedule: Schedule, now_ms: int) -> Rollout:
+    """Gives it another schedule; a scheduled one whose time has come by that begins. Raises Conflict."""
+    rollout = get(connection, product, rollout_id)
+    if rollout.status is RolloutStatus.ABORTED:
+        raise Conflict(f"rollout {rollout.id} is aborted: it offers nothing any more")
+    store.change(connection, rollout.id, {"schedule": schedule})
+    products.plan_changed(connection, product.id)
+    if rollout.status is RolloutStatus.SCHEDULED:
+        if schedule.is_due(now_ms):
+            _begin(connection, rollout, now_ms)
+        else:
+            store.change(connection, rollout.id, {"reason": _waits(schedule)})
+    return get(connection, product, rollout_id)
+
+
+def _waits(schedule: Schedule) -> str:
+    assert schedule.start_ms is not None
+    return f"Waits for its start at {rfc3339(schedule.start_ms)}."
 
 
 def pause(connection: Connection, product: Product, rollout_id: int, reason: str) -> Rollout:
@@ -142,8 +183,8 @@ def pause(connection: Connection, product: Product, rollout_id: int, reason: str
 def resume(connection: Connection, product: Product, rollout_id: int, by: str, now_ms: int) -> Rollout:
     """Goes on; failures until now have been seen and no longer count against the stage. Raises Conflict."""
     rollout = get(connection, product, rollout_id)
-    if rollout.status is RolloutStatus.DRAFT:
-        raise Conflict(f"rollout {rollout.id} is a draft: start it")
+    if rollout.status in (RolloutStatus.DRAFT, RolloutStatus.SCHEDULED):
+        raise Conflict(f"rollout {rollout.id} is {rollout.status} and has not begun: start it")
     store.move_rollout(connection, rollout, RolloutStatus.RUNNING, {"reason": f"Resumed by {by}."})
     store.change_stage(connection, rollout.id, rollout.stage, {"failures_forgiven": rollout.failures})
     products.plan_changed(connection, product.id)
@@ -187,6 +228,8 @@ def apply_gate(connection: Connection, rollout_id: int, now_ms: int) -> None:
 
 def is_due(connection: Connection, rollout: Rollout, now_ms: int) -> bool:
     """Whether `keep_time` would change something."""
+    if rollout.status is RolloutStatus.SCHEDULED:
+        return rollout.schedule.is_due(now_ms)
     if rollout.status is not RolloutStatus.RUNNING:
         return False
     judgement, _ = current_judgement(connection, rollout)
@@ -195,6 +238,10 @@ def is_due(connection: Connection, rollout: Rollout, now_ms: int) -> bool:
 
 def keep_time(connection: Connection, rollout_id: int, now_ms: int) -> None:
     """Does what the time asks of a rollout; nothing when it has been done."""
+    rollout = store.get(connection, rollout_id)
+    assert rollout is not None
+    if rollout.status is RolloutStatus.SCHEDULED and rollout.schedule.is_due(now_ms):
+        _begin(connection, rollout, now_ms)
     apply_gate(connection, rollout_id, now_ms)
 
 

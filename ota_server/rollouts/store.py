@@ -81,7 +81,9 @@ def running_of(connection: Connection, product_id: int) -> list[Rollout]:
 def under_way(connection: Connection) -> list[Rollout]:
     """Every product's rollouts that may still move by themselves."""
     rows = connection.execute(
-        select(*_ROLLOUT).where(rollouts.c.status == RolloutStatus.RUNNING).order_by(rollouts.c.id)
+        select(*_ROLLOUT)
+        .where(rollouts.c.status.in_((RolloutStatus.SCHEDULED, RolloutStatus.RUNNING)))
+        .order_by(rollouts.c.id)
     )
     return [Rollout(*row) for row in rows]
 

@@ -291,13 +291,20 @@ class ServerClient:
         return _objects(self._call("GET", f"/products/{product}/patches"), "patches")
 
     def create_rollout(
-        self, product: int, version: int, stages: Sequence[Stage], name: str = "", salt: str | None = None
+        self,
+        product: int,
+        version: int,
+        stages: Sequence[Stage],
+        name: str = "",
+        salt: str | None = None,
+        schedule: JsonObject | None = None,
     ) -> JsonObject:
         """Makes a draft. `salt`, 32 hexadecimal digits, spreads the devices over the percentages."""
         body: JsonObject = {
             "version": version,
             "name": name,
             "salt": salt,
+            "schedule": schedule or {},
             "stages": [
                 {
                     "percent": stage.percent,
@@ -310,8 +317,13 @@ class ServerClient:
         return _object(self._call("POST", f"/products/{product}/rollouts", json=body), "rollout")
 
     def move_rollout(self, product: int, rollout: int, verb: str) -> JsonObject:
-        """`verb` is start, pause, resume or abort."""
+        """`verb` is start, cancel, pause, resume or abort."""
         return _object(self._call("POST", f"/products/{product}/rollouts/{rollout}/{verb}"), "rollout")
+
+    def reschedule(self, product: int, rollout: int, schedule: JsonObject) -> JsonObject:
+        """Gives a rollout another schedule; what is left out has its default."""
+        path = f"/products/{product}/rollouts/{rollout}/schedule"
+        return _object(self._call("PUT", path, json={"schedule": schedule}), "rollout")
 
     def rollouts(self, product: int) -> list[JsonObject]:
         """All rollouts, newest first."""

@@ -62,6 +62,24 @@ def test_publish_and_roll_out_from_the_command_line(terminal: Terminal) -> None:
     assert "running" in terminal.run("rollout", "show").output
 
 
+def test_rollout_is_given_a_schedule(terminal: Terminal) -> None:
+    terminal.run("publish", terminal.file("2.bin", keys.image(2).raw), "--create-product", "Thermostat")
+    stage = ("rollout", "create", "--version", "2", "--stage", "100:5")
+    night = ("--window", "22:00-05:00", "--window", "sat,Sunday@00:00-24:00", "--time-zone", "Europe/Madrid")
+    made = terminal.json(*stage, *night, "--per-minute", "600", "--postpone", "3600", "--start-at", "2099-01-15T22:00Z")
+    number, schedule = str(made["rollout"]["id"]), made["rollout"]["schedule"]
+    assert [window["days"] for window in schedule["windows"]][1] == ["saturday", "sunday"]
+    assert (schedule["time_zone"], schedule["per_minute"]) == ("Europe/Madrid", 600)
+    assert schedule["consent"] == {"postpone_max_s": 3600}
+    assert terminal.json("rollout", "start", number)["rollout"]["status"] == "scheduled"
+    assert "2099-01-15T22:00:00.000Z" in terminal.run("rollout", "show", number).output
+    assert terminal.json("rollout", "cancel", number)["rollout"]["status"] == "draft"
+    security = terminal.json("rollout", "schedule", number, "--security", "--deadline", "2099-01-15T22:00Z")
+    assert security["rollout"]["schedule"] == {"priority": "security", "deadline": "2099-01-15T22:00:00.000Z"}
+    for refused in (("--window", "s@22:00-05:00"), ("--window", "22:00"), ("--start-at", "soon")):
+        assert terminal.run("rollout", "schedule", number, *refused).exit_code == 2
+
+
 def test_devices_are_listed_shown_and_changed(terminal: Terminal) -> None:
     terminal.run("publish", terminal.file("1.bin", keys.image(1).raw), "--create-product", "Thermostat")
     assert "no devices yet" in terminal.run("device", "list").output

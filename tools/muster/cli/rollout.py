@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from muster.cli.output import fact_lines, json_option
+from muster.cli.schedule import schedule_options
 from muster.cli.server import open_client, product_id, product_option, server_options
 from muster.client import JsonObject, Stage
 from muster.inspection import JsonValue
@@ -44,7 +45,8 @@ def rollout() -> None:
 )
 @click.option("--name", default="", help="What to call it.")
 @click.option("--salt", help="32 hexadecimal digits that spread the devices. [default: random]")
-@click.option("--start", is_flag=True, help="Start it at once.")
+@click.option("--start", is_flag=True, help="Start it, at once or when its schedule says.")
+@schedule_options
 @product_option
 @server_options
 @json_option
@@ -54,6 +56,7 @@ def create(
     name: str,
     salt: str | None,
     start: bool,
+    schedule: JsonObject,
     product: int | None,
     url: str,
     token_file: Path | None,
@@ -62,7 +65,7 @@ def create(
     """Make a rollout."""
     with open_client(url, token_file) as client:
         number = product_id(client, product)
-        made = client.create_rollout(number, version, stages, name, salt)
+        made = client.create_rollout(number, version, stages, name, salt, schedule)
         if start:
             made = client.move_rollout(number, _int(made, "id"), "start")
     _print({"rollout": made}, as_json)
@@ -80,10 +83,26 @@ def _verb(verb: str, text: str) -> None:
         _print({"rollout": moved}, as_json)
 
 
-_verb("start", "Start a draft.")
+_verb("start", "Start a draft, at once or when its schedule says.")
+_verb("cancel", "Take a scheduled start back.")
 _verb("pause", "Stop offering until it is resumed.")
 _verb("resume", "Go on; the failures so far are forgiven.")
 _verb("abort", "End a rollout for good.")
+
+
+@rollout.command(epilog="Example: muster rollout schedule 3 --window 22:00-05:00 --per-minute 600")
+@click.argument("number", type=int)
+@schedule_options
+@product_option
+@server_options
+@json_option
+def schedule(
+    number: int, schedule: JsonObject, product: int | None, url: str, token_file: Path | None, as_json: bool
+) -> None:
+    """Give a rollout another schedule; what is not given has its default."""
+    with open_client(url, token_file) as client:
+        moved = client.reschedule(product_id(client, product), number, schedule)
+    _print({"rollout": moved}, as_json)
 
 
 @rollout.command(epilog="Example: muster rollout show 3")
@@ -117,7 +136,7 @@ def _print(facts: JsonObject, as_json: bool) -> None:
     click.echo(f"rollout {item['id']} of version {item['version']}: {item['status']}")
     click.echo(str(item["gate"]))
     shown: dict[str, JsonValue] = {
-        name: item[name] for name in ("progress", "counters", "stages") if isinstance(item.get(name), (dict, list))
+        name: item[name] for name in ("schedule", "progress", "counters", "stages") if item.get(name)
     }
     for name in ("reasons", "troubles"):
         found = facts.get(name)
