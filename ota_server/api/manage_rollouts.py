@@ -15,7 +15,7 @@ from ota_server.api.context import ActorDep, Number, ServicesDep, act, product_f
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
-from ota_server.rollouts import service, store
+from ota_server.rollouts import counts, service, store
 from ota_server.rollouts.models import Rollout, RolloutStatus
 from ota_server.rollouts.schedule import Schedule
 from ota_server.services import Services
@@ -94,7 +94,7 @@ def get_rollout(product: str, rollout: Number, services: ServicesDep, actor: Act
         item = service.get(connection, actor.product(connection, product, Permission.VIEW), rollout)
         return {
             "rollout": _shown(connection, item, services.clock.now_ms()),
-            "reasons": views.reasons(store.reasons(connection, item.id)),
+            "reasons": views.reasons(counts.reasons(connection, item.id)),
             "troubles": views.troubles(store.troubled_devices(connection, item.id)),
         }
 

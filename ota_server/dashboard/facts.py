@@ -17,6 +17,7 @@ from ota_server.devices import store as devices
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.search import Search
 from ota_server.products.models import Product
+from ota_server.rollouts import counts
 from ota_server.rollouts import service as rollouts_service
 from ota_server.rollouts import store as rollouts
 from ota_server.rollouts.decide import Decision
@@ -174,13 +175,13 @@ def overview(connection: Connection, product: Product, now_ms: int) -> Overview:
 def rollout_facts(connection: Connection, rollout: Rollout, now_ms: int) -> RolloutFacts:
     """Reads a rollout."""
     progress = rollouts_service.progress(connection, rollout, now_ms)
-    counts = {state: int(getattr(progress, state)) for state, _ in _BAR}
-    total = sum(counts.values())
+    numbers = {state: int(getattr(progress, state)) for state, _ in _BAR}
+    total = sum(numbers.values())
     segments = []
     start = 0.0
     for state, words in _BAR:
-        width = BAR_WIDTH * counts[state] / total if total else 0.0
-        segments.append(Segment(state, words, counts[state], round(start, 1), round(width, 1)))
+        width = BAR_WIDTH * numbers[state] / total if total else 0.0
+        segments.append(Segment(state, words, numbers[state], round(start, 1), round(width, 1)))
         start += width
     gate = rollout.reason
     if rollout.status is RolloutStatus.RUNNING:
@@ -192,9 +193,7 @@ def rollout_facts(connection: Connection, rollout: Rollout, now_ms: int) -> Roll
         segments=segments,
         devices=total,
         already=progress.already,
-        reasons=[
-            (kind, reason_text(reason), count) for kind, reason, count in rollouts.reasons(connection, rollout.id)
-        ],
+        reasons=[(kind, reason_text(reason), count) for kind, reason, count in counts.reasons(connection, rollout.id)],
         troubles=[
             (device_id, kind, reason_text(reason))
             for device_id, kind, reason in rollouts.troubled_devices(connection, rollout.id)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 from ota_server.moves import Moves
@@ -150,6 +151,7 @@ attempts = Table(
     Column("patch_id", ForeignKey("patches.id"), nullable=False),
     Column("is_full", Boolean(create_constraint=True, name="is_full"), nullable=False),
     Column("patch_size", Integer, nullable=False),
+    Column("full_size", Integer, nullable=False),
     Column("status", status_type(AttemptStatus, "attempt_status"), nullable=False),
     Column("reason", Integer, nullable=True),
     Column("received", BigInteger, nullable=False, default=0),
@@ -173,6 +175,28 @@ outcomes = Table(
     Column("reason", Integer, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     UniqueConstraint("device_row", "attempt"),
+)
+IS_TROUBLE = outcomes.c.kind != literal_column("'confirmed'")
+"""Of an outcome that was no success; written out, or SQLite would not see that the index is for it."""
+Index("ix_outcomes_trouble", outcomes.c.rollout_id, outcomes.c.id, sqlite_where=IS_TROUBLE, postgresql_where=IS_TROUBLE)
+
+# One row for each rollout, and one for each end that some outcome of it came to: see `counts`.
+attempt_counts = Table(
+    "attempt_counts",
+    metadata,
+    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
+    *(Column(status.value, Integer, nullable=False, default=0) for status in AttemptStatus),
+    Column("bytes_sent", BigInteger, nullable=False, default=0),
+    Column("bytes_saved", BigInteger, nullable=False, default=0),
+)
+
+trouble_counts = Table(
+    "trouble_counts",
+    metadata,
+    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
+    Column("kind", status_type(OutcomeKind, "outcome_kind"), primary_key=True),
+    Column("reason", Integer, primary_key=True),
+    Column("outcomes", Integer, nullable=False),
 )
 
 
@@ -246,6 +270,8 @@ class Attempt:
         rollout_id, stage: None where no rollout asked for it.
         is_latest: the newest attempt of its device in its rollout.
         reason: of the boot log, or a negative `ota_status`.
+        full_size: what the full image would have had in place of `patch_size`; 0: nothing is to be fetched again, since
+            the attempt before ended on trial.
         received: bytes of the patch that the device has.
     """
 
@@ -260,6 +286,7 @@ class Attempt:
     patch_id: int
     is_full: bool
     patch_size: int
+    full_size: int
     status: AttemptStatus
     reason: int | None
     received: int

@@ -81,6 +81,7 @@ def make_offer(connection: Connection, device: Device, decision: Decision, targe
             "patch_id": patch.id,
             "is_full": is_full,
             "patch_size": patch.size,
+            "full_size": _full_size(connection, target),
             "status": AttemptStatus.OFFERED,
             "received": 0,
             "offered_ms": now_ms,
@@ -129,6 +130,12 @@ def _choose_patch(connection: Connection, device: Device, target: Target, now_ms
         return None
     candidates = [item for item in (patch, full[1]) if item is not None]
     return min(candidates, key=lambda item: item.size or 0, default=None)
+
+
+def _full_size(connection: Connection, target: Target) -> int:
+    """What the target costs without a patch: nobody has packed it yet, or that failed, its own size."""
+    full = releases.patch_between(connection, FULL, target.identity)
+    return target.size if full is None or full.size is None else full.size
 
 
 def _ready(

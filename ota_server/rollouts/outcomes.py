@@ -12,7 +12,7 @@ from muster.protocol import Outcome, OutcomeType
 from muster.status import OtaStatus
 from ota_server.devices import store as devices
 from ota_server.devices.models import Device
-from ota_server.rollouts import service, store
+from ota_server.rollouts import counts, service, store
 from ota_server.rollouts.models import Attempt, AttemptStatus, OutcomeKind
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
@@ -113,6 +113,8 @@ def end_attempt(
     if attempt.rollout_id is not None:
         escalated = is_final and kind in (OutcomeKind.NO_CONTACT, OutcomeKind.STOPPED)
         store.count_up(connection, attempt.rollout_id, kind.value, *(["failed"] if escalated else []))
+        if kind is not OutcomeKind.CONFIRMED:
+            counts.trouble(connection, attempt.rollout_id, kind, reason)
         service.apply_gate(connection, attempt.rollout_id, now_ms)
 
 

@@ -14,7 +14,7 @@ from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import service as releases_service
 from ota_server.releases import store as releases
-from ota_server.rollouts import store
+from ota_server.rollouts import counts, store
 from ota_server.rollouts.gate import Judgement, Verdict, judge
 from ota_server.rollouts.models import COUNTERS, AttemptStatus, OutcomeKind, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.schedule import Schedule
@@ -44,6 +44,7 @@ class Progress:
         waiting: not offered anything yet, though heard.
         not_seen: neither online nor heard since the rollout began.
         already: ran the version without this rollout.
+        bytes_sent, bytes_saved: see `AttemptCounts`.
     """
 
     confirmed: int
@@ -56,6 +57,8 @@ class Progress:
     waiting: int
     not_seen: int
     already: int
+    bytes_sent: int
+    bytes_saved: int
 
 
 def create(
@@ -254,11 +257,8 @@ def current_judgement(connection: Connection, rollout: Rollout) -> tuple[Judgeme
 
 def progress(connection: Connection, rollout: Rollout, now_ms: int) -> Progress:
     """Where the product's devices stand."""
-    by_status = store.latest_by_status(connection, rollout.id)
-
-    def count(*statuses: AttemptStatus) -> int:
-        return sum(by_status.get(status, 0) for status in statuses)
-
+    counted = counts.get(connection, rollout.id)
+    count = counted.of
     waiting = store.count_without_attempt(connection, rollout.product_id, rollout.id, rollout.version)
     not_seen = 0
     if rollout.started_ms is not None:
@@ -277,24 +277,26 @@ def progress(connection: Connection, rollout: Rollout, now_ms: int) -> Progress:
         waiting=waiting - not_seen + count(AttemptStatus.WITHDRAWN),
         not_seen=not_seen,
         already=store.count_running_without_attempt(connection, rollout.product_id, rollout.id, rollout.version),
+        bytes_sent=counted.bytes_sent,
+        bytes_saved=counted.bytes_saved,
     )
 
 
 def recount(connection: Connection, rollout: Rollout) -> Rollout:
     """The rollout with its counters made anew from attempts and outcomes; equal to the stored one, or a bug."""
     outcomes = store.outcomes_of(connection, rollout.id)
-    counts = {kind.value: sum(outcome.kind is kind for outcome in outcomes) for kind in OutcomeKind}
+    ends = {kind.value: sum(outcome.kind is kind for outcome in outcomes) for kind in OutcomeKind}
     escalated = sum(o.is_failure and o.kind in (OutcomeKind.NO_CONTACT, OutcomeKind.STOPPED) for o in outcomes)
-    offered = sum(store.latest_by_status(connection, rollout.id).values())
+    offered = counts.recount(connection, rollout.id).offered
     return replace(
         rollout,
         offered=offered,
-        confirmed=counts["confirmed"],
-        reverted=counts["reverted"],
-        failed=counts["failed"] + escalated,
-        interrupted=counts["interrupted"],
-        no_contact=counts["no_contact"],
-        stopped=counts["stopped"],
+        confirmed=ends["confirmed"],
+        reverted=ends["reverted"],
+        failed=ends["failed"] + escalated,
+        interrupted=ends["interrupted"],
+        no_contact=ends["no_contact"],
+        stopped=ends["stopped"],
     )
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, literal, or_, select, update
 
 from ota_server.devices.models import DeviceStatus, devices
 from ota_server.moves import check_move
 from ota_server.releases.models import patches
+from ota_server.rollouts import counts
 from ota_server.rollouts.models import (
     ATTEMPT_MOVES,
+    IS_TROUBLE,
     ROLLOUT_MOVES,
     Attempt,
     AttemptStatus,
@@ -101,6 +104,7 @@ def add(connection: Connection, values: Mapping[str, object], stage_values: list
         insert(stages),
         [{"rollout_id": rollout_id, "position": position, **item} for position, item in enumerate(stage_values)],
     )
+    counts.add(connection, rollout_id)
     return rollout_id
 
 
@@ -145,12 +149,12 @@ def attempts_of_device(connection: Connection, device_row: int, limit: int = 50)
     return [Attempt(*row) for row in rows]
 
 
-def add_attempt(connection: Connection, values: Mapping[str, object]) -> bool:
+def add_attempt(connection: Connection, values: Mapping[str, Any]) -> bool:
     """Adds an attempt as its device's latest in its rollout; True when it is the first one there."""
     rollout_id = values["rollout_id"]
-    is_first = True
+    before: AttemptStatus | None = None
     if rollout_id is not None:
-        result = connection.execute(
+        before = connection.execute(
             update(attempts)
             .where(
                 attempts.c.device_row == values["device_row"],
@@ -158,16 +162,21 @@ def add_attempt(connection: Connection, values: Mapping[str, object]) -> bool:
                 attempts.c.is_latest.is_(True),
             )
             .values(is_latest=False)
-        )
-        is_first = result.rowcount == 0
-    connection.execute(insert(attempts).values(**values, is_latest=True))
-    return is_first
+            .returning(attempts.c.status)
+        ).scalar_one_or_none()
+        counts.offered(connection, rollout_id, before)
+    held = {"full_size": 0} if before in (AttemptStatus.INTERRUPTED, AttemptStatus.NO_CONTACT) else {}
+    connection.execute(insert(attempts).values({**values, **held, "is_latest": True}))
+    return before is None
 
 
 def move_attempt(connection: Connection, attempt: Attempt, status: AttemptStatus, values: Mapping[str, object]) -> None:
     """The one place that changes an attempt's status. Raises Conflict for a move that is not allowed."""
     check_move(ATTEMPT_MOVES, f"attempt {attempt.number}", attempt.status, status)
-    connection.execute(update(attempts).where(attempts.c.id == attempt.id).values(status=status, **values))
+    received = counts.moved(connection, attempt, status)
+    connection.execute(
+        update(attempts).where(attempts.c.id == attempt.id).values(status=status, received=received, **values)
+    )
 
 
 def set_received(connection: Connection, attempt_id: int, received: int) -> None:
@@ -197,34 +206,12 @@ def outcomes_of(connection: Connection, rollout_id: int) -> list[Outcome]:
     return [Outcome(*row) for row in rows]
 
 
-def latest_by_status(connection: Connection, rollout_id: int) -> dict[AttemptStatus, int]:
-    """How many devices' latest attempts in a rollout have each status."""
-    rows = connection.execute(
-        select(attempts.c.status, func.count())
-        .where(attempts.c.rollout_id == rollout_id, attempts.c.is_latest.is_(True))
-        .group_by(attempts.c.status)
-    )
-    return {row[0]: row[1] for row in rows}
-
-
-def reasons(connection: Connection, rollout_id: int) -> list[tuple[OutcomeKind, int, int]]:
-    """(kind, reason, count) of every outcome that was no success, most frequent first."""
-    count = func.count()
-    rows = connection.execute(
-        select(outcomes.c.kind, outcomes.c.reason, count)
-        .where(outcomes.c.rollout_id == rollout_id, outcomes.c.kind != OutcomeKind.CONFIRMED)
-        .group_by(outcomes.c.kind, outcomes.c.reason)
-        .order_by(count.desc(), outcomes.c.kind, outcomes.c.reason)
-    )
-    return [(kind, reason, number) for kind, reason, number in rows]
-
-
 def troubled_devices(connection: Connection, rollout_id: int, limit: int = 50) -> list[tuple[str, OutcomeKind, int]]:
     """(device id, kind, reason) of outcomes that were no success, newest first."""
     rows = connection.execute(
         select(devices.c.device_id, outcomes.c.kind, outcomes.c.reason)
         .join(devices, devices.c.id == outcomes.c.device_row)
-        .where(outcomes.c.rollout_id == rollout_id, outcomes.c.kind != OutcomeKind.CONFIRMED)
+        .where(outcomes.c.rollout_id == rollout_id, IS_TROUBLE)
         .order_by(outcomes.c.id.desc())
         .limit(limit)
     )

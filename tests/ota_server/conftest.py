@@ -27,6 +27,9 @@ from ota_server.accounts.service import Passwords
 from ota_server.app import create_app
 from ota_server.clock import Clock
 from ota_server.organizations.service import add_administrator
+from ota_server.rollouts import counts, service, store
+from ota_server.rollouts.counts import AttemptCounts
+from ota_server.rollouts.models import Rollout
 from ota_server.services import Services
 from ota_server.settings import Settings
 from ota_server.storage.migrate import migrate
@@ -127,6 +130,16 @@ class Server:
 
     def show(self, rollout: int) -> Any:
         return self.api("GET", f"/products/{keys.PRODUCT}/rollouts/{rollout}")
+
+    def check_counts(self, rollout: int) -> tuple[Rollout, AttemptCounts]:
+        """A rollout's counters and counts, which are what its attempts and outcomes give."""
+        with self.services.database.read() as connection:
+            stored, counted = store.get(connection, rollout), counts.get(connection, rollout)
+            assert stored is not None
+            assert service.recount(connection, stored) == stored
+            assert counts.recount(connection, rollout) == counted
+            assert counts.recount_reasons(connection, rollout) == counts.reasons(connection, rollout)
+        return stored, counted
 
     def seen(self, device: SimulatedDevice) -> Any:
         return self.api("GET", f"/products/{keys.PRODUCT}/devices/{device.device_id.hex()}")

@@ -9,7 +9,6 @@ import pytest
 
 from muster import delta
 from muster.protocol import OutcomeType
-from ota_server.rollouts import service, store
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.simulated import SimulatedDevice
@@ -170,6 +169,8 @@ def test_stopped_download_is_offered_again_as_the_full_image(stocked: Server) ->
     assert full.patch_len > patch.patch_len
     device.update()
     assert counters(stocked, rollout) == {"offered": 1, "stopped": 1, "confirmed": 1}
+    _, counted = stocked.check_counts(rollout)
+    assert (counted.bytes_sent, counted.bytes_saved) == (full.patch_len, 0)
     assert [item["is_full"] for item in stocked.seen(device)["attempts"]] == [True, False]
 
 
@@ -302,8 +303,15 @@ def test_counters_made_anew_from_outcomes_equal_the_stored_ones(stocked: Server)
             device.revert(reason)
         device.check_in()
         device.check_in()
-    with stocked.services.database.read() as connection:
-        stored = store.get(connection, rollout)
-        assert stored is not None
-        assert service.recount(connection, stored) == stored
-        assert stored.offered == 4
+    stored, counted = stocked.check_counts(rollout)
+    assert stored.offered == 4
+    found = stocked.api("GET", f"/products/{keys.PRODUCT}/patches")["patches"]
+    size = {
+        item["is_full"]: item["size"] for item in found if (item["platform"], item["target_version"]) == ("photon", 2)
+    }
+    assert (counted.bytes_sent, counted.bytes_saved) == (4 * size[False], 4 * (size[True] - size[False]))
+    assert {(item["kind"], item["count"]) for item in stocked.show(rollout)["reasons"]} == {
+        ("reverted", 1),
+        ("no_contact", 1),
+        ("failed", 1),
+    }
