@@ -191,7 +191,7 @@ def get_device(product: str, device: str, services: ServicesDep, actor: ActorDep
             row,
             now_ms,
             groups.of_devices(connection, [row.id]).get(row.id, []),
-            explain(connection, found, row, services.chain.version),
+            explain(connection, found, row, services.chain.version, now_ms),
             rollouts.attempts_of_device(connection, row.id),
             telemetry.history_of(connection, row.id),
             telemetry.logs_of(connection, row.id),

@@ -19,7 +19,7 @@ from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
 from ota_server.products.models import Product
 from ota_server.releases.models import Release, StoredImage, StoredPatch
-from ota_server.rollouts.decide import Decision
+from ota_server.rollouts.decide import Trace
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
 from ota_server.rollouts.outcomes import reason_text
 from ota_server.rollouts.service import Progress
@@ -264,7 +264,7 @@ def device_details(
     item: Device,
     now_ms: int,
     groups: Sequence[str],
-    decision: Decision,
+    trace: Trace,
     attempts: Sequence[Attempt],
     history: Sequence[HistoryLine],
     logs: Sequence[LogEntry],
@@ -274,8 +274,8 @@ def device_details(
 ) -> Json:
     return {
         **device(item, now_ms, groups, owner),
-        "explanation": decision.explanation,
-        "trace": list(decision.trace),
+        "explanation": trace.winner.why,
+        "trace": rulings(trace),
         "attempts": [attempt(one) for one in attempts],
         "history": [{"at": time(line.at_ms), "kind": line.kind.value, "text": line.text} for line in history],
         "logs": [{"at": time(line.at_ms), "level": line.level, "text": line.text} for line in logs],
@@ -286,6 +286,24 @@ def device_details(
             if one.public_key is not None
         ],
     }
+
+
+def rulings(trace: Trace) -> list[Json]:
+    """What each rule says about a device; `wins` marks the one that decides."""
+    winner = trace.winner
+    return [
+        {
+            "rule": one.rule.value,
+            "rollout": one.rollout_id,
+            "stage": None if one.stage is None else one.stage + 1,
+            "applies": one.applies,
+            "wins": one is winner,
+            "version": None if one.target is None else one.target.version,
+            "why": one.why,
+            "remedy": one.remedy,
+        }
+        for one in trace.rulings
+    ]
 
 
 def attempt(item: Attempt) -> Json:

@@ -20,7 +20,7 @@ from ota_server.products.models import Product
 from ota_server.rollouts import counts
 from ota_server.rollouts import service as rollouts_service
 from ota_server.rollouts import store as rollouts
-from ota_server.rollouts.decide import Decision
+from ota_server.rollouts.decide import Trace
 from ota_server.rollouts.explain import explain
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.outcomes import reason_text
@@ -133,7 +133,7 @@ class DevicePage:
     is_online: bool
     fingerprint: str | None
     platform: str
-    decision: Decision
+    trace: Trace
     attempts: list[tuple[Attempt, str]]
     history: list[HistoryLine]
     logs: list[LogEntry]
@@ -213,7 +213,7 @@ def device_page(
         is_online=device.is_online(now_ms),
         fingerprint=None if device.public_key is None else devices_service.fingerprint(device.public_key),
         platform=platform_name(device.platform_id) if device.platform_id is not None else "unknown board",
-        decision=explain(connection, product, device, keyset_version),
+        trace=explain(connection, product, device, keyset_version, now_ms),
         attempts=[(item, "" if item.reason is None else reason_text(item.reason)) for item in attempts],
         history=telemetry.history_of(connection, device.id),
         logs=telemetry.logs_of(connection, device.id, 100),

@@ -36,7 +36,7 @@ from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.rollouts import offers, outcomes
 from ota_server.rollouts import store as rollouts
-from ota_server.rollouts.decide import Decision, Plan, decide
+from ota_server.rollouts.decide import Plan, Ruling, decide
 from ota_server.rollouts.models import Attempt, AttemptStatus
 from ota_server.rollouts.plan import PlanCache
 from ota_server.telemetry import events
@@ -261,8 +261,7 @@ class _Visit:
         if attempt is not None and attempt.status in (AttemptStatus.STAGED, AttemptStatus.TRIAL):
             self._remind(attempt, plan)
         elif not self._is_unreported(attempt):
-            decision = decide(offers.facts_of(self._connection, device, plan, is_busy=False), plan)
-            wait_s = self._follow(decision, attempt)
+            wait_s = self._follow(self._decide(plan), attempt)
         keysets = self._chain.above(device.keyset_version) if device.keyset_version is not None else ()
         if keysets:
             self._say(keysets=keysets)
@@ -322,21 +321,24 @@ class _Visit:
         elif not device.boot_state and self._report.update is None:
             self.values["watched_until_ms"] = None
 
-    def _follow(self, decision: Decision, attempt: Attempt | None) -> int | None:
+    def _decide(self, plan: Plan) -> Ruling:
+        return decide(offers.load_facts(self._connection, self._device, plan, False, self._now_ms), plan)
+
+    def _follow(self, ruling: Ruling, attempt: Attempt | None) -> int | None:
         """Makes, repeats or withdraws an offer; returns in how many seconds to ask again, or None."""
-        device, target = self._device, decision.target
+        device, target = self._device, ruling.target
         if attempt is not None:
             if target is not None and attempt.target_image == target.image_id:
                 self._repeat(attempt)
                 return None
-            offers.withdraw(self._connection, device, attempt, decision.explanation, self._now_ms)
+            offers.withdraw(self._connection, device, attempt, ruling.why, self._now_ms)
             self.is_news = True
             self.values["open_attempt"] = None
             if target is None:
                 self._say(withdrawn=attempt.number)
         if target is None:
             return None
-        made = offers.make_offer(self._connection, device, decision, target, self._now_ms)
+        made = offers.make_offer(self._connection, device, ruling, target, self._now_ms)
         if made.offer is None:
             self.wants_patch = made.is_waiting_for_patch
             if attempt is not None:
@@ -363,8 +365,8 @@ class _Visit:
             return
         if device.boot_state or device.identity == attempt.target_identity[:8]:
             return
-        decision = decide(offers.facts_of(self._connection, device, plan, is_busy=False), plan)
-        if decision.target is not None and decision.target.image_id == attempt.target_image:
+        target = self._decide(plan).target
+        if target is not None and target.image_id == attempt.target_image:
             self._offer(offers.repeat_offer(self._connection, attempt))
 
     def _offer(self, offer: Offer | None) -> None:

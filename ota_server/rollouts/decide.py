@@ -1,48 +1,156 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a device should run: a pure function of facts, which can explain itself.
 
-The first rule that applies decides; nothing falls through to a later one:
-development device (what it was flashed with, nothing automatic) > locked version > rollout stage >
-group release (several: the highest version) > default release > nothing.
+There is one list of rules. The first one that applies decides; nothing falls through to a later one:
+held back > development device (what it was flashed with, nothing automatic) > locked version > each running rollout,
+newest first > group release (several: the highest version) > default release > nothing.
+
+`decide` stops at the rule that wins. `trace` asks all of them, by the same methods, so that both always agree.
+What only delays an offer of a rollout (a window, a limit, consent) belongs into `RunningRollout.ruling`, behind
+everything else: the rollout still decides, and gives nothing for now.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 from muster.layout import IDENTITY_PREFIX_SIZE
+from ota_server.rollouts.cohort import Cohort, draw_of, is_within
+from ota_server.rollouts.facts import DeviceFacts, Target
+
+
+class RuleName(StrEnum):
+    """The rules, in their order."""
+
+    HELD_BACK = "held_back"
+    DEVELOPMENT = "development"
+    LOCK = "lock"
+    ROLLOUT = "rollout"
+    GROUP_RELEASE = "group_release"
+    DEFAULT_RELEASE = "default_release"
+    NOTHING = "nothing"
+
+
+class Reason(NamedTuple):
+    """Why a rule gives nothing or does not apply, and what would have to change."""
+
+    why: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """An image that could be offered; the fields are those of its manifest."""
+class Ruling:
+    """What one rule says about a device.
 
-    image_id: int
-    identity: bytes
-    version: int
-    platform_id: int
-    security_counter: int
-    hardware_lowest: int
-    hardware_highest: int
-    min_bootloader: int
-    size: int
+    Attributes:
+        target: what it gives, or would give if it applied; None for nothing.
+        why: a sentence.
+        remedy: what would have to change for it to give something; nothing where it gives something.
+        rollout_id, stage: the rollout whose rule it is, and the stage that this has reached.
+        applies: False when the rule is about other devices.
+    """
+
+    rule: RuleName
+    target: Target | None
+    why: str
+    remedy: str = ""
+    rollout_id: int | None = None
+    stage: int | None = None
+    applies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What every rule says about a device, in order."""
+
+    rulings: Sequence[Ruling]
+
+    @property
+    def winner(self) -> Ruling:
+        """The ruling that decides."""
+        return next(one for one in self.rulings if one.applies)
+
+
+class Rule(Protocol):
+    """One rule of the list."""
+
+    def applies(self, facts: DeviceFacts, plan: Plan) -> bool:
+        """Whether it is about this device. Asked at every check-in."""
+
+    def ruling(self, facts: DeviceFacts, plan: Plan) -> Ruling:
+        """What it gives, or would give if it applied."""
+
+    def passed_over(self, facts: DeviceFacts, plan: Plan) -> Reason:
+        """Why it does not apply; only traces ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReachingStage:
+    """Whom a stage brings into its rollout: a share of a cohort."""
+
+    cohort: Cohort
+    percent: int
+
+    @property
+    def words(self) -> str:
+        return f"{self.percent} % of {self.cohort.words}"
 
 
 @dataclass(frozen=True, slots=True)
 class RunningRollout:
-    """A rollout at the stage it has reached. `targets` are by platform id."""
+    """A rollout at the stage it has reached; the rule for the devices that are in it.
+
+    Attributes:
+        stage: position of the stage that it has reached, from 0.
+        stages: all of them; a device is in the rollout once one up to the reached one brings it in.
+        salt: spreads devices over percentages.
+        targets: by platform id.
+    """
 
     id: int
     version: int
     stage: int
-    percent: int
+    stages: Sequence[ReachingStage]
     salt: bytes
     targets: Mapping[int, Target]
 
+    def reached_in(self, facts: DeviceFacts) -> int | None:
+        """Position of the first stage, reached or not, that brings a device in; None when none does."""
+        return self._first_of(self.stages, facts)
 
-@dataclass(frozen=True, slots=True)
+    def applies(self, facts: DeviceFacts, _plan: Plan) -> bool:
+        return self._first_of(self.stages[: self.stage + 1], facts) is not None
+
+    def ruling(self, facts: DeviceFacts, _plan: Plan) -> Ruling:
+        target = self.targets.get(facts.platform_id or 0)
+        ruling = _never_back(facts, target, RuleName.ROLLOUT, self._who)
+        return replace(ruling, rollout_id=self.id, stage=self.stage)
+
+    def passed_over(self, facts: DeviceFacts, _plan: Plan) -> Reason:
+        why = f"{self._who}, has not reached this device."
+        stage = self.reached_in(facts)
+        if stage is None:
+            reached = "; or ".join(dict.fromkeys(one.words for one in self.stages))
+            return Reason(why, f"None of its stages reaches the device. It would have to be among: {reached}.")
+        return Reason(why, f"Stage {stage + 1} reaches it: {self.stages[stage].words}.")
+
+    @property
+    def _who(self) -> str:
+        return f"Rollout {self.id} of version {self.version}, stage {self.stage + 1}"
+
+    def _first_of(self, stages: Sequence[ReachingStage], facts: DeviceFacts) -> int | None:
+        draw = draw_of(self.salt, facts.device_id)
+        for position, stage in enumerate(stages):
+            if is_within(draw, stage.percent) and stage.cohort.matches(facts, self.salt):
+                return position
+        return None
+
+
+@dataclass(frozen=True)  # no slots: `named_groups` is found once
 class Plan:
     """Everything about a product that decides.
 
@@ -55,179 +163,194 @@ class Plan:
     """
 
     keyset_version: int
-    rollouts: tuple[RunningRollout, ...]
+    rollouts: Sequence[RunningRollout]
     default_version: int | None
     targets: Mapping[tuple[int, int], Target]
     groups: Mapping[str, int] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True)
-class DeviceFacts:
-    """Everything about a device that decides.
-
-    Attributes:
-        device_id: 24 hexadecimal digits.
-        is_trusted: not quarantined.
-        identity: first 8 bytes of what it runs; None before it has told.
-        boot_state: 0 confirmed, else the number of its trial.
-        is_busy: it has staged an image, or confirmed one and not reported it.
-        blocked: identities (16 bytes) that failed on it.
-        groups: those that it is in and that a version is released to.
-        flashed: an image for this device alone, while it is one for development.
-    """
-
-    device_id: str
-    is_trusted: bool
-    development: bool
-    locked_version: int | None
-    platform_id: int | None
-    identity: bytes | None
-    product_version: int | None
-    hardware_revision: int | None
-    security_counter: int | None
-    bootloader_version: int | None
-    keyset_version: int | None
-    boot_state: int | None
-    is_busy: bool
-    blocked: frozenset[bytes]
-    groups: frozenset[str] = frozenset()
-    flashed: Target | None = None
+    @cached_property
+    def named_groups(self) -> frozenset[str]:
+        """Groups that decide anything: only these of a device's have to be looked up."""
+        in_cohorts = (stage.cohort.groups for rollout in self.rollouts for stage in rollout.stages)
+        return frozenset(self.groups).union(*in_cohorts)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What follows from the facts.
-
-    Attributes:
-        target: what to offer, or None.
-        rollout_id, stage: the rollout that asks for it, or None.
-        trace: the rules that were looked at, in order; the last sentence is the answer.
-    """
-
-    target: Target | None
-    rollout_id: int | None
-    stage: int | None
-    trace: tuple[str, ...]
-
-    @property
-    def explanation(self) -> str:
-        return self.trace[-1]
-
-
-def decide(facts: DeviceFacts, plan: Plan) -> Decision:
+def decide(facts: DeviceFacts, plan: Plan) -> Ruling:
     """Decides what a device is offered now."""
-    held_back = _held_back(facts, plan)
-    if held_back is not None:
-        return _nothing(held_back)
-    if facts.development:
-        return _for_development(facts)
-    if facts.locked_version is not None:
-        return _locked(facts, plan, facts.locked_version)
-    trace: list[str] = ["No version is locked."]
-    for rollout in plan.rollouts:
-        if not in_cohort(rollout.salt, facts.device_id, rollout.percent):
-            trace.append(
-                f"Rollout {rollout.id} of version {rollout.version} has not reached this device "
-                f"(stage {rollout.stage + 1}, {rollout.percent} %)."
-            )
-            continue
-        return _from_rollout(facts, rollout, trace)
-    released = [(plan.groups[name], name) for name in sorted(facts.groups) if name in plan.groups]
-    if released:
-        version, name = max(released)
-        return _from_release(facts, plan, version, f"The release of group {name}, version {version}", trace)
-    if plan.default_version is not None:
-        who = f"The product's default, version {plan.default_version}"
-        return _from_release(facts, plan, plan.default_version, who, trace)
-    return _nothing("No running rollout reaches it, and neither a group of it nor the product has a release.", trace)
+    return next(rule.ruling(facts, plan) for rule in _rules(plan) if rule.applies(facts, plan))
 
 
-def in_cohort(salt: bytes, device_id: str, percent: int) -> bool:
-    """Whether a device is among the first `percent` of a hundred; growing the share keeps everyone in it."""
-    draw = int.from_bytes(hashlib.sha256(salt + device_id.encode()).digest()[:8], "big")
-    return draw * 100 < percent << 64
+def trace(facts: DeviceFacts, plan: Plan) -> Trace:
+    """The same with what every other rule says."""
+    rulings = []
+    for rule in _rules(plan):
+        ruling = rule.ruling(facts, plan)
+        if not rule.applies(facts, plan):
+            why, remedy = rule.passed_over(facts, plan)
+            ruling = replace(ruling, why=why, remedy=remedy, applies=False)
+        rulings.append(ruling)
+    return Trace(rulings)
 
 
-def _held_back(facts: DeviceFacts, plan: Plan) -> str | None:
-    """Why nothing is offered whatever the plan says."""
-    if not facts.is_trusted:
-        return "Quarantined: it gets no firmware until its key is approved."
-    if facts.identity is None or facts.platform_id is None:
-        return "It has not said yet what it runs."
-    if facts.boot_state:
-        return f"On trial {facts.boot_state} of its image: nothing is offered before that ends."
-    if facts.is_busy:
-        return "It has staged an image, or has not reported yet what came of one."
-    if facts.keyset_version is not None and facts.keyset_version > plan.keyset_version:
-        return (
-            f"It holds key set {facts.keyset_version}, newer than this server's {plan.keyset_version}: "
-            "give the server the newer key set."
-        )
-    return None
-
-
-def _for_development(facts: DeviceFacts) -> Decision:
-    if facts.flashed is None:
-        return _nothing("A development device: nothing is offered automatically.")
-    who = f"A development device, flashed with version {facts.flashed.version}"
-    return _unless_refused(facts, facts.flashed, None, None, [], who)
-
-
-def _locked(facts: DeviceFacts, plan: Plan, version: int) -> Decision:
-    trace = [f"Locked to version {version}."]
-    target = plan.targets.get((version, facts.platform_id or 0))
-    if target is None:
-        return _nothing(f"Locked to version {version}, which has no image for its platform.", trace)
-    return _unless_refused(facts, target, None, None, trace, f"Locked to version {version}")
-
-
-def _from_rollout(facts: DeviceFacts, rollout: RunningRollout, trace: list[str]) -> Decision:
-    who = f"Rollout {rollout.id} of version {rollout.version}, stage {rollout.stage + 1}"
-    target = rollout.targets.get(facts.platform_id or 0)
-    if target is None:
-        return _nothing(f"{who}: there is no image for its platform.", trace)
-    if facts.product_version is not None and target.version < facts.product_version:
-        return _nothing(f"{who}: it runs the newer version {facts.product_version}; only a lock goes back.", trace)
-    return _unless_refused(facts, target, rollout.id, rollout.stage, trace, who)
-
-
-def _from_release(facts: DeviceFacts, plan: Plan, version: int, who: str, trace: list[str]) -> Decision:
-    target = plan.targets.get((version, facts.platform_id or 0))
-    if target is None:
-        return _nothing(f"{who}, has no image for its platform.", trace)
-    if facts.product_version is not None and target.version < facts.product_version:
-        return _nothing(f"{who}, is older than the version {facts.product_version} it runs.", trace)
-    return _unless_refused(facts, target, None, None, trace, who)
-
-
-def _unless_refused(
-    facts: DeviceFacts, target: Target, rollout_id: int | None, stage: int | None, trace: list[str], who: str
-) -> Decision:
-    if facts.identity == target.identity[:8]:
-        return _nothing(f"{who}: it runs it.", trace)
-    why = refusal(facts, target)
-    if why is not None:
-        return _nothing(f"{who}: {why}", trace)
-    return Decision(target, rollout_id, stage, (*trace, f"{who}: version {target.version} is offered."))
-
-
-def refusal(facts: DeviceFacts, target: Target) -> str | None:
-    """Why this device must not get this image."""
+def refusal(facts: DeviceFacts, target: Target) -> Reason | None:
+    """Why this device must not get this image, whatever the rule."""
     if facts.security_counter is None or facts.hardware_revision is None or facts.bootloader_version is None:
-        return "it has not told security counter, hardware revision and bootloader version."
+        why = "it has not told security counter, hardware revision and bootloader version."
+        return Reason(why, "It has to check in in a new session.")
     if target.security_counter < facts.security_counter:
-        return f"security counter {target.security_counter} is below its own, {facts.security_counter}."
+        why = f"security counter {target.security_counter} is below its own, {facts.security_counter}."
+        return Reason(why, "No device goes back below its security counter: build a version with a higher one.")
     if not target.hardware_lowest <= facts.hardware_revision <= target.hardware_highest:
-        return (
-            f"for hardware revisions {target.hardware_lowest} to {target.hardware_highest}, "
-            f"it is {facts.hardware_revision}."
-        )
+        revisions = f"for hardware revisions {target.hardware_lowest} to {target.hardware_highest}"
+        why = f"{revisions}, it is {facts.hardware_revision}."
+        return Reason(why, f"Build a version for hardware revision {facts.hardware_revision}.")
     if target.min_bootloader > facts.bootloader_version:
-        return f"needs bootloader {target.min_bootloader}, it has {facts.bootloader_version}."
+        why = f"needs bootloader {target.min_bootloader}, it has {facts.bootloader_version}."
+        return Reason(why, f"Build a version that runs with bootloader {facts.bootloader_version}.")
     if target.identity[:IDENTITY_PREFIX_SIZE] in facts.blocked:
-        return "this image failed on it and is not offered again."
+        why = "this image failed on it and is not offered again."
+        return Reason(why, "Bring out a new version.")
     return None
 
 
-def _nothing(why: str, trace: list[str] | None = None) -> Decision:
-    return Decision(None, None, None, (*(trace or ()), why))
+class _HeldBack:
+    """Nothing is offered, whatever the plan says."""
+
+    def applies(self, facts: DeviceFacts, plan: Plan) -> bool:
+        return self._reason(facts, plan) is not None
+
+    def ruling(self, facts: DeviceFacts, plan: Plan) -> Ruling:
+        return Ruling(RuleName.HELD_BACK, None, *(self._reason(facts, plan) or ("", "")))
+
+    def passed_over(self, _facts: DeviceFacts, _plan: Plan) -> Reason:
+        return Reason("Nothing holds it back.", "")
+
+    @staticmethod
+    def _reason(facts: DeviceFacts, plan: Plan) -> Reason | None:
+        if not facts.is_trusted:
+            return Reason("Quarantined: it gets no firmware until its key is approved.", "Approve its key.")
+        if facts.identity is None or facts.platform_id is None:
+            return Reason("It has not said yet what it runs.", "It has to check in.")
+        if facts.boot_state:
+            why = f"On trial {facts.boot_state} of its image: nothing is offered before that ends."
+            return Reason(why, "The trial has to end.")
+        if facts.is_busy:
+            why = "It has staged an image, or has not reported yet what came of one."
+            return Reason(why, "It has to report what came of the image.")
+        if facts.keyset_version is not None and facts.keyset_version > plan.keyset_version:
+            why = (
+                f"It holds key set {facts.keyset_version}, newer than this server's {plan.keyset_version}: "
+                "give the server the newer key set."
+            )
+            return Reason(why, f"Give the server key set {facts.keyset_version}.")
+        return None
+
+
+class _Development:
+    """A device for development gets what it was flashed with, and nothing automatically."""
+
+    def applies(self, facts: DeviceFacts, _plan: Plan) -> bool:
+        return facts.development
+
+    def ruling(self, facts: DeviceFacts, _plan: Plan) -> Ruling:
+        if facts.flashed is None:
+            why = "A development device: nothing is offered automatically."
+            return Ruling(RuleName.DEVELOPMENT, None, why, "Flash it, or mark it as not for development.")
+        who = f"A development device, flashed with version {facts.flashed.version}"
+        return _unless_refused(facts, facts.flashed, RuleName.DEVELOPMENT, who)
+
+    def passed_over(self, _facts: DeviceFacts, _plan: Plan) -> Reason:
+        return Reason("It is not for development.", "Mark it for development.")
+
+
+class _Lock:
+    """A device that is locked to a version gets that one, be it older than what it runs."""
+
+    def applies(self, facts: DeviceFacts, _plan: Plan) -> bool:
+        return facts.locked_version is not None
+
+    def ruling(self, facts: DeviceFacts, plan: Plan) -> Ruling:
+        version = facts.locked_version or 0
+        who = f"Locked to version {version}"
+        target = plan.targets.get((version, facts.platform_id or 0))
+        if target is None:
+            return _no_image(RuleName.LOCK, f"{who}, which has no image for its platform.")
+        return _unless_refused(facts, target, RuleName.LOCK, who)
+
+    def passed_over(self, _facts: DeviceFacts, _plan: Plan) -> Reason:
+        return Reason("No version is locked.", "Lock it to a version.")
+
+
+class _GroupRelease:
+    """The highest version that is released to one of the device's groups."""
+
+    def applies(self, facts: DeviceFacts, plan: Plan) -> bool:
+        return not facts.groups.isdisjoint(plan.groups)
+
+    def ruling(self, facts: DeviceFacts, plan: Plan) -> Ruling:
+        version, name = max(((plan.groups[name], name) for name in facts.groups & plan.groups.keys()), default=(0, ""))
+        who = f"The release of group {name}, version {version}"
+        return _never_back(facts, plan.targets.get((version, facts.platform_id or 0)), RuleName.GROUP_RELEASE, who)
+
+    def passed_over(self, _facts: DeviceFacts, _plan: Plan) -> Reason:
+        return Reason("No group of it has a release.", "Release a version to a group of it.")
+
+
+class _DefaultRelease:
+    """The product's default."""
+
+    def applies(self, _facts: DeviceFacts, plan: Plan) -> bool:
+        return plan.default_version is not None
+
+    def ruling(self, facts: DeviceFacts, plan: Plan) -> Ruling:
+        version = plan.default_version or 0
+        target = plan.targets.get((version, facts.platform_id or 0))
+        return _never_back(facts, target, RuleName.DEFAULT_RELEASE, f"The product's default, version {version}")
+
+    def passed_over(self, _facts: DeviceFacts, _plan: Plan) -> Reason:
+        return Reason("The product has no default release.", "Release a version as the product's default.")
+
+
+class _Nothing:
+    """What is left."""
+
+    def applies(self, _facts: DeviceFacts, _plan: Plan) -> bool:
+        return True
+
+    def ruling(self, _facts: DeviceFacts, _plan: Plan) -> Ruling:
+        why = "No running rollout reaches it, and neither a group of it nor the product has a release."
+        return Ruling(RuleName.NOTHING, None, why, "Start a rollout that reaches it, or release a version.")
+
+    def passed_over(self, facts: DeviceFacts, plan: Plan) -> Reason:
+        raise AssertionError("it always applies")
+
+
+_FIRST: tuple[Rule, ...] = (_HeldBack(), _Development(), _Lock())
+_LAST: tuple[Rule, ...] = (_GroupRelease(), _DefaultRelease(), _Nothing())
+
+
+def _rules(plan: Plan) -> Sequence[Rule]:
+    return (*_FIRST, *plan.rollouts, *_LAST)
+
+
+def _never_back(facts: DeviceFacts, target: Target | None, rule: RuleName, who: str) -> Ruling:
+    """What a rule gives that brings no device to an older version."""
+    if target is None:
+        return _no_image(rule, f"{who}: there is no image for its platform.")
+    if facts.product_version is not None and target.version < facts.product_version:
+        why = f"{who}: it runs the newer version {facts.product_version}; only a lock goes back."
+        return Ruling(rule, None, why, f"Lock it to version {target.version}.")
+    return _unless_refused(facts, target, rule, who)
+
+
+def _unless_refused(facts: DeviceFacts, target: Target, rule: RuleName, who: str) -> Ruling:
+    if facts.identity == target.identity[:8]:
+        return Ruling(rule, None, f"{who}: it runs it.", "Nothing has to change: it is there already.")
+    refused = refusal(facts, target)
+    if refused is not None:
+        return Ruling(rule, None, f"{who}: {refused.why}", refused.remedy)
+    return Ruling(rule, target, f"{who}: version {target.version} is offered.")
+
+
+def _no_image(rule: RuleName, why: str) -> Ruling:
+    return Ruling(rule, None, why, "Publish an image of the version for its platform.")

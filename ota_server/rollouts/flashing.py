@@ -16,8 +16,9 @@ from ota_server.products.models import Product
 from ota_server.releases import service as releases
 from ota_server.releases.models import StoredImage
 from ota_server.releases.service import CheckedUpload
-from ota_server.rollouts import offers
-from ota_server.rollouts.decide import Plan, refusal
+from ota_server.rollouts.decide import refusal
+from ota_server.rollouts.facts import facts_of
+from ota_server.rollouts.plan import target_of
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
 
@@ -46,11 +47,10 @@ def flash(
     image = releases.add_for_development(connection, product, checked, now_ms)
     devices_store.change(connection, device.id, {"flash_image": image.id, "blocked": _without(device, image)})
     device = devices.find(connection, product, device_id)
-    facts = offers.facts_of(connection, device, Plan(0, (), None, {}), is_busy=False)
-    assert facts.flashed is not None
-    why = None if facts.identity is None else refusal(facts, facts.flashed)
-    if why is not None:
-        raise Conflict(f"device {device.device_id} would not take it: {why}")
+    target = target_of(image)
+    refused = None if device.identity is None else refusal(facts_of(device, (), target, False, now_ms), target)
+    if refused is not None:
+        raise Conflict(f"device {device.device_id} would not take it: {refused.why}")
     text = f"{checked.upload.by} flashes version {manifest.product_version}, {image.identity.hex()[:16]}."
     telemetry.add_history(connection, device.id, now_ms, HistoryKind.CHANGED, text)
     return device

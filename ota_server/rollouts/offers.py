@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns a decision into an offer: finds the patch, numbers the attempt, and takes offers back."""
+"""Turns a ruling into an offer: finds the patch, numbers the attempt, and takes offers back."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -11,11 +10,12 @@ from sqlalchemy import Connection
 from muster.layout import IDENTITY_PREFIX_SIZE
 from muster.protocol import Offer
 from ota_server.devices import groups
-from ota_server.devices.models import Device, DeviceStatus
+from ota_server.devices.models import Device
 from ota_server.releases import store as releases
 from ota_server.releases.models import FULL, PatchStatus, StoredPatch
 from ota_server.rollouts import store
-from ota_server.rollouts.decide import Decision, DeviceFacts, Plan, Target
+from ota_server.rollouts.decide import Plan, Ruling
+from ota_server.rollouts.facts import DeviceFacts, Target, facts_of
 from ota_server.rollouts.models import Attempt, AttemptStatus, OutcomeKind
 from ota_server.rollouts.plan import target_of
 from ota_server.telemetry import store as telemetry
@@ -30,33 +30,17 @@ class OfferMade:
     is_waiting_for_patch: bool
 
 
-def facts_of(connection: Connection, device: Device, plan: Plan, is_busy: bool) -> DeviceFacts:
-    """What decides about a device, as the database has it. Its groups count only when a version is released to any."""
-    in_groups = groups.of_devices(connection, [device.id]).get(device.id, []) if plan.groups else []
+def load_facts(connection: Connection, device: Device, plan: Plan, is_busy: bool, now_ms: int) -> DeviceFacts:
+    """What decides about a device, as the database has it. Its groups are read only when the plan names any."""
+    names = plan.named_groups
+    in_groups = names.intersection(groups.of_devices(connection, [device.id]).get(device.id, ())) if names else names
     image = None
     if device.development and device.flash_image is not None:
         image = releases.image_by_row(connection, device.flash_image)
-    return DeviceFacts(
-        device_id=device.device_id,
-        is_trusted=device.status is DeviceStatus.ACTIVE,
-        development=device.development,
-        locked_version=device.locked_version,
-        platform_id=device.platform_id,
-        identity=device.identity,
-        product_version=device.product_version,
-        hardware_revision=device.hardware_revision,
-        security_counter=device.security_counter,
-        bootloader_version=device.bootloader_version,
-        keyset_version=device.keyset_version,
-        boot_state=device.boot_state,
-        is_busy=is_busy,
-        blocked=frozenset(bytes.fromhex(item) for item in json.loads(device.blocked)),
-        groups=frozenset(in_groups) & plan.groups.keys(),
-        flashed=None if image is None else target_of(image),
-    )
+    return facts_of(device, in_groups, None if image is None else target_of(image), is_busy, now_ms)
 
 
-def make_offer(connection: Connection, device: Device, decision: Decision, target: Target, now_ms: int) -> OfferMade:
+def make_offer(connection: Connection, device: Device, ruling: Ruling, target: Target, now_ms: int) -> OfferMade:
     """Offers the smallest verified way from what the device runs to the target; asks for it when there is none yet.
 
     The caller stores the attempt's number as the device's newest and open one.
@@ -73,8 +57,8 @@ def make_offer(connection: Connection, device: Device, decision: Decision, targe
         {
             "device_row": device.id,
             "number": number,
-            "rollout_id": decision.rollout_id,
-            "stage": decision.stage,
+            "rollout_id": ruling.rollout_id,
+            "stage": ruling.stage,
             "target_image": target.image_id,
             "target_identity": target.identity,
             "base_version": None if is_full else device.product_version,
@@ -87,10 +71,10 @@ def make_offer(connection: Connection, device: Device, decision: Decision, targe
             "offered_ms": now_ms,
         },
     )
-    if decision.rollout_id is not None and is_first:
-        store.count_up(connection, decision.rollout_id, "offered")
+    if ruling.rollout_id is not None and is_first:
+        store.count_up(connection, ruling.rollout_id, "offered")
     what = "the full image" if is_full else "a patch"
-    text = f"Attempt {number}: offered version {target.version} by {what} of {patch.size} bytes. {decision.explanation}"
+    text = f"Attempt {number}: offered version {target.version} by {what} of {patch.size} bytes. {ruling.why}"
     telemetry.add_history(connection, device.id, now_ms, HistoryKind.OFFERED, text)
     return OfferMade(_offer(number, target.identity, patch.digest, patch.size, target.size), False)
 

@@ -10,7 +10,9 @@ from ota_server.products.models import Product
 from ota_server.releases import store as releases
 from ota_server.releases.models import StoredImage
 from ota_server.rollouts import store
-from ota_server.rollouts.decide import Plan, RunningRollout, Target
+from ota_server.rollouts.cohort import Everyone
+from ota_server.rollouts.decide import Plan, ReachingStage, RunningRollout
+from ota_server.rollouts.facts import Target
 
 
 class PlanCache:
@@ -37,13 +39,11 @@ def load_plan(connection: Connection, product: Product, keyset_version: int) -> 
     }
     running = []
     for rollout in store.running_of(connection, product.id):
-        stage = store.stages_of(connection, rollout.id)[rollout.stage]
+        stages = tuple(ReachingStage(Everyone(), item.percent) for item in store.stages_of(connection, rollout.id))
         by_platform = {
             platform_id: target for (version, platform_id), target in targets.items() if version == rollout.version
         }
-        running.append(
-            RunningRollout(rollout.id, rollout.version, rollout.stage, stage.percent, rollout.salt, by_platform)
-        )
+        running.append(RunningRollout(rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform))
     released = groups.released(connection, product.id)
     return Plan(keyset_version, tuple(running), product.default_version, targets, released)
 

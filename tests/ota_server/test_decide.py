@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ota_server.rollouts.decide import DeviceFacts, Plan, RunningRollout, Target, decide, in_cohort
+from ota_server.rollouts.cohort import Everyone, draw_of, is_within
+from ota_server.rollouts.decide import Plan, ReachingStage, RuleName, RunningRollout, decide, trace
+from ota_server.rollouts.facts import DeviceFacts, Target
 
 
 def target(version: int, counter: int = 0) -> Target:
@@ -35,17 +37,17 @@ FACTS = DeviceFacts(
 )
 
 
-def rollout(number: int, version: int, percent: int = 100) -> RunningRollout:
-    return RunningRollout(number, version, 0, percent, b"salt", {6: TARGETS[version, 6]})
+def rollout(number: int, version: int, *percents: int, stage: int = 0) -> RunningRollout:
+    stages = tuple(ReachingStage(Everyone(), percent) for percent in percents or (100,))
+    return RunningRollout(number, version, stage, stages, b"salt", {6: TARGETS[version, 6]})
 
 
 PLAN = Plan(1, (rollout(2, 3), rollout(1, 2)), 2, TARGETS)
 
 
 def offered(facts: DeviceFacts, plan: Plan = PLAN) -> int | None:
-    decision = decide(facts, plan)
-    assert decision.trace, "it can always explain itself"
-    return None if decision.target is None else decision.target.version
+    target = decide(facts, plan).target
+    return None if target is None else target.version
 
 
 def test_precedence_is_development_then_lock_then_rollout_then_group_then_default_then_nothing() -> None:
@@ -84,9 +86,10 @@ def test_precedence_is_development_then_lock_then_rollout_then_group_then_defaul
     ],
 )
 def test_nothing_is_offered_and_it_says_why(change: dict[str, object], why: str) -> None:
-    decision = decide(replace(FACTS, **change), PLAN)  # type: ignore[arg-type]  # fields by name
-    assert decision.target is None
-    assert why in decision.explanation
+    ruling = decide(replace(FACTS, **change), PLAN)  # type: ignore[arg-type]  # fields by name
+    assert ruling.target is None
+    assert why in ruling.why
+    assert ruling.remedy
 
 
 def test_a_lock_goes_back_but_never_below_the_security_counter() -> None:
@@ -147,7 +150,7 @@ def test_no_facts_lead_to_an_offer_that_breaks_a_rule(
     facts: DeviceFacts, counters: list[int], percent: int, released: dict[str, int]
 ) -> None:
     targets = {(version, 6): target(version, counters[version - 1]) for version in (1, 2, 3, 4)}
-    running = RunningRollout(1, 3, 0, percent, b"", {6: targets[3, 6]})
+    running = RunningRollout(1, 3, 0, (ReachingStage(Everyone(), percent),), b"", {6: targets[3, 6]})
     decision = decide(facts, Plan(1, (running,), 4, targets, released))
     if decision.target is not None:
         assert facts.is_trusted
@@ -165,13 +168,64 @@ def test_no_facts_lead_to_an_offer_that_breaks_a_rule(
 
 @given(st.binary(max_size=16), st.text("0123456789abcdef", min_size=24, max_size=24), st.integers(0, 99))
 def test_a_growing_share_keeps_every_device(salt: bytes, device_id: str, percent: int) -> None:
-    assert in_cohort(salt, device_id, percent) <= in_cohort(salt, device_id, percent + 1)
-    assert in_cohort(salt, device_id, 100)
-    assert not in_cohort(salt, device_id, 0)
+    draw = draw_of(salt, device_id)
+    assert is_within(draw, percent) <= is_within(draw, percent + 1)
+    assert is_within(draw, 100)
+    assert not is_within(draw, 0)
 
 
 def test_shares_are_close_to_their_percentage() -> None:
-    ids = [f"{number:024x}" for number in range(4000)]
+    draws = [draw_of(b"salt", f"{number:024x}") for number in range(4000)]
     for percent in (1, 10, 50, 90):
-        share = sum(in_cohort(b"salt", device_id, percent) for device_id in ids) / 40
+        share = sum(is_within(draw, percent) for draw in draws) / 40
         assert abs(share - percent) < 2.5
+
+
+PLANS = st.builds(
+    lambda rollouts, released, default: Plan(1, tuple(rollouts), default, TARGETS, released),
+    st.lists(
+        st.builds(
+            lambda number, version, percents, stage: rollout(number, version, *percents, stage=stage % len(percents)),
+            st.integers(1, 9),
+            st.integers(1, 4),
+            st.lists(st.integers(0, 100), min_size=1, max_size=4),
+            st.integers(0, 3),
+        ),
+        max_size=3,
+    ),
+    RELEASED,
+    st.none() | st.integers(1, 5),
+)
+
+
+@given(facts=FACTS_STRATEGY, plan=PLANS)
+def test_the_trace_agrees_with_the_check_in_and_says_something_of_every_rule(facts: DeviceFacts, plan: Plan) -> None:
+    traced = trace(facts, plan)
+    assert traced.winner == decide(facts, plan)
+    names = [one.rule for one in traced.rulings]
+    assert names == sorted(names, key=list(RuleName).index)
+    assert set(RuleName) - {RuleName.ROLLOUT} <= set(names)
+    assert [one.rollout_id for one in traced.rulings if one.rollout_id is not None] == [one.id for one in plan.rollouts]
+    for ruling in traced.rulings:
+        assert ruling.why.endswith(".")
+        is_given = ruling.applies and ruling.target is not None
+        assert bool(ruling.remedy) != is_given or ruling.rule is RuleName.HELD_BACK
+
+
+@given(facts=FACTS_STRATEGY, percents=st.lists(st.integers(0, 100), min_size=2, max_size=5))
+def test_a_stage_further_on_loses_no_device(facts: DeviceFacts, percents: list[int]) -> None:
+    reached = [rollout(1, 3, *percents, stage=stage).applies(facts, PLAN) for stage in range(len(percents))]
+    assert reached == sorted(reached), "once in, always in, whatever the shares of later stages"
+
+
+def test_a_trace_says_what_each_rule_would_give_and_what_would_have_to_change() -> None:
+    plan = replace(PLAN, rollouts=(rollout(3, 4, 0, 100), rollout(2, 3)))
+    told = {one.rollout_id or one.rule: one for one in trace(FACTS, plan).rulings}
+    assert (told[3].applies, told[2].applies) == (False, True)
+    assert told[3].why == "Rollout 3 of version 4, stage 1, has not reached this device."
+    assert told[3].remedy == "Stage 2 reaches it: 100 % of all devices."
+    assert told[3].target == TARGETS[4, 6]
+    assert told[2].why == "Rollout 2 of version 3, stage 1: version 3 is offered."
+    assert told[RuleName.DEFAULT_RELEASE].target == TARGETS[2, 6]
+    assert told[RuleName.LOCK].remedy == "Lock it to a version."
+    assert trace(FACTS, plan).winner.rollout_id == 2
