@@ -18,6 +18,7 @@ from ota_server.api.oauth import endpoints as oauth
 from ota_server.clock import Clock
 from ota_server.dashboard.pages import Dashboard
 from ota_server.errors import Unavailable
+from ota_server.releases.encoder import Encoder
 from ota_server.services import Services, open_services
 from ota_server.settings import Settings
 
@@ -25,13 +26,13 @@ FORGET_EVERY_S = 3600.0
 WRITE_USAGE_EVERY_S = 60.0
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> Starlette:
+def create_app(settings: Settings, clock: Clock | None = None, encoder: Encoder | None = None) -> Starlette:
     """One server over one data folder. Its threads run from the start to the end of the application's lifespan.
 
     Raises:
         MusterError: keys, key sets or folder are not usable; see `open_services`.
     """
-    services = open_services(settings, clock)
+    services = open_services(settings, clock, encoder)
     app = Starlette(
         routes=[
             Mount("/device/v1", routes=device.routes(services)),

@@ -30,6 +30,7 @@ from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
 from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
+from ota_server.releases.encoder import Encoder, ProcessEncoder
 from ota_server.releases.patcher import Patcher
 from ota_server.rollouts.timekeeper import Timekeeper
 from ota_server.settings import Settings, prepare
@@ -174,7 +175,7 @@ class Services:
         return self.database.submit(write)
 
 
-def open_services(settings: Settings, clock: Clock | None = None) -> Services:
+def open_services(settings: Settings, clock: Clock | None = None, encoder: Encoder | None = None) -> Services:
     """Opens the data folder, reads the keys and brings the database up to date.
 
     Raises:
@@ -206,7 +207,7 @@ def open_services(settings: Settings, clock: Clock | None = None) -> Services:
         streams=streams,
         presence=Presence(database, streams, clock),
         courier=Courier(database, streams, Sender(settings.hook_networks), clock),
-        patcher=Patcher(database, kept, served, feed, clock),
+        patcher=Patcher(database, kept, served, encoder or ProcessEncoder(), feed, clock),
         postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
         timekeeper=Timekeeper(database, feed, clock),
         chain=chain,

@@ -377,6 +377,9 @@ def patch(item: StoredPatch, images: Mapping[bytes, StoredImage]) -> Json:
         "digest": None if item.digest is None else item.digest.hex(),
         "size": item.size,
         "error": item.error,
+        "devices": item.devices,
+        "duration_ms": item.duration_ms,
+        "memory_bytes": item.memory_bytes,
     }
 
 

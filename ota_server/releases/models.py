@@ -24,7 +24,7 @@ from ota_server.storage.schema import metadata, status_type
 
 
 class PatchStatus(StrEnum):
-    """How far a patch is. Only a READY one is ever offered."""
+    """How far a patch is. Only a READY one is ever offered; a PENDING one is a job for a worker."""
 
     PENDING = "pending"
     READY = "ready"
@@ -87,7 +87,14 @@ patches = Table(
     Column("size", Integer, nullable=True),
     Column("error", Text, nullable=False, default=""),
     Column("created_ms", BigInteger, nullable=False),
+    Column("devices", Integer, nullable=False, default=0),
+    Column("lease", LargeBinary(16), nullable=True),
+    Column("due_ms", BigInteger, nullable=False, default=0),
+    Column("tries", Integer, nullable=False, default=0),
+    Column("duration_ms", Integer, nullable=True),
+    Column("memory_bytes", BigInteger, nullable=True),
     UniqueConstraint("base_identity", "target_identity"),
+    Index("ix_patches_status", "status", "due_ms"),
 )
 
 FULL = b""
@@ -139,7 +146,13 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class StoredPatch:
-    """A patch, or the wish for one. `digest` and `size` are there when it is ready."""
+    """A patch, or the wish for one.
+
+    Attributes:
+        digest, size, duration_ms, memory_bytes: when it is ready: the file's, and what making it took at most.
+        devices: how many ran the base when it was asked for; the patch of the most is made first.
+        tries: how often a worker began to make it.
+    """
 
     id: int
     base_identity: bytes
@@ -150,3 +163,7 @@ class StoredPatch:
     size: int | None
     error: str
     created_ms: int
+    devices: int
+    tries: int
+    duration_ms: int | None
+    memory_bytes: int | None

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import logging
+import os
 
-from muster import delta
-from muster.errors import MusterError
 from ota_server.clock import Clock
+from ota_server.errors import Unavailable
 from ota_server.releases import store
+from ota_server.releases.encoder import Encoder, EncoderStopped, PatchNotMade
 from ota_server.releases.models import FULL, PatchStatus, StoredPatch
 from ota_server.storage.blobs import BlobStore
 from ota_server.storage.database import Database
@@ -16,68 +17,88 @@ from ota_server.telemetry.feed import Feed
 from ota_server.worker import Worker
 
 LOOK_EVERY_S = 60.0
-"""When nobody says that there is something to do: the database may have been away, or a wish be another process's."""
+"""When nobody says that there is something to do: the database may have been away, or a worker been killed."""
+TRIES_MAX = 3
+"""A job that ended so many workers, or their encoders, is not begun again."""
+PUT_OFF_MS = 10_000
 
 _logger = logging.getLogger("ota_server.patcher")
 
 
 class Patcher(Worker):
-    """Works off the wishes in `patches`, oldest first.
+    """Works off the wishes in `patches`, those of most devices first.
+
+    Any number may do so, in any number of processes: each takes a job by a lease, and what it made counts only while
+    that is its own. The bytes are named by their digest, so that making them twice changes nothing.
 
     Args:
         images: where images are kept.
         served: where patches go that devices may fetch.
     """
 
-    def __init__(self, database: Database, images: BlobStore, served: BlobStore, feed: Feed, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        images: BlobStore,
+        served: BlobStore,
+        encoder: Encoder,
+        feed: Feed,
+        clock: Clock,
+    ) -> None:
         super().__init__("patcher", LOOK_EVERY_S)
         self._database = database
         self._images = images
         self._served = served
+        self._encoder = encoder
         self._feed = feed
         self._clock = clock
 
     def do_next(self) -> bool:
-        """Makes the patch that was wished for first."""
+        """Makes the patch that most devices wait for."""
+        now_ms = self._clock.now_ms()
         with self._database.read() as connection:
-            patch = store.pending_patch(connection)
-        if patch is None:
-            return False
-        self._do(patch)
+            if store.due_patch(connection, now_ms) is None:
+                return False
+        lease = os.urandom(16)
+        patch = self._database.write(lambda connection: store.take_patch(connection, lease, now_ms))
+        if patch is not None:
+            self._do(patch, lease)
         return True
 
-    def _do(self, patch: StoredPatch) -> None:
+    def _do(self, patch: StoredPatch, lease: bytes) -> None:
         values: dict[str, object]
         try:
-            raw = self._make(patch)
-        except (MusterError, OSError) as error:
+            status, values = PatchStatus.READY, self._make(patch)
+        except PatchNotMade as error:
             _logger.warning("patch %d cannot be made: %s", patch.id, error)
             status, values = PatchStatus.FAILED, {"error": str(error)}
-        else:
-            # The bytes are on disk before the row says so: an offer never names what is not there.
-            status, values = PatchStatus.READY, {"digest": self._served.put(raw), "size": len(raw)}
-        self._database.write(lambda connection: store.move_patch(connection, patch, status, values))
-        self._feed.publish(patch.product_id)
+        except (EncoderStopped, Unavailable, OSError) as error:
+            _logger.warning("patch %d is put off: %s", patch.id, error)
+            due_ms = self._clock.now_ms() + PUT_OFF_MS
+            is_try = isinstance(error, EncoderStopped)
+            self._database.write(lambda connection: store.put_off_patch(connection, patch.id, lease, due_ms, is_try))
+            return
+        if self._database.write(lambda connection: store.finish_patch(connection, patch, lease, status, values)):
+            self._feed.publish(patch.product_id)
 
-    def _make(self, patch: StoredPatch) -> bytes:
-        target = self._image(patch.target_identity)
-        if patch.base_identity == FULL:
-            base, raw = b"", delta.encode_full(target).raw
-        else:
-            base = self._image(patch.base_identity)
-            raw = delta.encode(base, target).raw
-        if delta.apply(base, raw) != target:
-            raise PatchNotVerified("the patch does not decode to its target")
-        return raw
+    def _make(self, patch: StoredPatch) -> dict[str, object]:
+        if patch.tries >= TRIES_MAX:
+            raise PatchNotMade(f"making it was cut short {patch.tries} times")
+        base = b"" if patch.base_identity == FULL else self._image(patch.base_identity)
+        made = self._encoder.make(base, self._image(patch.target_identity))
+        # The bytes are kept before the row says so: an offer never names what is not there.
+        digest = self._served.put(made.raw)
+        return {
+            "digest": digest,
+            "size": len(made.raw),
+            "duration_ms": made.duration_ms,
+            "memory_bytes": made.memory_bytes,
+        }
 
     def _image(self, identity: bytes) -> bytes:
         with self._database.read() as connection:
             image = store.image_by_identity(connection, identity)
         raw = None if image is None else self._images.get(image.blob)
         if raw is None:
-            raise PatchNotVerified(f"the image {identity.hex()[:16]} is not kept here")
+            raise PatchNotMade(f"the image {identity.hex()[:16]} is not kept here")
         return raw
-
-
-class PatchNotVerified(MusterError):
-    """A patch that must not be offered."""

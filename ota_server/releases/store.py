@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 
 from ota_server.moves import check_move
 from ota_server.releases.models import (
@@ -19,7 +19,10 @@ from ota_server.releases.models import (
     patches,
     releases,
 )
-from ota_server.storage.sql import insert_once
+from ota_server.storage.sql import insert_once, is_due
+
+LEASE_MS = 10 * 60 * 1000
+"""When a worker's job is another's that has not said what came of it: well above what the longest one takes."""
 
 _IMAGE = [images.c[field.name] for field in fields(StoredImage)]
 _PATCH = [patches.c[field.name] for field in fields(StoredPatch)]
@@ -113,8 +116,10 @@ def patch_by_row(connection: Connection, patch_id: int) -> StoredPatch | None:
     return None if row is None else StoredPatch(*row)
 
 
-def want_patch(connection: Connection, product_id: int, base: bytes, target: bytes, now_ms: int) -> None:
-    """Asks for a patch; asking twice changes nothing."""
+def want_patch(
+    connection: Connection, product_id: int, base: bytes, target: bytes, now_ms: int, devices: int = 0
+) -> None:
+    """Asks for a patch, which so many devices need; asking twice changes nothing."""
     values = {
         "base_identity": base,
         "target_identity": target,
@@ -122,24 +127,58 @@ def want_patch(connection: Connection, product_id: int, base: bytes, target: byt
         "status": PatchStatus.PENDING,
         "error": "",
         "created_ms": now_ms,
+        "devices": devices,
+        "due_ms": 0,
+        "tries": 0,
     }
     insert_once(connection, patches, values)
 
 
-def pending_patch(connection: Connection) -> StoredPatch | None:
-    """The oldest wish."""
+def due_patch(connection: Connection, now_ms: int) -> StoredPatch | None:
+    """The wish of most devices that no worker has taken, the oldest of several."""
+    due = is_due(patches.c.due_ms, now_ms, LEASE_MS)
     row = connection.execute(
-        select(*_PATCH).where(patches.c.status == PatchStatus.PENDING).order_by(patches.c.id).limit(1)
+        select(*_PATCH)
+        .where(patches.c.status == PatchStatus.PENDING, due)
+        .order_by(patches.c.devices.desc(), patches.c.id)
+        .limit(1)
     ).first()
     return None if row is None else StoredPatch(*row)
+
+
+def take_patch(connection: Connection, lease: bytes, now_ms: int) -> StoredPatch | None:
+    """Takes the wish of `due_patch` for one worker, until its lease is over."""
+    patch = due_patch(connection, now_ms)
+    if patch is not None:
+        values = {"lease": lease, "due_ms": now_ms + LEASE_MS, "tries": patch.tries + 1}
+        connection.execute(update(patches).where(patches.c.id == patch.id).values(**values))
+    return patch
+
+
+def put_off_patch(connection: Connection, patch_id: int, lease: bytes, due_ms: int, is_try: bool) -> None:
+    """Gives a job back. `is_try`: whether it counts as one, since the job may be at fault."""
+    connection.execute(
+        update(patches)
+        .where(*_is_held(patch_id, lease))
+        .values(due_ms=due_ms, tries=patches.c.tries - (0 if is_try else 1))
+    )
+
+
+def finish_patch(
+    connection: Connection, patch: StoredPatch, lease: bytes, status: PatchStatus, values: Mapping[str, object]
+) -> bool:
+    """Ends a job, if it is still this worker's; False changes nothing."""
+    check_move(PATCH_MOVES, "the patch", PatchStatus.PENDING, status)
+    result = connection.execute(
+        update(patches).where(*_is_held(patch.id, lease)).values(status=status, lease=None, **values)
+    )
+    return result.rowcount == 1
+
+
+def _is_held(patch_id: int, lease: bytes) -> tuple[ColumnElement[bool], ...]:
+    return patches.c.id == patch_id, patches.c.lease == lease, patches.c.status == PatchStatus.PENDING
 
 
 def patches_of_product(connection: Connection, product_id: int) -> list[StoredPatch]:
     rows = connection.execute(select(*_PATCH).where(patches.c.product_id == product_id).order_by(patches.c.id))
     return [StoredPatch(*row) for row in rows]
-
-
-def move_patch(connection: Connection, patch: StoredPatch, status: PatchStatus, values: Mapping[str, object]) -> None:
-    """The one place that changes a patch's status. Raises Conflict for a move that is not allowed."""
-    check_move(PATCH_MOVES, "the patch", patch.status, status)
-    connection.execute(update(patches).where(patches.c.id == patch.id).values(status=status, **values))

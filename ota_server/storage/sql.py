@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, Table, func
+from sqlalchemy import ColumnElement, Connection, Table, func, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -24,3 +24,11 @@ def has_part(connection: Connection, text: ColumnElement[str], part: str) -> Col
         return func.lower(text).contains(part.lower(), autoescape=True)
     # LIKE does not look at the case here.
     return text.contains(part, autoescape=True)
+
+
+def is_due(at_ms: ColumnElement[int], now_ms: int, ahead_max_ms: int) -> ColumnElement[bool]:
+    """Whether a time has come that was set at most so far ahead.
+
+    One that lies farther ahead was set by a clock that went wrong: it would hold its row back for as long.
+    """
+    return or_(at_ms <= now_ms, at_ms > now_ms + ahead_max_ms)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import tempfile
@@ -27,6 +28,7 @@ from ota_server.accounts.service import Passwords
 from ota_server.app import create_app
 from ota_server.clock import Clock
 from ota_server.organizations.service import add_administrator
+from ota_server.releases.encoder import ProcessEncoder
 from ota_server.rollouts import counts, service, store
 from ota_server.rollouts.counts import AttemptCounts
 from ota_server.rollouts.models import Rollout
@@ -172,7 +174,15 @@ def make_app(settings: Settings, clock: Clock) -> Starlette:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.touch(mode=0o600)
         path.write_bytes(_migrated())
-    return create_app(settings, clock)
+    return create_app(settings, clock, _encoder())
+
+
+@cache
+def _encoder() -> ProcessEncoder:
+    """One for all servers of this process: it is the one part that takes long to start."""
+    encoder = ProcessEncoder()
+    atexit.register(encoder.close)
+    return encoder
 
 
 @cache

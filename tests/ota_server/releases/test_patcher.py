@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One job per pair, whoever makes it: a lease says whose it is, and the most devices come first."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from sqlalchemy import select
+
+from ota_server.errors import Unavailable
+from ota_server.releases import store
+from ota_server.releases.encoder import Encoder, EncoderStopped, MadePatch, PatchNotMade
+from ota_server.releases.models import FULL, PatchStatus, StoredPatch, patches
+from ota_server.releases.patcher import PUT_OFF_MS, TRIES_MAX, Patcher
+from tests.ota_server import keys
+from tests.ota_server.conftest import Server
+
+ONE, TWO, THREE = keys.image(1), keys.image(2), keys.image(3)
+
+
+class HandEncoder:
+    """Makes nothing: says what it was asked for, and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, bytes]] = []
+        self.error: Exception | None = None
+
+    def make(self, base: bytes, target: bytes) -> MadePatch:
+        self.asked.append((base, target))
+        if self.error is not None:
+            raise self.error
+        return MadePatch(b"patch of " + base[:64] + target[:64], 7, 1000)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def shop(server: Server) -> Server:
+    """Versions 1 to 3 for the Photon; no patch between them was asked for."""
+    server.product()
+    for image in (ONE, TWO, THREE):
+        server.publish(image)
+    server.services.patcher.work_off()
+    return server
+
+
+def patcher(server: Server, encoder: Encoder) -> Patcher:
+    """Another worker on the same database."""
+    services = server.services
+    return Patcher(services.database, services.kept, services.served, encoder, services.feed, server.clock)
+
+
+def want(server: Server, base: bytes, devices: int = 0) -> None:
+    now_ms = server.clock.now_ms()
+    server.services.database.write(
+        lambda connection: store.want_patch(connection, keys.PRODUCT, base, THREE.identity, now_ms, devices)
+    )
+
+
+def take(server: Server) -> tuple[StoredPatch | None, bytes]:
+    lease, now_ms = os.urandom(16), server.clock.now_ms()
+    return server.services.database.write(lambda connection: store.take_patch(connection, lease, now_ms)), lease
+
+
+def between(server: Server, base: bytes) -> StoredPatch:
+    with server.services.database.read() as connection:
+        found = store.patch_between(connection, base, THREE.identity)
+    assert found is not None
+    return found
+
+
+def test_patch_of_most_devices_is_made_first(shop: Server) -> None:
+    want(shop, ONE.identity, devices=3)
+    want(shop, TWO.identity, devices=40)
+    encoder = HandEncoder()
+    assert patcher(shop, encoder).work_off() == 2
+    assert encoder.asked == [(TWO.raw, THREE.raw), (ONE.raw, THREE.raw)]
+
+
+@pytest.mark.both_databases
+def test_job_that_a_worker_has_taken_is_no_other_worker_s_until_its_lease_is_over(shop: Server) -> None:
+    want(shop, ONE.identity)
+    taken, lease = take(shop)
+    assert taken is not None
+    encoder = HandEncoder()
+    assert patcher(shop, encoder).work_off() == 0
+    shop.clock.advance_s(store.LEASE_MS / 1000)
+    assert patcher(shop, encoder).work_off() == 1
+    done = between(shop, ONE.identity)
+    assert done.status is PatchStatus.READY
+    late = {"digest": bytes(32), "size": 1}
+    assert not shop.services.database.write(
+        lambda connection: store.finish_patch(connection, taken, lease, PatchStatus.READY, late)
+    )
+    assert between(shop, ONE.identity) == done, "what comes after the lease counts no more"
+
+
+def test_lease_that_a_wrong_clock_gave_does_not_hold_its_job_back(shop: Server) -> None:
+    want(shop, ONE.identity)
+    shop.clock.advance_s(365 * 24 * 3600)
+    assert take(shop)[0] is not None
+    shop.clock.advance_s(-365 * 24 * 3600)
+    assert patcher(shop, HandEncoder()).work_off() == 1
+
+
+def test_patch_says_what_making_it_took(shop: Server) -> None:
+    want(shop, ONE.identity, devices=5)
+    shop.services.patcher.work_off()
+    (shown,) = [
+        one
+        for one in shop.api("GET", f"/products/{keys.PRODUCT}/patches")["patches"]
+        if (one["base_version"], one["target_version"]) == (1, 3)
+    ]
+    assert shown["status"] == "ready"
+    assert shown["devices"] == 5
+    assert shown["duration_ms"] > 0
+    assert shown["memory_bytes"] > shown["size"] > 0
+
+
+def test_job_that_ends_its_encoder_again_and_again_is_given_up(shop: Server) -> None:
+    want(shop, ONE.identity)
+    encoder = HandEncoder()
+    encoder.error = EncoderStopped("it was killed")
+    for _ in range(TRIES_MAX + 2):
+        patcher(shop, encoder).work_off()
+        shop.clock.advance_s(PUT_OFF_MS / 1000)
+    assert len(encoder.asked) == TRIES_MAX
+    assert between(shop, ONE.identity).status is PatchStatus.FAILED
+
+
+def test_job_waits_while_blobs_cannot_be_reached(shop: Server) -> None:
+    want(shop, ONE.identity)
+    encoder = HandEncoder()
+    encoder.error = Unavailable("away")
+    for _ in range(2 * TRIES_MAX):
+        patcher(shop, encoder).work_off()
+        shop.clock.advance_s(PUT_OFF_MS / 1000)
+    assert between(shop, ONE.identity).status is PatchStatus.PENDING
+    encoder.error = None
+    assert patcher(shop, encoder).work_off() == 1
+    assert between(shop, ONE.identity).status is PatchStatus.READY
+
+
+def test_device_whose_patch_cannot_be_made_gets_the_full_image(shop: Server) -> None:
+    want(shop, ONE.identity)
+    encoder = HandEncoder()
+    encoder.error = PatchNotMade("no")
+    patcher(shop, encoder).work_off()
+    device = shop.device(running=ONE)
+    device.check_in()
+    shop.rollout(3)
+    assert device.check_in().offer is not None
+    device.update()
+    assert device.running == THREE
+    with shop.services.database.read() as connection:
+        rows = connection.execute(
+            select(patches.c.base_identity).where(patches.c.status == PatchStatus.READY)
+        ).scalars()
+        assert set(rows) == {FULL, TWO.identity}
