@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from muster.layout import IDENTITY_PREFIX_SIZE
-from ota_server.rollouts.cohort import Cohort, draw_of, is_within
+from ota_server.rollouts.cohort import Cohort, InGroup, draw_of, is_within
 from ota_server.rollouts.facts import DeviceFacts, Target
 
 
@@ -95,9 +95,8 @@ class ReachingStage:
     cohort: Cohort
     percent: int
 
-    @property
-    def words(self) -> str:
-        return f"{self.percent} % of {self.cohort.words}"
+    def in_words(self) -> str:
+        return f"{self.percent} % of {self.cohort.in_words()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +133,9 @@ class RunningRollout:
         why = f"{self._who}, has not reached this device."
         stage = self.reached_in(facts)
         if stage is None:
-            reached = "; or ".join(dict.fromkeys(one.words for one in self.stages))
+            reached = "; or ".join(dict.fromkeys(one.in_words() for one in self.stages))
             return Reason(why, f"None of its stages reaches the device. It would have to be among: {reached}.")
-        return Reason(why, f"Stage {stage + 1} reaches it: {self.stages[stage].words}.")
+        return Reason(why, f"Stage {stage + 1} reaches it: {self.stages[stage].in_words()}.")
 
     @property
     def _who(self) -> str:
@@ -171,7 +170,7 @@ class Plan:
     @cached_property
     def named_groups(self) -> frozenset[str]:
         """Groups that decide anything: only these of a device's have to be looked up."""
-        in_cohorts = (stage.cohort.groups for rollout in self.rollouts for stage in rollout.stages)
+        in_cohorts = (stage.cohort.named(InGroup) for rollout in self.rollouts for stage in rollout.stages)
         return frozenset(self.groups).union(*in_cohorts)
 
 

@@ -39,6 +39,7 @@ class DeviceFacts:
         groups: those of its groups that the plan names.
         flashed: an image for this device alone, while it is one for development.
         now_ms: when it is decided.
+        health: metrics that it told: a JSON object.
     """
 
     device_id: str
@@ -58,6 +59,12 @@ class DeviceFacts:
     groups: frozenset[str] = frozenset()
     flashed: Target | None = None
     now_ms: int = 0
+    first_seen_ms: int | None = None
+    serial_number: str | None = None
+    customer_id: int | None = None
+    tags: frozenset[str] = frozenset()
+    country: str | None = None
+    health: str = "{}"
 
 
 def facts_of(
@@ -82,4 +89,8 @@ def facts_of(
         groups=frozenset(groups),
         flashed=flashed,
         now_ms=now_ms,
+        first_seen_ms=device.first_seen_ms,
+        serial_number=device.serial_number,
+        customer_id=device.customer_id,
+        health=device.health,
     )
