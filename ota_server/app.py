@@ -11,13 +11,17 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from ota_server.api import device, errors, manage
+from ota_server.api import device, errors, health, manage
 from ota_server.api.oauth import endpoints as oauth
+from ota_server.api.requests import Requests
 from ota_server.clock import Clock
 from ota_server.dashboard.pages import Dashboard
 from ota_server.errors import Unavailable
+from ota_server.observe.measures import RequestMeasures
+from ota_server.observe.registry import make_registry
 from ota_server.releases.encoder import Encoder
 from ota_server.services import Services, open_services
 from ota_server.settings import Settings
@@ -33,13 +37,16 @@ def create_app(settings: Settings, clock: Clock | None = None, encoder: Encoder 
         MusterError: keys, key sets or folder are not usable; see `open_services`.
     """
     services = open_services(settings, clock, encoder)
+    measures = RequestMeasures()
     app = Starlette(
         routes=[
             Mount("/device/v1", routes=device.routes(services)),
+            *health.routes(services, make_registry(services, measures)),
             *oauth.routes(services),
             Mount("/v1", app=manage.make_app(services)),
             Mount("/", app=Dashboard(services).app()),
         ],
+        middleware=[Middleware(Requests, measures=measures, devices=services.device_measures)],
         # For paths that no mount takes: those with a line break.
         exception_handlers={HTTPException: errors.http_error},
         lifespan=lambda _app: _lifespan(services),

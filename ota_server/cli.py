@@ -24,7 +24,7 @@ from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
 from ota_server.operate import read_password
 from ota_server.organizations.service import add_administrator
-from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, use_development_keys
+from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, read_token, use_development_keys
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
 from ota_server.storage.options import database_option
@@ -94,6 +94,11 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     metavar="CIDR",
     help="A private network that webhooks may reach, such as 10.1.0.0/16; may be given again.",
 )
+@click.option(
+    "--metrics-token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with the token that opens /metrics. [default: /metrics is for this machine only]",
+)
 @mail_options
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
 @click.option("--email", help="With --init: the account's address.")
@@ -117,6 +122,7 @@ def serve(
     public_url: str,
     sign_up: str,
     hook_networks: tuple[Network, ...],
+    metrics_token_file: Path | None,
     smtp: SmtpSettings | None,
     init: bool,
     email: str | None,
@@ -136,6 +142,7 @@ def serve(
         sign_up=SignUpPolicy.from_text(sign_up),
         database_url=database_url,
         hook_networks=hook_networks,
+        metrics_token=None if metrics_token_file is None else read_token(metrics_token_file),
     )
     if init:
         _init(settings, email, organization, password_stdin, as_json)

@@ -28,6 +28,7 @@ from ota_server.mail import outbox
 from ota_server.mail.limits import MailLimits
 from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
+from ota_server.observe.measures import DeviceMeasures
 from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
 from ota_server.releases.encoder import Encoder, ProcessEncoder
@@ -47,6 +48,7 @@ from ota_server.usage.meter import Meter
 from ota_server.usage.service import DAY_MS, note_amounts
 from ota_server.webhooks.courier import Courier
 from ota_server.webhooks.network import Sender
+from ota_server.worker import Worker
 
 ATTEMPTS_SKIPPED = 1024
 """Attempt numbers that are skipped when a database may be older than what devices have seen."""
@@ -87,6 +89,11 @@ class Services:
     publish_rate: Rate
     limit: NewDeviceLimit
     meter: Meter
+    device_measures: DeviceMeasures
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        return self.patcher, self.postman, self.presence, self.courier, self.timekeeper
 
     def start(self) -> None:
         """Drops the sessions unless this very database was stopped cleanly, and starts the threads."""
@@ -94,20 +101,14 @@ class Services:
         if not self.database.write(lambda connection: restore.take_stop_token(connection, folder)):
             _logger.info("the last stop was not clean or the database was restored: devices open new sessions")
             self.database.write(lambda connection: devices.drop_sessions(connection, ATTEMPTS_SKIPPED))
-        self.patcher.start()
-        self.postman.start()
-        self.presence.start()
-        self.courier.start()
-        self.timekeeper.start()
+        for worker in self.workers:
+            worker.start()
 
     def stop(self) -> None:
         """Ends held requests, the patch and the mail under way and the writer, and marks the stop as clean."""
         self.feed.close()
-        self.patcher.stop()
-        self.postman.stop()
-        self.presence.stop()
-        self.courier.stop()
-        self.timekeeper.stop()
+        for worker in self.workers:
+            worker.stop()
         try:
             self.write_usage().result()
             token = self.database.write(restore.write_stop_token)
@@ -147,7 +148,7 @@ class Services:
         counts, day = self.meter.take(), self.clock.now_ms() // DAY_MS
 
         def done(future: Future[None]) -> None:
-            if future.exception() is not None:
+            if future.cancelled() or future.exception() is not None:
                 self.meter.give_back(counts)
 
         try:
@@ -224,4 +225,5 @@ def open_services(settings: Settings, clock: Clock | None = None, encoder: Encod
         publish_rate=Rate(PUBLISHED_MAX, 60, f"at most {PUBLISHED_MAX} events a minute are published by an account"),
         limit=NewDeviceLimit(),
         meter=Meter(),
+        device_measures=DeviceMeasures(),
     )

@@ -21,6 +21,7 @@ from ota_server.storage.engine import sqlite_url
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
+TOKEN_MIN, TOKEN_MAX = 16, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Settings:
         smtp: the mail server; None: no mail is sent.
         sign_up: who may make an account by themselves.
         database_url: a PostgreSQL database; None for SQLite in the data folder.
+        metrics_token: what opens `/metrics`; None: it is for this machine only.
     """
 
     data_dir: Path
@@ -58,6 +60,7 @@ class Settings:
     smtp: SmtpSettings | None = None
     sign_up: SignUpPolicy = field(default_factory=SignUpPolicy)
     database_url: URL | None = None
+    metrics_token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Raises ValueOutOfRange."""
@@ -111,6 +114,17 @@ class Settings:
         if not keysets:
             raise FileFault("there is no key set: give one with --keyset FILE")
         return sorted(keysets, key=lambda keyset: keyset.content.version)
+
+
+def read_token(path: Path) -> str:
+    """The first line of a file. Raises FileFault, ValueOutOfRange."""
+    try:
+        token = path.read_text().split("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileFault(f"cannot read the token in {path}") from error
+    if not (TOKEN_MIN <= len(token) <= TOKEN_MAX and token.isascii() and token.isprintable()):
+        raise ValueOutOfRange(f"the token in {path} has {TOKEN_MIN} to {TOKEN_MAX} printable ASCII characters")
+    return token
 
 
 def prepare(settings: Settings) -> None:

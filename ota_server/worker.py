@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 
 _logger = logging.getLogger("ota_server.worker")
@@ -15,10 +16,17 @@ class Worker(ABC):
 
     Args:
         every_s: how long to sleep at most; None: until it is woken.
+
+    Attributes:
+        jobs: how many were done.
+        failures: how often it stopped at an error.
+        busy_s: how long it has worked.
     """
 
     def __init__(self, name: str, every_s: float | None = None) -> None:
-        self._name = name
+        self.name = name
+        self.jobs = self.failures = 0
+        self.busy_s = 0.0
         self._every_s = every_s
         self._wake = threading.Event()
         self._working = threading.Lock()
@@ -48,9 +56,22 @@ class Worker(ABC):
         done = 0
         # One at a time: two would do the same job twice.
         with self._working:
-            while not self._is_stopping and self.do_next():
+            while not self._is_stopping and self._do_next():
                 done += 1
         return done
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _do_next(self) -> bool:
+        began = time.perf_counter()
+        try:
+            found = self.do_next()
+        finally:
+            self.busy_s += time.perf_counter() - began
+        self.jobs += found
+        return found
 
     def _run(self) -> None:
         while not self._is_stopping:
@@ -61,4 +82,5 @@ class Worker(ABC):
             # Nobody waits for this thread, so nobody else could say it: errors end here. Only the kind of the
             # error is told, since its text may hold what was to be written.
             except Exception as error:
-                _logger.error("%s stopped at %s; it goes on when it is woken", self._name, type(error).__name__)
+                self.failures += 1
+                _logger.error("%s stopped at %s; it goes on when it is woken", self.name, type(error).__name__)

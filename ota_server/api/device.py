@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -37,17 +38,21 @@ def routes(services: Services) -> list[Route]:
         body = await read_body(request, MESSAGE_SIZE_MAX, timeout_s, CBOR)
         opening = sessions.prepare(body, services.signer, services.chain)
         answer, product_id = await asyncio.wrap_future(services.open_session(opening))
+        services.device_measures.openings.inc()
         services.feed.publish(product_id)
         return Response(answer, media_type=CBOR)
 
     async def check_in(request: Request) -> Response:
         body = await read_body(request, MESSAGE_SIZE_MAX, timeout_s, CBOR)
+        began = time.perf_counter()
         message = SealedMessage.from_bytes(body)
         checked_in = await asyncio.wrap_future(services.check_in(message))
         services.meter.check_in(checked_in.product_id)
+        services.device_measures.check_in_s.observe(time.perf_counter() - began)
         services.after(checked_in)
         if checked_in.hold_s:
-            checked_in = await _hold(services, checked_in)
+            with services.device_measures.held.track_inprogress():
+                checked_in = await _hold(services, checked_in)
         return Response(checked_in.sealed(), media_type=CBOR)
 
     async def fetch(request: Request) -> Response:

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from functools import lru_cache
 
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, insert, join, or_, select, update
 
 from ota_server.devices.models import NO_SESSION, Device, DeviceStatus, devices
+from ota_server.products.models import products
 
 _COLUMNS = [devices.c[field.name] for field in fields(Device)]
 _BY_SESSION = select(*_COLUMNS).where(
@@ -132,6 +133,12 @@ def count_online(connection: Connection, product_id: int, now_ms: int) -> int:
             devices.c.status == DeviceStatus.ACTIVE,
         )
     ).scalar_one()
+
+
+def count_all_online(connection: Connection, now_ms: int) -> int:
+    """Of all products, quarantined ones too."""
+    query = select(func.count()).select_from(join(products, devices))
+    return connection.execute(query.where(devices.c.online_until_ms > now_ms)).scalar_one()
 
 
 def runs_any(connection: Connection, product_id: int, identities: Collection[bytes]) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 from ota_server.clock import Clock
 from ota_server.mail import outbox
@@ -25,6 +26,9 @@ class Postman(Worker):
 
     Args:
         mailer: what sends; None: mails wait until the server is started with one.
+
+    Attributes:
+        results: how tries have ended.
     """
 
     def __init__(self, database: Database, mailer: Mailer | None, clock: Clock) -> None:
@@ -32,6 +36,7 @@ class Postman(Worker):
         self._database = database
         self._mailer = mailer
         self._clock = clock
+        self.results: Counter[str] = Counter(sent=0, put_off=0, given_up=0)
 
     def do_next(self) -> bool:
         """Tries to send the mail that is due first."""
@@ -46,6 +51,7 @@ class Postman(Worker):
         except NotSent as error:
             self._put_off(queued, error)
         else:
+            self.results["sent"] += 1
             self._database.write(lambda connection: outbox.sent(connection, queued))
         return True
 
@@ -54,9 +60,11 @@ class Postman(Worker):
         reason = str(error).replace(queued.mail.recipient, "the recipient")[:200]
         tries = queued.tries + 1
         if error.is_final or tries >= TRIES_MAX:
+            self.results["given_up"] += 1
             _logger.warning("mail %d is given up: %s", queued.id, reason)
             self._database.write(lambda connection: outbox.fail(connection, queued, reason))
             return
+        self.results["put_off"] += 1
         _logger.warning("mail %d was not sent, try %d of %d: %s", queued.id, tries, TRIES_MAX, reason)
         due_ms = self._clock.now_ms() + 1000 * min(FIRST_DELAY_S * 3**queued.tries, DELAY_MAX_S)
         self._database.write(lambda connection: outbox.put_off(connection, queued, due_ms, reason))

@@ -91,6 +91,12 @@ def under_way(connection: Connection) -> list[Rollout]:
     return [Rollout(*row) for row in rows]
 
 
+def newest_running(connection: Connection, limit: int) -> list[Rollout]:
+    """Of all products, newest first."""
+    query = select(*_ROLLOUT).where(rollouts.c.status == RolloutStatus.RUNNING)
+    return [Rollout(*row) for row in connection.execute(query.order_by(rollouts.c.id.desc()).limit(limit))]
+
+
 def stages_of(connection: Connection, rollout_id: int) -> list[Stage]:
     rows = connection.execute(select(*_STAGE).where(stages.c.rollout_id == rollout_id).order_by(stages.c.position))
     return [Stage(*row) for row in rows]

@@ -55,6 +55,14 @@ class BlobStore:
         except FileNotFoundError:
             return 0
 
+    def check(self) -> None:
+        """Raises OSError when nothing can be kept now."""
+        scratch = self._folder / f".check.{os.urandom(6).hex()}"
+        try:
+            scratch.write_bytes(bytes(1))
+        finally:
+            scratch.unlink(missing_ok=True)
+
     def _read(self, digest: bytes) -> bytes:
         return self._path(digest).read_bytes()
 

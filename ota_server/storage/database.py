@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from ota_server.errors import Unavailable
+from ota_server.observe.measures import DatabaseMeasures
 from ota_server.storage.engine import Use, describe, is_conflict, is_outage, lock_writers, make_engine
 
 T = TypeVar("T")
@@ -88,6 +90,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self._readers = make_engine(url, Use.READ)
         self._writer_engine = make_engine(url, Use.WRITE)
+        self.measures = DatabaseMeasures()
         self._queue: queue.Queue[_Job | None] = queue.Queue(QUEUE_MAX)
         self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._thread.start()
@@ -105,6 +108,7 @@ class Database:
         except SQLAlchemyError as error:
             if not is_outage(error):
                 raise
+            self.measures.errors.labels("read").inc()
             _logger.error("a read failed: %s", describe(error))
             raise Unavailable("the database cannot be used now: come back later") from error
 
@@ -124,6 +128,16 @@ class Database:
     def write(self, work: Callable[[Connection], T]) -> T:
         """The same, waited for. Not to be called on an event loop's thread."""
         return self.submit(work).result()
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for a commit, about."""
+        return self._queue.qsize()
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether the writer is there."""
+        return self._thread.is_alive()
 
     def close(self) -> None:
         """Commits what waits and stops the writer."""
@@ -154,6 +168,7 @@ class Database:
         return batch, False
 
     def _write_batch(self, batch: list[_Job]) -> None:
+        began = time.perf_counter()
         try:
             try:
                 self._commit(batch, is_alone=False)
@@ -161,10 +176,13 @@ class Database:
                 self._commit(batch, is_alone=True)
         # The batch failed as a whole (disk full, connection lost): nobody may be told that anything was kept.
         except Exception as error:
+            self.measures.errors.labels("commit").inc()
             _logger.error("a commit failed: %s", describe(error))
             for job in batch:
                 job.lost(Unavailable("the database failed: look whether this was kept before it is tried again"))
             return
+        self.measures.commit_s.observe(time.perf_counter() - began)
+        self.measures.commit_jobs.observe(len(batch))
         for job in batch:
             job.committed()
 

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -43,6 +46,17 @@ def migrate(url: URL, revision: str = "head") -> None:
         raise EnvironmentFault(f"cannot use the database: {describe(error)}") from error
     finally:
         engine.dispose()
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the tables are those of this program, neither older nor newer."""
+    return MigrationContext.configure(connection).get_current_revision() == newest_revision()
+
+
+@cache
+def newest_revision() -> str | None:
+    """Of the migrations that this program has."""
+    return ScriptDirectory(str(SCRIPTS)).get_current_head()
 
 
 def _check_references(connection: Connection) -> None:

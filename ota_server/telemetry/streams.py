@@ -85,6 +85,11 @@ class Streams:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
 
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._streams)
+
     def wake(self) -> None:
         """Something may have been published."""
         loop = self._loop

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -57,7 +58,11 @@ class _Outcome:
 
 
 class Courier(Worker):
-    """Sends up to eight requests at once. One that is under way when the server is killed is sent again."""
+    """Sends up to eight requests at once. One that is under way when the server is killed is sent again.
+
+    Attributes:
+        results: how tries have ended.
+    """
 
     def __init__(self, database: Database, streams: Streams, sender: Sender, clock: Clock) -> None:
         super().__init__("courier", EVERY_S)
@@ -65,6 +70,7 @@ class Courier(Worker):
         self._streams = streams
         self._sender = sender
         self._clock = clock
+        self.results: Counter[str] = Counter(done=0, failed=0)
 
     def do_next(self) -> bool:
         """Tries what is due; False when nothing is."""
@@ -75,6 +81,7 @@ class Courier(Worker):
         taken = self._database.write(lambda connection: _take(connection, now_ms))
         with ThreadPoolExecutor(AT_ONCE, "webhook") as pool:
             outcomes = list(pool.map(lambda one: self._try(*one), taken))
+        self.results.update("done" if one.is_done else "failed" for one in outcomes)
         self._database.write(lambda connection: _finish(connection, outcomes, self._clock.now_ms()))
         self._streams.wake()
         return bool(taken)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All measures of a server, for Prometheus."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from ota_server.errors import Unavailable
+from ota_server.observe.facts import Facts, read_facts
+from ota_server.observe.measures import RequestMeasures
+from ota_server.services import Services
+
+FACTS_EVERY_S = 15.0
+"""How old facts of the database may be: whoever asks more often costs it nothing."""
+
+
+def make_registry(services: Services, requests: RequestMeasures) -> CollectorRegistry:
+    """The measures of one server's parts."""
+    # Series of when each counter was made, which would be as many again.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    # First: a read that fails is counted in the same answer.
+    registry.register(_FromDatabase(services))
+    ProcessCollector(registry=registry)
+    for measures in (requests, services.database.measures, services.device_measures):
+        for measure in measures.all():
+            registry.register(measure)
+    registry.register(_Now(services))
+    return registry
+
+
+class _Now(Collector):
+    """What the parts know without asking anybody."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        services = self._services
+        yield _gauge("muster_write_queue", "Writes that wait for a commit, about.", services.database.waiting)
+        yield _gauge("muster_event_streams", "Streams of events that are open.", services.streams.count)
+        yield _labelled(
+            CounterMetricFamily("muster_deliveries", "Tries to deliver to webhooks.", labels=("result",)),
+            services.courier.results,
+        )
+        yield _labelled(
+            CounterMetricFamily("muster_mails", "Tries to send mails.", labels=("result",)), services.postman.results
+        )
+        workers = services.workers
+        for name, text, values in (
+            ("muster_worker_jobs", "Jobs that a thread did.", {one.name: one.jobs for one in workers}),
+            ("muster_worker_failures", "Errors that a thread stopped at.", {one.name: one.failures for one in workers}),
+            ("muster_worker_seconds", "Time that a thread worked.", {one.name: one.busy_s for one in workers}),
+        ):
+            yield _labelled(CounterMetricFamily(name, text, labels=("worker",)), values)
+
+
+class _FromDatabase(Collector):
+    """What the database knows. While it is away only `muster_database_up` is told."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lock = threading.Lock()
+        self._facts: Facts | None = None
+        self._read_at = -FACTS_EVERY_S
+
+    def collect(self) -> Iterator[Metric]:
+        facts = self._look()
+        yield _gauge("muster_database_up", "1 when the database can be read.", facts is not None)
+        if facts is None:
+            return
+        yield _gauge("muster_devices_online", "Devices that are online, quarantined ones too.", facts.online)
+        for name, text, found in (
+            ("muster_patches", "Patches.", facts.patches),
+            ("muster_queued_mails", "Mails that wait or were given up.", facts.mails),
+            ("muster_queued_deliveries", "Deliveries to webhooks that wait, or are over and kept.", facts.deliveries),
+            ("muster_rollouts", "Rollouts.", facts.rollouts),
+        ):
+            yield _labelled(GaugeMetricFamily(name, text, labels=("status",)), found)
+        labels = ("product", "rollout")
+        stage = GaugeMetricFamily("muster_rollout_stage", "Stage of a running rollout, from 1.", labels=labels)
+        devices = GaugeMetricFamily(
+            "muster_rollout_devices", "Devices of a running rollout.", labels=(*labels, "outcome")
+        )
+        for one in facts.running:
+            names = (str(one.product_id), str(one.id))
+            stage.add_metric(names, one.stage + 1)
+            for outcome, count in (("offered", one.offered), ("confirmed", one.confirmed), ("failed", one.failures)):
+                devices.add_metric((*names, outcome), count)
+        yield stage
+        yield devices
+
+    def _look(self) -> Facts | None:
+        """The facts, new ones when they are old; one looks, whoever else asks waits for it."""
+        with self._lock:
+            if time.monotonic() - self._read_at >= FACTS_EVERY_S:
+                try:
+                    with self._services.database.read() as connection:
+                        self._facts = read_facts(connection, self._services.clock.now_ms())
+                except Unavailable:
+                    self._facts = None
+                self._read_at = time.monotonic()
+            return self._facts
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _labelled(family: CounterMetricFamily | GaugeMetricFamily, values: Mapping[str, float]) -> Metric:
+    for label, value in values.items():
+        family.add_metric((label,), value)
+    return family
