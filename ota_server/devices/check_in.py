@@ -39,7 +39,7 @@ from ota_server.rollouts import store as rollouts
 from ota_server.rollouts.decide import Plan, Ruling, decide
 from ota_server.rollouts.models import Attempt, AttemptStatus
 from ota_server.rollouts.plan import PlanCache
-from ota_server.telemetry import events
+from ota_server.telemetry import events, habits
 from ota_server.telemetry import service as telemetry_service
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.events import STATUS
@@ -443,6 +443,9 @@ class _Visit:
         assert isinstance(interval_s, int)
         if not before.is_online(self._now_ms):
             self.is_news = True
+        habit = habits.note(before.habit, before.last_seen_ms, self._now_ms)
+        if habit is not before.habit:
+            self.values["habit"] = habit
         self.values["last_seen_ms"] = self._now_ms
         heard_again_s = interval_s * ONLINE_INTERVALS + self._hold_s
         self.values["online_until_ms"] = self._now_ms + int(heard_again_s * 1000)

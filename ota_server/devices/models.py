@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from ota_server.moves import Moves
 from ota_server.storage.schema import metadata, status_type
+from ota_server.telemetry.habits import SIZE as HABIT_SIZE
 
 ONLINE_INTERVALS = 2.5
 """A device counts as online for so many of its own intervals after it was heard."""
@@ -92,6 +93,7 @@ devices = Table(
     Column("last_seen_ms", BigInteger, nullable=True),
     Column("online_until_ms", BigInteger, nullable=False, default=0),
     Column("last_opened_ms", BigInteger, nullable=True),
+    Column("habit", LargeBinary(HABIT_SIZE), nullable=True),
     # What it is at.
     Column("attempt_counter", BigInteger, nullable=False, default=0),
     Column("open_attempt", BigInteger, nullable=True),
@@ -187,6 +189,7 @@ class Device:
         id: the row; `device_id` is the chip's unique id, 24 lower-case hexadecimal digits.
         customer_id: who owns it; None when nobody has claimed it.
         flash_image: the image that it is given while it is for development.
+        habit: when it is used to check in: see `telemetry.habits`.
         online_until_ms: when it stops counting as online unless it is heard again.
         attempt_counter: number of the newest attempt.
         open_attempt: number of the attempt it is at work on.
@@ -234,6 +237,7 @@ class Device:
     last_seen_ms: int | None
     online_until_ms: int
     last_opened_ms: int | None
+    habit: bytes | None
     attempt_counter: int
     open_attempt: int | None
     blocked: str
