@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
@@ -18,10 +19,12 @@ from muster.user_folders import data_folder
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.addresses import clean_email, normal_email
 from ota_server.accounts.service import Passwords
+from ota_server.check import check
 from ota_server.clock import SystemClock
 from ota_server.errors import NotFound, ServerError
 from ota_server.organizations import store as organizations
 from ota_server.settings import Settings
+from ota_server.storage.blobs import BlobStore
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
 from ota_server.storage.options import database_option
@@ -54,7 +57,7 @@ _data_option = click.option(
 
 @click.group(epilog="Example: muster server limits --seats 20")
 def server() -> None:
-    """Make accounts and set limits, where the server runs."""
+    """Make accounts, set limits and check what is kept, where the server runs."""
 
 
 @server.command(epilog="Example: muster server account ben@example.com")
@@ -82,7 +85,7 @@ def account(email: str, password_stdin: bool, data: Path | None, database_url: U
         accounts_store.end_links(connection, known.id)
         return f"{known.email} has another password, and is signed out everywhere"
 
-    click.echo(_write(_settings(data, database_url), work))
+    click.echo(_write(data, database_url, work))
 
 
 @server.command("limits", epilog="Example: muster server limits warm-rooms --devices 5000 --seats none")
@@ -119,7 +122,7 @@ def set_limits(
             return service.change_limits(connection, number, values)
         return store.limits_of(connection, number)
 
-    found = asdict(_write(_settings(data, database_url), work))
+    found = asdict(_write(data, database_url, work))
     if organization is not None:
         del found["organizations"]
     if as_json:
@@ -127,6 +130,30 @@ def set_limits(
         return
     for key, value in found.items():
         click.echo(f"{key:<14} {NONE if value is None else value}")
+
+
+@server.command("check", epilog="Example: muster server check --blobs")
+@click.option("--blobs", "reads_blobs", is_flag=True, help="Read every image and patch, too.")
+@_data_option
+@database_option
+@click.option("--json", "as_json", is_flag=True, help="Print what differs as JSON.")
+def check_kept(reads_blobs: bool, data: Path | None, database_url: URL | None, as_json: bool) -> None:
+    """Count anew what is counted, and name everything that differs; exit code 1 if anything does.
+
+    It changes nothing, and may be run beside a server.
+    """
+    settings = _settings(data, database_url)
+    kept, served = BlobStore(settings.kept_dir), BlobStore(settings.served_dir)
+    with _database(settings) as database, database.read() as connection:
+        found = check(connection, kept, served, reads_blobs)
+    if as_json:
+        click.echo(json.dumps([asdict(difference) for difference in found], indent=2))
+    else:
+        for difference in found:
+            click.echo(f"{difference.place}: {difference.text}")
+        click.echo(f"{len(found)} difference{'s' * (len(found) != 1)}" if found else "everything agrees")
+    if found:
+        click.get_current_context().exit(1)
 
 
 def _settings(data: Path | None, database_url: URL | None) -> Settings:
@@ -140,14 +167,21 @@ def _number_of(connection: Connection, slug: str) -> int:
     return found.id
 
 
-def _write(settings: Settings, work: Callable[[Connection], T]) -> T:
+def _write(data: Path | None, database_url: URL | None, work: Callable[[Connection], T]) -> T:
     """Raises InputError."""
+    with _database(_settings(data, database_url)) as database:
+        return database.write(work)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    """The server's database, with the newest tables. Raises InputError, for what the server refuses too."""
     if settings.database_url is None and not settings.database_path.exists():
         raise InputError(f"there is no database in {settings.data_dir}: begin with `muster serve --init`")
     migrate(settings.database)
     database = Database(settings.database)
     try:
-        return database.write(work)
+        yield database
     except ServerError as error:
         raise InputError(str(error)) from error
     finally:

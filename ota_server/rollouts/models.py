@@ -63,15 +63,15 @@ class AttemptStatus(StrEnum):
 
 
 _GOING_ON = (AttemptStatus.OFFERED, AttemptStatus.DOWNLOADING, AttemptStatus.STAGED, AttemptStatus.TRIAL)
-_ENDS = frozenset(AttemptStatus) - frozenset(_GOING_ON)
+ENDS = frozenset(AttemptStatus) - frozenset(_GOING_ON)
 
 ATTEMPT_MOVES: Moves[AttemptStatus] = {
     # Any report may be lost, so every later state can be the next one that is heard of.
-    AttemptStatus.OFFERED: frozenset({AttemptStatus.DOWNLOADING, AttemptStatus.STAGED, AttemptStatus.TRIAL}) | _ENDS,
-    AttemptStatus.DOWNLOADING: frozenset({AttemptStatus.STAGED, AttemptStatus.TRIAL}) | _ENDS,
-    AttemptStatus.STAGED: frozenset({AttemptStatus.TRIAL}) | _ENDS,
-    AttemptStatus.TRIAL: _ENDS - {AttemptStatus.STOPPED},
-    **dict.fromkeys(_ENDS, frozenset()),
+    AttemptStatus.OFFERED: frozenset({AttemptStatus.DOWNLOADING, AttemptStatus.STAGED, AttemptStatus.TRIAL}) | ENDS,
+    AttemptStatus.DOWNLOADING: frozenset({AttemptStatus.STAGED, AttemptStatus.TRIAL}) | ENDS,
+    AttemptStatus.STAGED: frozenset({AttemptStatus.TRIAL}) | ENDS,
+    AttemptStatus.TRIAL: ENDS - {AttemptStatus.STOPPED},
+    **dict.fromkeys(ENDS, frozenset()),
     # A withdrawal may cross a device that has staged the image already: then its outcome still counts.
     AttemptStatus.WITHDRAWN: frozenset(
         {

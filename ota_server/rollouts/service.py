@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from ota_server.releases import service as releases_service
 from ota_server.releases import store as releases
 from ota_server.rollouts import counts, store
 from ota_server.rollouts.gate import Judgement, Verdict, judge
-from ota_server.rollouts.models import COUNTERS, AttemptStatus, OutcomeKind, Rollout, RolloutStatus, Stage
+from ota_server.rollouts.models import COUNTERS, AttemptStatus, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.schedule import Schedule
 from ota_server.times import rfc3339
 
@@ -279,24 +279,6 @@ def progress(connection: Connection, rollout: Rollout, now_ms: int) -> Progress:
         already=store.count_running_without_attempt(connection, rollout.product_id, rollout.id, rollout.version),
         bytes_sent=counted.bytes_sent,
         bytes_saved=counted.bytes_saved,
-    )
-
-
-def recount(connection: Connection, rollout: Rollout) -> Rollout:
-    """The rollout with its counters made anew from attempts and outcomes; equal to the stored one, or a bug."""
-    outcomes = store.outcomes_of(connection, rollout.id)
-    ends = {kind.value: sum(outcome.kind is kind for outcome in outcomes) for kind in OutcomeKind}
-    escalated = sum(o.is_failure and o.kind in (OutcomeKind.NO_CONTACT, OutcomeKind.STOPPED) for o in outcomes)
-    offered = counts.recount(connection, rollout.id).offered
-    return replace(
-        rollout,
-        offered=offered,
-        confirmed=ends["confirmed"],
-        reverted=ends["reverted"],
-        failed=ends["failed"] + escalated,
-        interrupted=ends["interrupted"],
-        no_contact=ends["no_contact"],
-        stopped=ends["stopped"],
     )
 
 

@@ -212,6 +212,16 @@ def outcomes_of(connection: Connection, rollout_id: int) -> list[Outcome]:
     return [Outcome(*row) for row in rows]
 
 
+def count_by_kind(connection: Connection, rollout_id: int) -> list[tuple[OutcomeKind, bool, int]]:
+    """How many outcomes of a rollout are of each kind, failures apart."""
+    rows = connection.execute(
+        select(outcomes.c.kind, outcomes.c.is_failure, func.count())
+        .where(outcomes.c.rollout_id == rollout_id)
+        .group_by(outcomes.c.kind, outcomes.c.is_failure)
+    )
+    return [(kind, is_failure, number) for kind, is_failure, number in rows]
+
+
 def troubled_devices(connection: Connection, rollout_id: int, limit: int = 50) -> list[tuple[str, OutcomeKind, int]]:
     """(device id, kind, reason) of outcomes that were no success, newest first."""
     rows = connection.execute(
