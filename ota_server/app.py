@@ -40,13 +40,15 @@ def create_app(settings: Settings, clock: Clock | None = None, encoder: Encoder 
     measures = RequestMeasures()
     app = Starlette(
         routes=[
-            Mount("/device/v1", routes=device.routes(services)),
             *health.routes(services, make_registry(services, measures)),
             *oauth.routes(services),
             Mount("/v1", app=manage.make_app(services)),
             Mount("/", app=Dashboard(services).app()),
         ],
-        middleware=[Middleware(Requests, measures=measures, devices=services.device_measures)],
+        middleware=[
+            Middleware(Requests, measures=measures, devices=services.device_measures),
+            Middleware(device.DeviceApp, services=services),
+        ],
         # For paths that no mount takes: those with a line break.
         exception_handlers={HTTPException: errors.http_error},
         lifespan=lambda _app: _lifespan(services),

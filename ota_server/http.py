@@ -9,25 +9,28 @@ import socket
 from collections.abc import Callable
 from types import FrameType
 
-import h11
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ota_server.services import Services
 
 HEAD_TIMEOUT_S = 10.0
 """How long a request's head may take to arrive; uvicorn itself would wait for ever."""
+HEAD_SIZE_MAX = 16 * 1024
+"""Bytes of a head that may have come without its end."""
 KEEP_ALIVE_S = 60
 STOP_TIMEOUT_S = 5
 CONNECTIONS_MAX = 2000
 BACKLOG = 1024
 
 
-class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that closes a connection whose request head does not come to its end in time."""
+class PatientProtocol(HttpToolsProtocol):
+    """HTTP/1.1 that closes a connection whose request head does not come to its end in time, or is too long."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _is_in_head = False
+    _head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
         super().connection_made(transport)
@@ -37,13 +40,25 @@ class PatientProtocol(H11Protocol):
         self._clear_deadline()
         super().connection_lost(exc)
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        super().on_headers_complete()
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        # IDLE after bytes have come means: part of a head. A whole one, or a body, has its own limits.
-        if self.conn.their_state is h11.IDLE:
-            self._set_deadline()
-        else:
+        # A whole head, or a body, has its own limits.
+        if not self._is_in_head:
+            self._head_size = 0
             self._clear_deadline()
+            return
+        self._head_size += len(data)
+        if self._head_size > HEAD_SIZE_MAX and not self.transport.is_closing():
+            self.send_400_response("The request's head is too long.")
+        self._set_deadline()
 
     def _set_deadline(self) -> None:
         if self._deadline is None:
@@ -56,7 +71,7 @@ class PatientProtocol(H11Protocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.close()
 
 
@@ -106,7 +121,6 @@ def serve(app: Starlette, services: Services, listener: socket.socket, ready: Ca
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
         limit_concurrency=CONNECTIONS_MAX,
-        h11_max_incomplete_event_size=16 * 1024,
     )
     server = OtaServer(config, services, ready)
     server.run(sockets=[listener])

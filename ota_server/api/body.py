@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ota_server.errors import Invalid
@@ -26,29 +26,32 @@ FORM_FIELDS_MAX = 2000
 _FORM_KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,4})")
 
 
-async def read_body(request: Request, size_max: int, timeout_s: float, content_type: str) -> bytes:
+async def read_body(scope: Scope, receive: Receive, size_max: int, timeout_s: float, content_type: bytes) -> bytes:
     """The body.
 
     Raises:
         HTTPException: 415 another content type, 413 too large, 408 too slow, 400 cut off.
     """
-    given = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if given != content_type:
+    headers = dict(scope["headers"])
+    given: bytes = headers.get(b"content-type", b"")
+    if given != content_type and given.split(b";")[0].strip().lower() != content_type:
         raise HTTPException(415)
-    if _claimed_size(request.headers.get("content-length")) > size_max:
+    if _claimed_size(headers.get(b"content-length", b"").decode("latin-1")) > size_max:
         raise HTTPException(413)
-    body = bytearray()
+    body: bytes = b""
     try:
         async with asyncio.timeout(timeout_s):
-            async for piece in request.stream():
-                body += piece
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise HTTPException(400)
+                body += message.get("body", b"")
                 if len(body) > size_max:
                     raise HTTPException(413)
+                if not message.get("more_body", False):
+                    return body
     except TimeoutError as error:
         raise HTTPException(408) from error
-    except ClientDisconnect as error:
-        raise HTTPException(400) from error
-    return bytes(body)
 
 
 async def read_fields(request: Request, model: type[M]) -> M:

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP for devices and gateways (docs/spec/device_protocol.md section 5): plain routes, empty bodies on refusal."""
+"""HTTP for devices and gateways (docs/spec/device_protocol.md section 5): empty bodies on refusal.
+
+Plain ASGI, not Starlette's router and requests: those would be a large part of the work of a check-in.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from muster.protocol import Answer, MessageFormatError, SealedMessage, SessionRefused
 from muster.protocol.seal import MESSAGE_SIZE_MAX
@@ -22,29 +23,90 @@ from ota_server.devices.check_in import CheckedIn
 from ota_server.errors import TooMany, Unavailable
 from ota_server.services import Services
 
-CBOR = "application/cbor"
+PREFIX = "/device/v1/"
+CBOR = b"application/cbor"
+_CHECK_IN, _OPEN, _PATCHES = "check-in", "open", "patches"
+_METHODS = {_CHECK_IN: ("POST",), _OPEN: ("POST",), _PATCHES: ("GET", "HEAD")}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_RANGE = re.compile(r"bytes=(\d{1,10})-(\d{0,10})")
-_CACHE = {"cache-control": "public, max-age=31536000, immutable", "accept-ranges": "bytes"}
+_RANGE = re.compile(rb"bytes=(\d{1,10})-(\d{0,10})")
+_CBOR_HEADER = (b"content-type", CBOR)
+_BLOB_HEADERS = (
+    (b"content-type", b"application/octet-stream"),
+    (b"cache-control", b"public, max-age=31536000, immutable"),
+    (b"accept-ranges", b"bytes"),
+)
 
-Handler = Callable[[Request], Awaitable[Response]]
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One response."""
+
+    status: int
+    body: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+    async def send(self, send: Send) -> None:
+        headers = [(b"content-length", b"%d" % len(self.body)), *self.headers]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
-def routes(services: Services) -> list[Route]:
-    """The routes below /device/v1."""
-    timeout_s = services.settings.request_timeout_s
+class DeviceApp:
+    """ASGI middleware: answers what is below /device/v1/, and leaves the rest to the application that it is around."""
 
-    async def open_session(request: Request) -> Response:
-        body = await read_body(request, MESSAGE_SIZE_MAX, timeout_s, CBOR)
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app = app
+        self._services = services
+        self._timeout_s = services.settings.request_timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            reply = await self._reply(scope, receive)
+            await reply.send(send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        """Turns what devices can cause into the statuses of the protocol; no body says why."""
+        try:
+            return await self._routed(scope, receive)
+        except MessageFormatError:
+            return Reply(400)
+        except SessionRefused:
+            return Reply(401)
+        except (TooMany, Unavailable) as error:
+            return Reply(error.status, headers=[(b"retry-after", b"%d" % error.retry_after_s)])
+        except HTTPException as error:
+            # The rest of a body that is refused is not read: the connection cannot be used again.
+            return Reply(error.status_code, headers=[(b"connection", b"close")])
+
+    async def _routed(self, scope: Scope, receive: Receive) -> Reply:
+        name, _, digest = scope["path"].removeprefix(PREFIX).partition("/")
+        methods = _METHODS.get(name) if bool(digest) == (name == _PATCHES) else None
+        if methods is None:
+            return Reply(404)
+        scope["template"] = PREFIX + (name if name != _PATCHES else f"{name}/{{digest}}")
+        if scope["method"] not in methods:
+            return Reply(405)
+        if name == _CHECK_IN:
+            return await self._check_in(await self._message(scope, receive))
+        if name == _OPEN:
+            return await self._open_session(await self._message(scope, receive))
+        return await self._fetch(digest, scope)
+
+    async def _message(self, scope: Scope, receive: Receive) -> bytes:
+        return await read_body(scope, receive, MESSAGE_SIZE_MAX, self._timeout_s, CBOR)
+
+    async def _open_session(self, body: bytes) -> Reply:
+        services = self._services
         opening = sessions.prepare(body, services.signer, services.chain)
         answer, product_id = await asyncio.wrap_future(services.open_session(opening))
         services.device_measures.openings.inc()
         services.feed.publish(product_id)
-        return Response(answer, media_type=CBOR)
+        return Reply(200, answer, [_CBOR_HEADER])
 
-    async def check_in(request: Request) -> Response:
-        body = await read_body(request, MESSAGE_SIZE_MAX, timeout_s, CBOR)
-        began = time.perf_counter()
+    async def _check_in(self, body: bytes) -> Reply:
+        services, began = self._services, time.perf_counter()
         message = SealedMessage.from_bytes(body)
         checked_in = await asyncio.wrap_future(services.check_in(message))
         services.meter.check_in(checked_in.product_id)
@@ -52,73 +114,48 @@ def routes(services: Services) -> list[Route]:
         services.after(checked_in)
         if checked_in.hold_s:
             with services.device_measures.held.track_inprogress():
-                checked_in = await _hold(services, checked_in)
-        return Response(checked_in.sealed(), media_type=CBOR)
+                checked_in = await self._hold(checked_in)
+        return Reply(200, checked_in.sealed(), [_CBOR_HEADER])
 
-    async def fetch(request: Request) -> Response:
-        digest = request.path_params["digest"]
+    async def _hold(self, held: CheckedIn) -> CheckedIn:
+        """Waits until there is something to say, the time is up, or the server stops."""
+        services = self._services
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(held.hold_s, services.settings.hold_max_s)
+        seen = services.feed.count(held.product_id)
+        while held.hold_s and held.answer == Answer() and not services.feed.is_closed:
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                break
+            count = await services.feed.wait(held.product_id, seen, left_s)
+            if count == seen:
+                break
+            seen = count
+            held = await asyncio.wrap_future(services.look_again(held))
+            services.after(replace(held, is_news=held.is_news and held.answer != Answer()))
+        return held
+
+    async def _fetch(self, digest: str, scope: Scope) -> Reply:
+        services = self._services
         blob = None
         if _DIGEST.fullmatch(digest):
             blob = await asyncio.to_thread(services.served.get, bytes.fromhex(digest))
         if blob is None:
-            return Response(status_code=404)
-        response = _ranged(blob, digest, request.headers.get("range"))
-        services.meter.served(bytes.fromhex(digest), len(response.body))
-        return response
-
-    return [
-        Route("/open", _refusing(open_session), methods=["POST"]),
-        Route("/check-in", _refusing(check_in), methods=["POST"]),
-        Route("/patches/{digest}", _refusing(fetch), methods=["GET"]),
-    ]
+            return Reply(404)
+        reply = _ranged(blob, digest, dict(scope["headers"]).get(b"range"))
+        services.meter.served(bytes.fromhex(digest), len(reply.body))
+        return reply
 
 
-def _refusing(handler: Handler) -> Handler:
-    """Turns what devices can cause into the statuses of the protocol; no body says why."""
-
-    async def handle(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except MessageFormatError:
-            return Response(status_code=400)
-        except SessionRefused:
-            return Response(status_code=401)
-        except (TooMany, Unavailable) as error:
-            return Response(status_code=error.status, headers={"retry-after": str(error.retry_after_s)})
-        except HTTPException as error:
-            # The rest of a body that is refused is not read: the connection cannot be used again.
-            return Response(status_code=error.status_code, headers={"connection": "close"})
-
-    return handle
-
-
-async def _hold(services: Services, held: CheckedIn) -> CheckedIn:
-    """Waits until there is something to say, the time is up, or the server stops."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + min(held.hold_s, services.settings.hold_max_s)
-    seen = services.feed.count(held.product_id)
-    while held.hold_s and held.answer == Answer() and not services.feed.is_closed:
-        left_s = deadline - loop.time()
-        if left_s <= 0:
-            break
-        count = await services.feed.wait(held.product_id, seen, left_s)
-        if count == seen:
-            break
-        seen = count
-        held = await asyncio.wrap_future(services.look_again(held))
-        services.after(replace(held, is_news=held.is_news and held.answer != Answer()))
-    return held
-
-
-def _ranged(blob: bytes, digest: str, wanted: str | None) -> Response:
+def _ranged(blob: bytes, digest: str, wanted: bytes | None) -> Reply:
     """The whole blob, or one range of it (RFC 9110 section 14); other forms of Range are ignored."""
-    headers = {**_CACHE, "etag": f'"{digest}"'}
+    headers = (*_BLOB_HEADERS, (b"etag", b'"%s"' % digest.encode()))
     match = _RANGE.fullmatch(wanted.strip()) if wanted is not None else None
     if match is None:
-        return Response(blob, headers=headers, media_type="application/octet-stream")
+        return Reply(200, blob, headers)
     first = int(match.group(1))
     last = min(int(match.group(2)) if match.group(2) else len(blob) - 1, len(blob) - 1)
     if first > last:
-        return Response(status_code=416, headers={"content-range": f"bytes */{len(blob)}"})
-    headers["content-range"] = f"bytes {first}-{last}/{len(blob)}"
-    return Response(blob[first : last + 1], 206, headers, "application/octet-stream")
+        return Reply(416, headers=[(b"content-range", b"bytes */%d" % len(blob))])
+    place = (b"content-range", b"bytes %d-%d/%d" % (first, last, len(blob)))
+    return Reply(206, blob[first : last + 1], (*headers, place))

@@ -79,7 +79,9 @@ class Requests:
             _logger.info("%s %s %d", method, route, status, extra={**facts, "client": client})
 
     def _template(self, scope: Scope) -> str:
-        """Of the route that answered; NO_ROUTE where none did."""
+        """Of the route that answered; NO_ROUTE where none did. Where there is no router, `template` is in the scope."""
+        if "template" in scope:
+            return str(scope["template"])
         prefix, route = scope.get("root_path", ""), scope.get("route")
         # Routes have no hash, and live as long as the application.
         key = (prefix, id(route))
