@@ -12,27 +12,26 @@ from sqlalchemy import Connection
 
 from ota_server.api import views
 from ota_server.api.context import ActorDep, Number, ServicesDep, act, product_for
+from ota_server.errors import Invalid
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.rollouts import counts, service, store
+from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.models import Rollout, RolloutStatus
 from ota_server.rollouts.schedule import Schedule
 from ota_server.services import Services
 
 router = APIRouter(prefix="/products/{product}/rollouts")
 
-Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
-
 
 class StageBody(BaseModel):
-    """A stage: `percent` of all devices; it ends at `min_confirmed`, and pauses above `max_failures`."""
+    """A stage: `percent` of all devices, and its gate (docs/howto/gates.md)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    percent: Annotated[int, Field(ge=1, le=100)]
-    min_confirmed: Count = 1
-    max_failures: Count = 0
+    percent: Annotated[int, Field(ge=1, le=100)] = 100
+    gate: dict[str, Any] = {}
 
 
 class RolloutBody(BaseModel):
@@ -71,7 +70,7 @@ def list_rollouts(product: str, services: ServicesDep, actor: ActorDep) -> views
 def create_rollout(product: str, body: RolloutBody, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Makes a draft; nothing is offered before it is started."""
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
-    stages = [service.NewStage(item.percent, item.min_confirmed, item.max_failures) for item in body.stages]
+    stages = [_new_stage(number, item) for number, item in enumerate(body.stages, 1)]
     salt = None if body.salt is None else bytes.fromhex(body.salt)
     schedule = None if body.schedule is None else Schedule.from_json(body.schedule)
     made = act(
@@ -172,6 +171,13 @@ def abort_rollout(product: str, rollout: Number, services: ServicesDep, actor: A
     )
 
 
+def _new_stage(number: int, body: StageBody) -> service.NewStage:
+    try:
+        return service.NewStage(body.percent, Gate.from_json(body.gate))
+    except Invalid as error:
+        raise Invalid(f"stage {number}: {error}", f"stages.{number - 1}.{error.field}") from error
+
+
 def _move(
     services: Services,
     actor: Actor,
@@ -200,8 +206,8 @@ def _answer(services: Services, rollout: Rollout) -> views.Json:
 
 
 def _shown(connection: Connection, rollout: Rollout, now_ms: int) -> views.Json:
-    gate = rollout.reason
+    judgement = None
     if rollout.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
-        gate = service.current_judgement(connection, rollout)[0].reason
+        judgement = service.current_judgement(connection, rollout, now_ms)
     stages = store.stages_of(connection, rollout.id)
-    return views.rollout(rollout, stages, gate, service.progress(connection, rollout, now_ms))
+    return views.rollout(rollout, stages, judgement, service.progress(connection, rollout, now_ms))

@@ -20,6 +20,7 @@ from ota_server.organizations.roles import Role
 from ota_server.products.models import Product
 from ota_server.releases.models import Release, StoredImage, StoredPatch
 from ota_server.rollouts.decide import Trace
+from ota_server.rollouts.judge import Judgement
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
 from ota_server.rollouts.outcomes import reason_text
 from ota_server.rollouts.service import Progress
@@ -383,15 +384,17 @@ def patch(item: StoredPatch, images: Mapping[bytes, StoredImage]) -> Json:
     }
 
 
-def rollout(item: Rollout, stages: Sequence[Stage], gate: str, progress: Progress | None = None) -> Json:
-    shown: Json = {
+def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None, progress: Progress) -> Json:
+    """`judgement`: what the gate says now, of a rollout that is not over."""
+    return {
         "id": item.id,
         "product_id": item.product_id,
         "version": item.version,
         "name": item.name,
         "status": item.status.value,
         "reason": item.reason,
-        "gate": gate,
+        "gate": item.reason if judgement is None else judgement.reason,
+        "gate_distance": [] if judgement is None else [asdict(measure) for measure in judgement.measures],
         "salt": item.salt.hex(),
         "schedule": item.schedule.to_json(),
         "stage": item.stage + 1,
@@ -409,19 +412,17 @@ def rollout(item: Rollout, stages: Sequence[Stage], gate: str, progress: Progres
             "no_contact": item.no_contact,
             "stopped": item.stopped,
         },
+        "progress": asdict(progress),
     }
-    if progress is not None:
-        shown["progress"] = asdict(progress)
-    return shown
 
 
 def stage(item: Stage) -> Json:
     return {
         "position": item.position + 1,
         "percent": item.percent,
-        "min_confirmed": item.min_confirmed,
-        "max_failures": item.max_failures,
+        "gate": item.gate.to_json(),
         "started_at": time(item.started_ms),
+        "reached_at": time(item.reached_ms),
         "ended_at": time(item.ended_ms),
     }
 

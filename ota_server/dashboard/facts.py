@@ -185,7 +185,7 @@ def rollout_facts(connection: Connection, rollout: Rollout, now_ms: int) -> Roll
         start += width
     gate = rollout.reason
     if rollout.status is RolloutStatus.RUNNING:
-        gate = rollouts_service.current_judgement(connection, rollout)[0].reason
+        gate = rollouts_service.current_judgement(connection, rollout, now_ms).reason
     return RolloutFacts(
         rollout=rollout,
         stages=rollouts.stages_of(connection, rollout.id),

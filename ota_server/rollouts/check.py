@@ -66,8 +66,9 @@ def check_stages(rollout: Rollout, stages: list[Stage]) -> Iterator[Difference]:
             yield Difference(of_stage, "it is over, and has no end" if is_over else "it has an end, and is not over")
         if (stage.started_ms is not None) != has_begun:
             yield Difference(of_stage, "it has begun, without a time" if has_begun else "it has not begun, at a time")
-        if is_over and rollout.confirmed < stage.min_confirmed:
-            text = f"it is over with {rollout.confirmed} confirmed boots, and its gate asks for {stage.min_confirmed}"
+        needed = stage.gate.min_confirmed
+        if is_over and rollout.confirmed < needed:
+            text = f"it is over with {rollout.confirmed} confirmed boots, and its gate asks for {needed}"
             yield Difference(of_stage, text)
 
 

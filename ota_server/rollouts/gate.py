@@ -1,45 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a stage ends and when a rollout pauses: a pure function."""
+"""What a stage waits for, and when its rollout pauses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, auto
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 
-from ota_server.rollouts.models import Rollout, Stage
+from ota_server.errors import Invalid
 
-
-class Verdict(Enum):
-    WAIT = auto()
-    ADVANCE = auto()
-    COMPLETE = auto()
-    PAUSE = auto()
+COUNT_MAX = 2**31 - 1
+SOAK_MAX_S = 90 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict and why, in a sentence with its numbers."""
+class Gate:
+    """The condition under which a rollout goes on, waits or pauses (docs/howto/gates.md).
 
-    verdict: Verdict
-    reason: str
+    Attributes:
+        min_confirmed: confirmed boots of the whole rollout that the stage needs.
+        soak_s: how long it goes on watching after it has them.
+        max_failures: the rollout pauses above so many reverts and failures since the stage began.
+    """
+
+    min_confirmed: int = 1
+    soak_s: int = 0
+    max_failures: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises Invalid."""
+        _check_count("min_confirmed", self.min_confirmed, 1, COUNT_MAX)
+        _check_count("soak_s", self.soak_s, 0, SOAK_MAX_S)
+        _check_count("max_failures", self.max_failures, 0, COUNT_MAX)
+
+    @classmethod
+    def from_json(cls, value: object) -> Gate:
+        """Of an object; what it leaves out has its default. Raises Invalid."""
+        if not isinstance(value, Mapping):
+            raise Invalid("a gate is an object", "gate")
+        names = [field.name for field in fields(cls)]
+        for name in value:
+            if name not in names:
+                raise Invalid(f"a gate has {', '.join(names)}; not {str(name)[:40]}", "gate")
+        return cls(**value)
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """For the database."""
+        return json.dumps(self.to_json(), separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str) -> Gate:
+        return cls.from_json(json.loads(text))
 
 
-def judge(rollout: Rollout, stage: Stage, is_last: bool) -> Judgement:
-    """Compares a rollout's counters with the gate of its stage. Too many failures win over enough confirmed boots."""
-    failures = rollout.failures - stage.failures_forgiven
-    if failures > stage.max_failures:
-        return Judgement(
-            Verdict.PAUSE,
-            f"Paused in stage {stage.position + 1}: {failures} of {rollout.offered} devices failed "
-            f"({rollout.reverted} reverted, {rollout.failed} failed in all; limit {stage.max_failures}).",
-        )
-    if rollout.confirmed >= stage.min_confirmed:
-        numbers = f"{rollout.confirmed} confirmed of {stage.min_confirmed} needed, {failures} failures"
-        if is_last:
-            return Judgement(Verdict.COMPLETE, f"Completed: {numbers}.")
-        return Judgement(Verdict.ADVANCE, f"Stage {stage.position + 1} ended: {numbers}.")
-    return Judgement(
-        Verdict.WAIT,
-        f"Stage {stage.position + 1}: goes on at {stage.min_confirmed} confirmed, {rollout.confirmed} now; "
-        f"pauses above {stage.max_failures} failures, {failures} now.",
-    )
+def _check_count(name: str, value: object, lowest: int, highest: int) -> None:
+    # A bool is an int in Python and none in JSON.
+    if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+        raise Invalid(f"{name} is a whole number from {lowest} to {highest}", f"gate.{name}")

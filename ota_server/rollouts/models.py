@@ -22,8 +22,9 @@ from sqlalchemy import (
 )
 
 from ota_server.moves import Moves
-from ota_server.rollouts.schedule import Schedule, ScheduleText
-from ota_server.storage.schema import RowNumber, metadata, status_type
+from ota_server.rollouts.gate import Gate
+from ota_server.rollouts.schedule import Schedule
+from ota_server.storage.schema import DocumentType, RowNumber, metadata, status_type
 
 
 class RolloutStatus(StrEnum):
@@ -114,7 +115,7 @@ rollouts = Table(
     Column("status", status_type(RolloutStatus, "rollout_status"), nullable=False),
     Column("reason", Text, nullable=False),
     Column("salt", LargeBinary(16), nullable=False),
-    Column("schedule", ScheduleText, nullable=False),
+    Column("schedule", DocumentType(Schedule), nullable=False),
     Column("stage", Integer, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
@@ -130,10 +131,10 @@ stages = Table(
     Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("percent", Integer, nullable=False),
-    Column("min_confirmed", Integer, nullable=False),
-    Column("max_failures", Integer, nullable=False),
+    Column("gate", DocumentType(Gate), nullable=False),
     Column("failures_forgiven", Integer, nullable=False, default=0),
     Column("started_ms", BigInteger, nullable=True),
+    Column("reached_ms", BigInteger, nullable=True),
     Column("ended_ms", BigInteger, nullable=True),
 )
 
@@ -246,18 +247,17 @@ class Stage:
 
     Attributes:
         percent: 1 to 100, of all devices: a later stage includes the earlier ones.
-        min_confirmed: confirmed boots of the whole rollout that end the stage.
-        max_failures: the rollout pauses above so many reverts and failures.
-        failures_forgiven: failures that a team member has seen and resumed after.
+        failures_forgiven: those before it began, and those that a team member has seen and resumed after.
+        reached_ms: when it had the confirmed boots that its gate needs.
     """
 
     rollout_id: int
     position: int
     percent: int
-    min_confirmed: int
-    max_failures: int
+    gate: Gate
     failures_forgiven: int
     started_ms: int | None
+    reached_ms: int | None
     ended_ms: int | None
 
 

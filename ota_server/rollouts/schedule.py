@@ -8,11 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import NoReturn
-
-from sqlalchemy import Dialect, Text
-from sqlalchemy.types import TypeDecorator
 
 from ota_server.errors import Invalid
 from ota_server.rollouts.windows import DAYS, Day, Window, check_time_zone, minute_of_day, opening_ms
@@ -147,19 +143,6 @@ class Schedule:
         return [sentence for is_said, sentence in sentences if is_said]
 
 
-class ScheduleText(TypeDecorator[Schedule]):
-    """A column that holds a schedule, as JSON."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Schedule | None, _dialect: Dialect) -> str | None:
-        return None if value is None else value.to_text()
-
-    def process_result_value(self, value: str | None, _dialect: Dialect) -> Schedule | None:
-        return None if value is None else _parsed(value)
-
-
 class ComeBacks:
     """When devices that are over a limit come back: one after the other, as fast as the limit lets them in.
 
@@ -184,11 +167,6 @@ class ComeBacks:
 def minute_end_ms(now_ms: int) -> int:
     """When the minute of the clock ends by which limits count."""
     return (now_ms // 60_000 + 1) * 60_000
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str) -> Schedule:
-    return Schedule.from_text(text)
 
 
 def _words(at_ms: int | None) -> str:

@@ -9,19 +9,23 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from ota_server.audit import store as audit
+from ota_server.audit.models import Entry
 from ota_server.errors import Conflict, Invalid, NotFound
 from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import service as releases_service
 from ota_server.releases import store as releases
 from ota_server.rollouts import counts, store
-from ota_server.rollouts.gate import Judgement, Verdict, judge
+from ota_server.rollouts.gate import Gate
+from ota_server.rollouts.judge import Judgement, Verdict, judge, with_reached
 from ota_server.rollouts.models import COUNTERS, AttemptStatus, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.schedule import Schedule
 from ota_server.times import rfc3339
 
 STAGES_MAX = 20
 SALT_SIZE = 16
+BY_GATE = "by the gate: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,7 @@ class NewStage:
     """A stage of a rollout to be made; see `Stage` for the fields."""
 
     percent: int
-    min_confirmed: int
-    max_failures: int = 0
+    gate: Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +102,7 @@ def create(
         **dict.fromkeys(COUNTERS, 0),
     }
     stage_values: list[dict[str, object]] = [
-        {
-            "percent": stage.percent,
-            "min_confirmed": stage.min_confirmed,
-            "max_failures": stage.max_failures,
-            "failures_forgiven": 0,
-        }
-        for stage in stages
+        {"percent": stage.percent, "gate": stage.gate, "failures_forgiven": 0} for stage in stages
     ]
     return get(connection, product, store.add(connection, values, stage_values))
 
@@ -210,22 +207,30 @@ def apply_gate(connection: Connection, rollout_id: int, now_ms: int) -> None:
         assert rollout is not None
         if rollout.status is not RolloutStatus.RUNNING:
             return
-        judgement, position = current_judgement(connection, rollout)
+        stages = store.stages_of(connection, rollout_id)
+        before = stages[rollout.stage]
+        stage = with_reached(rollout, before, now_ms)
+        if stage != before:
+            store.change_stage(connection, rollout_id, stage.position, {"reached_ms": stage.reached_ms})
+        judgement = judge(rollout, stage, stage.position == len(stages) - 1, now_ms)
         if judgement.verdict is Verdict.WAIT:
             store.change(connection, rollout_id, {"reason": judgement.reason})
             return
         products.plan_changed(connection, rollout.product_id)
         if judgement.verdict is Verdict.PAUSE:
             store.move_rollout(connection, rollout, RolloutStatus.PAUSED, {"reason": judgement.reason})
+            _note(connection, rollout, "pause", f"{BY_GATE}{judgement.reason}", now_ms)
             return
-        store.change_stage(connection, rollout_id, position, {"ended_ms": now_ms})
+        store.change_stage(connection, rollout_id, stage.position, {"ended_ms": now_ms})
         if judgement.verdict is Verdict.COMPLETE:
-            _complete(connection, rollout, judgement, now_ms)
+            reason = _complete(connection, rollout, judgement, now_ms)
+            _note(connection, rollout, "complete", f"{BY_GATE}{reason}", now_ms)
             return
-        store.change(connection, rollout_id, {"stage": position + 1, "reason": judgement.reason})
+        store.change(connection, rollout_id, {"stage": stage.position + 1, "reason": judgement.reason})
+        _note(connection, rollout, "advance", f"{BY_GATE}{judgement.reason}", now_ms)
         # What failed before has been weighed by the gate that let the rollout on.
         store.change_stage(
-            connection, rollout_id, position + 1, {"started_ms": now_ms, "failures_forgiven": rollout.failures}
+            connection, rollout_id, stage.position + 1, {"started_ms": now_ms, "failures_forgiven": rollout.failures}
         )
 
 
@@ -235,8 +240,10 @@ def is_due(connection: Connection, rollout: Rollout, now_ms: int) -> bool:
         return rollout.schedule.is_due(now_ms)
     if rollout.status is not RolloutStatus.RUNNING:
         return False
-    judgement, _ = current_judgement(connection, rollout)
-    return judgement.verdict is not Verdict.WAIT or judgement.reason != rollout.reason
+    stage = store.stages_of(connection, rollout.id)[rollout.stage]
+    judgement = current_judgement(connection, rollout, now_ms)
+    is_reached_now = with_reached(rollout, stage, now_ms) != stage
+    return is_reached_now or judgement.verdict is not Verdict.WAIT or judgement.reason != rollout.reason
 
 
 def keep_time(connection: Connection, rollout_id: int, now_ms: int) -> None:
@@ -245,14 +252,15 @@ def keep_time(connection: Connection, rollout_id: int, now_ms: int) -> None:
     assert rollout is not None
     if rollout.status is RolloutStatus.SCHEDULED and rollout.schedule.is_due(now_ms):
         _begin(connection, rollout, now_ms)
+        _note(connection, rollout, "start", "by its schedule", now_ms)
     apply_gate(connection, rollout_id, now_ms)
 
 
-def current_judgement(connection: Connection, rollout: Rollout) -> tuple[Judgement, int]:
-    """What the gate of the running stage says now, and the stage's position."""
+def current_judgement(connection: Connection, rollout: Rollout, now_ms: int) -> Judgement:
+    """What the gate of the stage that runs says now."""
     stages = store.stages_of(connection, rollout.id)
-    stage = stages[rollout.stage]
-    return judge(rollout, stage, is_last=rollout.stage == len(stages) - 1), stage.position
+    stage = with_reached(rollout, stages[rollout.stage], now_ms)
+    return judge(rollout, stage, stage.position == len(stages) - 1, now_ms)
 
 
 def progress(connection: Connection, rollout: Rollout, now_ms: int) -> Progress:
@@ -282,7 +290,7 @@ def progress(connection: Connection, rollout: Rollout, now_ms: int) -> Progress:
     )
 
 
-def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, now_ms: int) -> None:
+def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, now_ms: int) -> str:
     not_seen = store.count_not_seen(connection, rollout.product_id, rollout.started_ms or now_ms)
     reason = judgement.reason.removesuffix(".") + f", {not_seen} not seen."
     store.move_rollout(connection, rollout, RolloutStatus.COMPLETED, {"reason": reason, "ended_ms": now_ms})
@@ -291,22 +299,27 @@ def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, no
     # Whoever was not seen gets it later, as the product's default.
     if product.default_version is None or product.default_version < rollout.version:
         products.set_default_version(connection, rollout.product_id, rollout.version)
+    return reason
+
+
+def _note(connection: Connection, rollout: Rollout, verb: str, detail: str, now_ms: int) -> None:
+    """A line of the audit log about a move that nobody asked for; people's are written where they ask."""
+    product = products.get(connection, rollout.product_id)
+    assert product is not None
+    subject = f"{product.id} rollout {rollout.id}"
+    audit.add(connection, Entry(now_ms, None, product.organization_id, "", f"rollout.{verb}", subject, detail))
 
 
 def _check_stages(stages: Sequence[NewStage]) -> None:
     if not 1 <= len(stages) <= STAGES_MAX:
         raise Invalid(f"a rollout has 1 to {STAGES_MAX} stages", "stages")
-    before = NewStage(0, 0)
+    percent, min_confirmed = 0, 0
     for number, stage in enumerate(stages, 1):
-        if not before.percent < stage.percent <= 100:
+        if not percent < stage.percent <= 100:
             raise Invalid(f"stage {number}: percentages rise, up to 100", "stages")
-        if stage.min_confirmed < 1:
-            raise Invalid(f"stage {number}: min_confirmed is at least 1", "stages")
-        if stage.min_confirmed < before.min_confirmed:
+        if stage.gate.min_confirmed < min_confirmed:
             raise Invalid(f"stage {number}: min_confirmed counts the whole rollout and does not fall", "stages")
-        if stage.max_failures < 0:
-            raise Invalid(f"stage {number}: max_failures is not negative", "stages")
-        before = stage
+        percent, min_confirmed = stage.percent, stage.gate.min_confirmed
 
 
 def stage_list(connection: Connection, rollout: Rollout) -> list[Stage]:

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
+from typing import Protocol, Self, TypeVar
 
-from sqlalchemy import BigInteger, Enum, Integer, MetaData
+from sqlalchemy import BigInteger, Dialect, Enum, Integer, MetaData, Text
+from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData(
     naming_convention={
@@ -32,3 +35,38 @@ def status_type(statuses: type[StrEnum], name: str) -> Enum:
         length=20,
         values_callable=lambda members: [member.value for member in members],
     )
+
+
+class Document(Protocol):
+    """What a column may hold as a text of its own."""
+
+    def to_text(self) -> str: ...
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Of what `to_text` made."""
+
+
+D = TypeVar("D", bound=Document)
+
+
+class DocumentType(TypeDecorator[D]):
+    """A column that holds documents of one kind, which do not change: the same text is parsed once."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: type[D]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: D | None, _dialect: Dialect) -> str | None:
+        return None if value is None else value.to_text()
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> D | None:
+        return None if value is None else _parsed(self.kind, value)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(kind: type[D], text: str) -> D:
+    return kind.from_text(text)

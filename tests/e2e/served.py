@@ -29,7 +29,7 @@ CHECK_IN_INTERVAL_S = 2
 SLICE_S = 0.25
 """Virtual time that one board runs before the next one does."""
 TIMEOUT_S = 900.0
-TRUSTING = {"percent": 100, "min_confirmed": 1000, "max_failures": 1000}
+TRUSTING: dict[str, Any] = {"percent": 100, "gate": {"min_confirmed": 1000, "max_failures": 1000}}
 """A stage that neither ends nor pauses."""
 
 Client = httpx.Client | TestClient
@@ -222,7 +222,7 @@ class Installation:
         """Uploads an image, whatever product it says that it is for."""
         self.server.api("POST", f"{self._path}/firmware", 201, files={"file": ("firmware.bin", image.raw)})
 
-    def rollout(self, target: int | Image, *stages: dict[str, int], **fields: Any) -> int:
+    def rollout(self, target: int | Image, *stages: dict[str, Any], **fields: Any) -> int:
         """Publishes an image (or the version's), starts a rollout of it and waits until its patches are made."""
         image = target if isinstance(target, Image) else self.image(target)
         self.publish(image)

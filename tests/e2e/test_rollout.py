@@ -21,7 +21,7 @@ from tests.e2e.board import CRASHES, HANGS, NEWER, NEWEST, RESTARTS, SOUND, Vict
 from tests.e2e.served import Fleet, Installation, Post, ServedBoard, boards_of, installed, settings_of
 from tests.ota_server.test_process import init, process
 
-STRICT = {"percent": 100, "min_confirmed": 2, "max_failures": 0}
+STRICT = {"percent": 100, "gate": {"min_confirmed": 2, "max_failures": 0}}
 SALT = "01" * 16
 """With it one of the first three boards is among the first 40 %."""
 
@@ -69,8 +69,8 @@ def test_two_stages_reach_all_devices_by_patches_on_confirmed_boots(installation
     boards = [installation.board(seed) for seed in (1, 2, 3)]
     installation.wait(lambda: all(board.count("check-in") >= 2 for board in boards))
     stages = (
-        {"percent": 40, "min_confirmed": 1, "max_failures": 0},
-        {"percent": 100, "min_confirmed": 3, "max_failures": 0},
+        {"percent": 40, "gate": {"min_confirmed": 1, "max_failures": 0}},
+        {"percent": 100, "gate": {"min_confirmed": 3, "max_failures": 0}},
     )
     rollout = installation.rollout(NEWER, *stages, salt=SALT)
     installation.wait(lambda: any(board.is_on_trial for board in boards))

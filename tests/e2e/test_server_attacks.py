@@ -34,7 +34,7 @@ from tests.ota_server.conftest import CBOR
 UNAUTHORIZED = 401
 REFUSED = (400, UNAUTHORIZED)
 EVIL = PrivateKey(b"an online key that no root knows")
-STRICT = {"percent": 100, "min_confirmed": 1, "max_failures": 0}
+STRICT = {"percent": 100, "gate": {"min_confirmed": 1, "max_failures": 0}}
 
 
 @pytest.fixture

@@ -120,9 +120,9 @@ class Server:
         self.devices.append(device)
         return device
 
-    def rollout(self, version: int, *stages: dict[str, int], start: bool = True) -> int:
+    def rollout(self, version: int, *stages: dict[str, Any], start: bool = True) -> int:
         """Makes a rollout of all devices (or of these stages), starts it and waits for its patches."""
-        plan = list(stages) or [{"percent": 100, "min_confirmed": 1000, "max_failures": 1000}]
+        plan = list(stages) or [{"percent": 100, "gate": {"min_confirmed": 1000, "max_failures": 1000}}]
         path = f"/products/{keys.PRODUCT}/rollouts"
         made = self.api("POST", path, 201, json={"version": version, "stages": plan})
         number = int(made["rollout"]["id"])

@@ -136,7 +136,7 @@ def test_unknown_id_is_quarantined_until_its_key_is_approved(server: Server) -> 
     device = server.device()
     device.log("not counted yet")
     assert device.check_in().is_quarantined
-    server.rollout(2, {"percent": 100, "min_confirmed": 1, "max_failures": 0})
+    server.rollout(2, {"percent": 100, "gate": {"min_confirmed": 1, "max_failures": 0}})
     assert device.check_in().offer is None
     seen = server.seen(device)
     assert seen["quarantined"]

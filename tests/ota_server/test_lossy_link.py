@@ -42,7 +42,7 @@ class LossyLink(RuleBasedStateMachine):
         self.server.product()
         for version in (1, 2):
             self.server.publish(keys.image(version))
-        self.rollout = self.server.rollout(2, {"percent": 100, "min_confirmed": 1000, "max_failures": 1000})
+        self.rollout = self.server.rollout(2, {"percent": 100, "gate": {"min_confirmed": 1000, "max_failures": 1000}})
         self.faults: list[str | None] = []
         self.seen: list[tuple[str, bytes]] = []
         self.device = self.server.device()

@@ -56,11 +56,14 @@ def test_errors_have_one_shape(
     ("stages", "text"),
     [
         ([{"percent": 50}, {"percent": 50}], "percentages rise"),
-        ([{"percent": 50, "min_confirmed": 0}], "at least 1"),
-        ([{"percent": 5, "min_confirmed": 9}, {"percent": 50, "min_confirmed": 8}], "does not fall"),
+        ([{"percent": 50, "gate": {"min_confirmed": 0}}], "a whole number from 1"),
+        (
+            [{"percent": 5, "gate": {"min_confirmed": 9}}, {"percent": 50, "gate": {"min_confirmed": 8}}],
+            "does not fall",
+        ),
     ],
 )
-def test_stages_that_could_never_end_are_refused(stocked: Server, stages: list[dict[str, int]], text: str) -> None:
+def test_stages_that_could_never_end_are_refused(stocked: Server, stages: list[dict[str, Any]], text: str) -> None:
     body = {"version": 2, "stages": stages}
     answer = stocked.api("POST", f"/products/{keys.PRODUCT}/rollouts", 400, json=body)
     assert text in answer["error_description"]

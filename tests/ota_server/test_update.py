@@ -16,7 +16,7 @@ from tests.ota_server.simulated import SimulatedDevice
 pytestmark = pytest.mark.both_databases
 
 WATCHDOG, FAULT, SOFTWARE, NO_CONTACT, POWER = 1, 2, 3, 4, 5
-ALL = {"percent": 100, "min_confirmed": 100, "max_failures": 0}
+ALL = {"percent": 100, "gate": {"min_confirmed": 100, "max_failures": 0}}
 
 
 def to_trial(device: SimulatedDevice) -> None:
@@ -36,7 +36,7 @@ def counters(server: Server, rollout: int) -> dict[str, int]:
 def test_device_updates_by_patch_and_the_rollout_counts_its_confirmed_boot(stocked: Server, platform: int) -> None:
     device = stocked.device(platform_id=platform)
     device.check_in()
-    rollout = stocked.rollout(2, {"percent": 100, "min_confirmed": 1, "max_failures": 0})
+    rollout = stocked.rollout(2, {"percent": 100, "gate": {"min_confirmed": 1, "max_failures": 0}})
     answer = device.check_in()
     assert answer.offer is not None
     assert answer.offer.patch_len < len(keys.image(2).raw) // 4
@@ -67,8 +67,8 @@ def test_stages_reach_devices_by_percentage_and_advance_on_confirmed_boots(stock
         device.check_in()
     rollout = stocked.rollout(
         2,
-        {"percent": 40, "min_confirmed": 1, "max_failures": 0},
-        {"percent": 100, "min_confirmed": 12, "max_failures": 0},
+        {"percent": 40, "gate": {"min_confirmed": 1, "max_failures": 0}},
+        {"percent": 100, "gate": {"min_confirmed": 12, "max_failures": 0}},
     )
     first = [device for device in devices if device.check_in().offer is not None]
     assert 0 < len(first) < 12
@@ -286,7 +286,7 @@ def test_completed_rollout_becomes_the_default_for_who_was_not_seen(stocked: Ser
     stocked.clock.advance_s(60)
     early = stocked.device(1)
     early.check_in()
-    rollout = stocked.rollout(2, {"percent": 100, "min_confirmed": 1, "max_failures": 0})
+    rollout = stocked.rollout(2, {"percent": 100, "gate": {"min_confirmed": 1, "max_failures": 0}})
     early.update()
     assert "1 not seen" in stocked.show(rollout)["rollout"]["reason"]
     late.update()
@@ -295,7 +295,7 @@ def test_completed_rollout_becomes_the_default_for_who_was_not_seen(stocked: Ser
 
 
 def test_counters_made_anew_from_outcomes_equal_the_stored_ones(stocked: Server) -> None:
-    rollout = stocked.rollout(2, {"percent": 100, "min_confirmed": 100, "max_failures": 100})
+    rollout = stocked.rollout(2, {"percent": 100, "gate": {"min_confirmed": 100, "max_failures": 100}})
     for number, reason in enumerate((0, WATCHDOG, NO_CONTACT, 256 + 15)):
         device = stocked.device(number)
         to_trial(device)

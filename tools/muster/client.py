@@ -308,8 +308,7 @@ class ServerClient:
             "stages": [
                 {
                     "percent": stage.percent,
-                    "min_confirmed": stage.min_confirmed,
-                    "max_failures": stage.max_failures,
+                    "gate": {"min_confirmed": stage.min_confirmed, "max_failures": stage.max_failures},
                 }
                 for stage in stages
             ],

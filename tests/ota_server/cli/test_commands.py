@@ -52,7 +52,7 @@ def test_publish_and_roll_out_from_the_command_line(terminal: Terminal) -> None:
     assert (facts["version"], facts["platform"], facts["title"]) == (2, "photon", "Second")
     made = terminal.json("rollout", "create", "--version", "2", "--stage", "10:5", "--stage", "100:50:3", "--start")
     assert made["rollout"]["status"] == "running"
-    assert [stage["max_failures"] for stage in made["rollout"]["stages"]] == [0, 3]
+    assert [stage["gate"]["max_failures"] for stage in made["rollout"]["stages"]] == [0, 3]
     number = str(made["rollout"]["id"])
     assert terminal.json("rollout", "pause", number)["rollout"]["status"] == "paused"
     assert terminal.json("rollout", "resume", number)["rollout"]["status"] == "running"

@@ -76,7 +76,7 @@ def count(page: Page, state: str, number: int) -> None:
 def test_first_page_shows_an_update_as_it_happens(live: ListeningServer, browser: Browser, scheme: str) -> None:
     device = live.device()
     device.check_in()
-    live.rollout(2, {"percent": 100, "min_confirmed": 1, "max_failures": 0})
+    live.rollout(2, {"percent": 100, "gate": {"min_confirmed": 1, "max_failures": 0}})
     with watched(browser, str(live.client.base_url), color_scheme=scheme) as page:
         page.wait_for_selector("body[data-state=live]", timeout=WAIT_MS)
         count(page, "waiting", 1)

@@ -80,7 +80,7 @@ def test_overview_answers_its_questions(stocked: Server) -> None:
     devices = [stocked.device(number) for number in range(3)]
     for device in devices:
         device.check_in()
-    stocked.rollout(2, {"percent": 100, "min_confirmed": 3, "max_failures": 0})
+    stocked.rollout(2, {"percent": 100, "gate": {"min_confirmed": 3, "max_failures": 0}})
     devices[0].update()
     devices[1].check_in()
     devices[1].fetch()

@@ -16,7 +16,7 @@ DEVICE = "0123456789abcdef01234567"
 CLAIMED = "0123456789abcdef01234568"
 REMOVED = "0123456789abcdef01234569"
 OWNED = "0123456789abcdef0123456a"
-STAGES = [{"percent": 100, "min_confirmed": 1, "max_failures": 0}]
+STAGES = [{"percent": 100, "gate": {"min_confirmed": 1, "max_failures": 0}}]
 P = Permission
 
 

@@ -12,7 +12,7 @@ from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 
 ROLLOUTS = f"/products/{keys.PRODUCT}/rollouts"
-STAGES = [{"percent": 100, "min_confirmed": 1}]
+STAGES = [{"percent": 100, "gate": {"min_confirmed": 1}}]
 
 
 def make(server: Server, version: int = 2, **schedule: Any) -> str:

@@ -11,8 +11,8 @@ from ota_server.rollouts import service, store
 from tests.ota_server.conftest import Server
 
 TWO_STAGES = (
-    {"percent": 40, "min_confirmed": 1, "max_failures": 0},
-    {"percent": 100, "min_confirmed": 3, "max_failures": 0},
+    {"percent": 40, "gate": {"min_confirmed": 1, "max_failures": 0}},
+    {"percent": 100, "gate": {"min_confirmed": 3, "max_failures": 0}},
 )
 
 

@@ -136,7 +136,7 @@ def _print(facts: JsonObject, as_json: bool) -> None:
     click.echo(f"rollout {item['id']} of version {item['version']}: {item['status']}")
     click.echo(str(item["gate"]))
     shown: dict[str, JsonValue] = {
-        name: item[name] for name in ("schedule", "progress", "counters", "stages") if item.get(name)
+        name: item[name] for name in ("schedule", "gate_distance", "progress", "counters", "stages") if item.get(name)
     }
     for name in ("reasons", "troubles"):
         found = facts.get(name)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gates: what is one, and what it says of a rollout's counters."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ota_server.errors import Invalid
+from ota_server.rollouts.gate import COUNT_MAX, SOAK_MAX_S, Gate
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=20), inner, max_size=3),
+    max_leaves=5,
+)
+GATES = st.builds(
+    Gate,
+    min_confirmed=st.integers(1, COUNT_MAX),
+    soak_s=st.integers(0, SOAK_MAX_S),
+    max_failures=st.integers(0, COUNT_MAX),
+)
+
+
+@given(GATES)
+def test_gate_is_read_as_it_was_written(gate: Gate) -> None:
+    assert Gate.from_json(json.loads(json.dumps(gate.to_json()))) == gate
+
+
+@given(JSON | st.dictionaries(st.sampled_from([*Gate().to_json(), "x"]), JSON, max_size=4))
+def test_anything_else_is_refused_or_a_gate(value: Any) -> None:
+    try:
+        gate = Gate.from_json(value)
+    except Invalid:
+        return
+    assert Gate.from_json(gate.to_json()) == gate
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([], "a gate is an object"),
+        ({"max_failure": 3}, "not max_failure"),
+        ({"min_confirmed": 0}, "min_confirmed is a whole number from 1 to"),
+        ({"min_confirmed": True}, "min_confirmed is a whole number"),
+        ({"soak_s": 1.5}, "soak_s is a whole number from 0 to 7776000"),
+        ({"max_failures": -1}, "max_failures is a whole number from 0"),
+        ({"max_failures": "3"}, "max_failures is a whole number"),
+    ],
+)
+def test_error_says_what_a_field_may_be(value: object, text: str) -> None:
+    with pytest.raises(Invalid, match=text):
+        Gate.from_json(value)
