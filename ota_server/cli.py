@@ -22,6 +22,8 @@ from ota_server.clock import SystemClock
 from ota_server.errors import ServerError
 from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
+from ota_server.observe import logs
+from ota_server.observe.logs import Accesses, LogForm, LogLevel
 from ota_server.operate import read_password
 from ota_server.organizations.service import add_administrator
 from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, read_token, use_development_keys
@@ -99,6 +101,23 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with the token that opens /metrics. [default: /metrics is for this machine only]",
 )
+@click.option(
+    "--log",
+    "log_form",
+    type=click.Choice(LogForm),
+    default=LogForm.TEXT,
+    show_default=True,
+    help="How log lines are written, on standard error.",
+)
+@click.option("--log-level", type=click.Choice(LogLevel), default=LogLevel.WARNING, show_default=True)
+@click.option(
+    "--access-log",
+    "accesses",
+    type=click.Choice(Accesses),
+    default=Accesses.NONE,
+    show_default=True,
+    help="Which requests get a line in the log.",
+)
 @mail_options
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
 @click.option("--email", help="With --init: the account's address.")
@@ -123,6 +142,9 @@ def serve(
     sign_up: str,
     hook_networks: tuple[Network, ...],
     metrics_token_file: Path | None,
+    log_form: LogForm,
+    log_level: LogLevel,
+    accesses: Accesses,
     smtp: SmtpSettings | None,
     init: bool,
     email: str | None,
@@ -147,6 +169,7 @@ def serve(
     if init:
         _init(settings, email, organization, password_stdin, as_json)
     else:
+        logs.set_up(log_form, log_level, accesses)
         _run(settings, host, port)
 
 

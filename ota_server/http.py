@@ -115,7 +115,7 @@ def serve(app: Starlette, services: Services, listener: socket.socket, ready: Ca
         app,
         http=PatientProtocol,
         ws="none",
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,

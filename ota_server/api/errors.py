@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from ota_server.errors import ServerError, TooMany, Unavailable, refusal
+from ota_server.observe.request_id import CURRENT
 
 
 class Refusal(BaseModel):
@@ -34,6 +35,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ServerError, _server_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unexpected)
 
 
 def _server_error(_request: Request, error: Exception) -> JSONResponse:
@@ -68,6 +70,15 @@ def http_error(request: Request, error: Exception) -> JSONResponse:
     sentence = "the body is too large" if error.status_code == 413 else str(error.detail)
     headers = {"allow": _allowed(request)} if error.status_code == 405 else error.headers
     return JSONResponse(refusal(code, sentence), error.status_code, headers)
+
+
+def unexpected(_request: Request, _error: Exception) -> JSONResponse:
+    """What is our own fault. The log says more, under the request's id."""
+    return JSONResponse(refusal("server_error", unexpected_sentence()), 500)
+
+
+def unexpected_sentence() -> str:
+    return f"something went wrong in the server: whoever runs it finds it in the log, as request {CURRENT.get()}"
 
 
 def _allowed(request: Request) -> str:

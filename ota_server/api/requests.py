@@ -6,9 +6,12 @@ from __future__ import annotations
 import logging
 import time
 
+from starlette.requests import Request
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ota_server.api import errors
+from ota_server.observe.logs import ACCESS
 from ota_server.observe.measures import METHODS, OTHER, REASONS, DeviceMeasures, RequestMeasures
 from ota_server.observe.request_id import CURRENT, RequestIds
 
@@ -19,7 +22,7 @@ NO_ROUTE = "none"
 DEVICE_PREFIX = "/device/v1/"
 STATIC = "/static"
 
-_logger = logging.getLogger("ota_server.access")
+_logger = logging.getLogger(ACCESS)
 
 
 class Requests:
@@ -60,8 +63,9 @@ class Requests:
         self._measures.open += 1
         try:
             await self._app(scope, receive, answer)
-        except Exception:
-            status = 500
+        except Exception as error:
+            if status == GONE:
+                await errors.unexpected(Request(scope), error)(scope, receive, answer)
             raise
         finally:
             self._measures.open -= 1
@@ -73,10 +77,11 @@ class Requests:
         self._measures.count(method, route, status, seconds)
         if status >= 400 and route.startswith(DEVICE_PREFIX) and status in REASONS:
             self._devices.refused.labels(REASONS[status]).inc()
-        if _logger.isEnabledFor(logging.INFO):
+        level = logging.DEBUG if route.startswith(DEVICE_PREFIX) else logging.INFO
+        if _logger.isEnabledFor(level):
             facts = {"method": method, "route": route, "status": status, "duration_ms": round(seconds * 1000, 1)}
             client = scope["client"][0] if scope.get("client") else ""
-            _logger.info("%s %s %d", method, route, status, extra={**facts, "client": client})
+            _logger.log(level, "%s %s %d", method, route, status, extra={**facts, "client": client})
 
     def _template(self, scope: Scope) -> str:
         """Of the route that answered; NO_ROUTE where none did. Where there is no router, `template` is in the scope."""

@@ -22,6 +22,7 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts.addresses import EMAIL_MAX
 from ota_server.api.body import BodyLimit
 from ota_server.api.context import act
+from ota_server.api.errors import unexpected_sentence
 from ota_server.dashboard import brand_pages, facts, security
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.consent import Consent
@@ -91,6 +92,7 @@ class Dashboard:
                 ServerError: self._on_server_error,
                 HTTPException: self._on_http_error,
                 security.SignInNeeded: _on_sign_in_needed,
+                Exception: self._on_unexpected,
             },
         )
 
@@ -310,6 +312,9 @@ class Dashboard:
     async def _on_http_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return self._error_page(request, error.status_code, str(error.detail))
+
+    async def _on_unexpected(self, request: Request, _error: Exception) -> Response:
+        return self._error_page(request, 500, unexpected_sentence())
 
     def _error_page(self, _request: Request, status: int, text: str) -> Response:
         return self._render_alone("error.html", {"status": status, "text": text}, status)

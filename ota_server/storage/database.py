@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ota_server.errors import Unavailable
 from ota_server.observe.measures import DatabaseMeasures
+from ota_server.observe.request_id import CURRENT
 from ota_server.storage.engine import Use, describe, is_conflict, is_outage, lock_writers, make_engine
 
 T = TypeVar("T")
@@ -44,11 +45,12 @@ class _Conflict(Exception):
 class _Job:
     """A write that waits for its commit."""
 
-    __slots__ = ("_error", "_future", "_outcome", "_work")
+    __slots__ = ("_error", "_future", "_outcome", "_request_id", "_work")
 
     def __init__(self, work: Callable[[Connection], object], future: Future[object]) -> None:
         self._work = work
         self._future = future
+        self._request_id = CURRENT.get()
         self._outcome: object = None
         self._error: Exception | None = None
 
@@ -59,6 +61,7 @@ class _Job:
     def run(self, connection: Connection, is_alone: bool) -> None:
         """Runs inside a savepoint. What the work raises is kept for the caller, unless doing it again may help."""
         self._outcome = self._error = None
+        CURRENT.set(self._request_id)
         connection.exec_driver_sql("SAVEPOINT job")
         try:
             self._outcome = self._work(connection)
@@ -153,6 +156,7 @@ class Database:
             batch = [job for job in batch if job.begin()]
             if batch:
                 self._write_batch(batch)
+                CURRENT.set("")
 
     def _next_batch(self) -> tuple[list[_Job], bool]:
         batch: list[_Job] = []
