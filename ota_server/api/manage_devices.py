@@ -22,7 +22,7 @@ from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, pr
 from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
 from ota_server.api.signalling import SignalField, signal
 from ota_server.customers.models import Customer
-from ota_server.devices import claims, groups, removal, search, service, table
+from ota_server.devices import claims, groups, labels, removal, search, service, table
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.search import Order, Search
 from ota_server.devices.service import ImportResult
@@ -49,7 +49,8 @@ class ImportBody(BaseModel):
 
 
 class DeviceChanges(BaseModel):
-    """What is left out stays as it is; a desired version of null unlocks, a serial number of null takes it away.
+    """What is left out stays as it is; a desired version of null unlocks, a serial number or
+    country of null takes it away.
 
     A signal goes alone: 1 has the device show people which one it is, 0 ends that.
 
@@ -62,25 +63,27 @@ class DeviceChanges(BaseModel):
     notes: str | None = None
     serial_number: str | None = None
     groups: list[str] | None = None
+    tags: list[str] | None = None
+    country: Annotated[str | None, Field(max_length=2)] = None
     development: bool | None = None
     desired_firmware_version: Annotated[int | None, Field(ge=1, le=65_534)] = None
     flash: bool | None = None
     signal: SignalField = None
 
 
-class GroupsToChange(BaseModel):
+class NamesToChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     add: list[str] = Field(default_factory=list)
     remove: list[str] = Field(default_factory=list)
 
 
-class GroupsOfMany(BaseModel):
-    """Devices, and the groups that they all shall be in or not."""
+class NamesOfMany(BaseModel):
+    """Devices, and the groups or tags that they all shall have or not."""
 
-    action: Literal["groups"]
+    action: Literal["groups", "tags"]
     devices: Annotated[list[str], Field(max_length=1000)]
-    metadata: GroupsToChange
+    metadata: NamesToChange
 
 
 class Approval(BaseModel):
@@ -105,13 +108,16 @@ def list_devices(
     device_id: Annotated[str, Query(alias="deviceId", max_length=24)] = "",
     name: Annotated[str, Query(alias="deviceName", max_length=100)] = "",
     group_names: Annotated[str, Query(alias="groups", max_length=1000)] = "",
+    tag: Annotated[str, Query(max_length=32)] = "",
+    country: Annotated[str, Query(max_length=2)] = "",
     status: DeviceStatus | None = None,
     version: Annotated[int | None, Query(ge=0, le=65_535)] = None,
     order: Annotated[Order, Query(alias="sortAttr")] = Order.ID,
     direction: Annotated[Literal["asc", "desc"], Query(alias="sortDir")] = "asc",
     shape: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
 ) -> Response:
-    """A page of a product's devices: by part of id or name, by groups (with commas between), status or version.
+    """A page of a product's devices: by part of id or name, by groups (with commas between), tag,
+    country, status or version.
 
     As CSV: all that the filters leave, by id.
     """
@@ -119,6 +125,8 @@ def list_devices(
         device_id=device_id,
         name=name,
         groups=[one for one in group_names.split(",") if one],
+        tag=tag,
+        country=country.upper(),
         status=status,
         version=version,
         order=order,
@@ -162,7 +170,7 @@ def _csv(services: Services, product_id: int, wanted: Search) -> Iterator[str]:
 
 def _cells(row: Device, in_groups: Sequence[str], owner: str | None) -> list[str]:
     key = "" if row.public_key is None else row.public_key.hex()
-    read = (row.device_id, key, row.name, row.serial_number, " ".join(in_groups), row.notes)
+    read = (row.device_id, key, row.name, row.serial_number, " ".join(in_groups), row.tags, row.country, row.notes)
     platform = None if row.platform_id is None else platform_name(row.platform_id)
     heard, development = views.time(row.last_seen_ms), "yes" if row.development else "no"
     shown = (owner, row.status.value, platform, row.product_version, heard, development, row.locked_version)
@@ -173,8 +181,8 @@ def _cells(row: Device, in_groups: Sequence[str], owner: str | None) -> list[str
 async def import_devices(product: str, request: Request, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Imports devices: JSON with id or ids, or a file with a line for each: `id` or `id key`; or a table (CSV).
 
-    A table has the columns id, key, name, serial_number, groups and notes, or some of them; all of it is imported, or
-    nothing, and then every refused line is named.
+    A table has the columns id, key, name, serial_number, groups, tags, country and notes, or some of them; all
+    of it is imported, or nothing, and then every refused line is named.
     """
     lines = await _import_lines(request)
     return await asyncio.to_thread(_import, services, actor, product, lines)
@@ -202,18 +210,17 @@ def get_device(product: str, device: str, services: ServicesDep, actor: ActorDep
 
 
 @router.put("")
-def change_groups(product: str, body: GroupsOfMany, services: ServicesDep, actor: ActorDep) -> views.Json:
-    """Puts many devices into groups, and takes them out of others."""
+def change_many(product: str, body: NamesOfMany, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Puts many devices into groups and takes them out of others; or gives and takes tags."""
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
     to = body.metadata
+    change = groups.change_groups if body.action == "groups" else service.change_tags
     act(
         services,
         actor,
-        "device.groups",
+        f"device.{body.action}",
         f"{len(body.devices)} devices",
-        lambda connection, now_ms: groups.change_groups(
-            connection, found, body.devices, to.add, to.remove, actor.email, now_ms
-        ),
+        lambda connection, now_ms: change(connection, found, body.devices, to.add, to.remove, actor.email, now_ms),
         found,
         ", ".join([*(f"+{name}" for name in to.add), *(f"-{name}" for name in to.remove)]),
     )
@@ -224,7 +231,9 @@ def change_groups(product: str, body: GroupsOfMany, services: ServicesDep, actor
 async def change_device(
     product: str, device: str, request: Request, services: ServicesDep, actor: ActorDep
 ) -> views.Json:
-    """Sets name, notes, serial number, groups, development flag or locked version; or has the device show itself.
+    """Sets name, notes, serial number, groups, tags, country, development flag or locked version.
+
+    Or has the device show itself.
 
     A form with a `file` flashes it.
     """
@@ -240,7 +249,7 @@ async def change_device(
 def _change(services: Services, actor: Actor, product: str, device: str, body: DeviceChanges) -> views.Json:
     given = body.model_dump(exclude_unset=True, exclude={"flash"})
     for name, value in given.items():
-        if value is None and name not in ("desired_firmware_version", "serial_number"):
+        if value is None and name not in ("desired_firmware_version", "serial_number", "country"):
             raise Invalid(f"{name} is not null", name)
     permission = (
         Permission.MANAGE_DEVICES if given.keys() <= {"name", "notes", "serial_number"} else Permission.CONTROL_FIRMWARE
@@ -248,6 +257,10 @@ def _change(services: Services, actor: Actor, product: str, device: str, body: D
     found = product_for(services, actor, product, permission)
     detail = ", ".join(key if key == "notes" else f"{key}={value}" for key, value in given.items())
     names = given.pop("groups", None)
+    if "tags" in given:
+        given["tags"] = labels.tags_text(given["tags"])
+    if given.get("country") is not None:
+        given["country"] = labels.country_code(given["country"])
     if "desired_firmware_version" in given:
         given["locked_version"] = given.pop("desired_firmware_version")
 
@@ -313,7 +326,7 @@ def _import(services: Services, actor: Actor, product: str, lines: list[str]) ->
     found = product_for(services, actor, product, Permission.MANAGE_DEVICES)
     rows = table.parse(lines) if table.is_table(lines) else None
     good, bad = service.parse_import(lines) if rows is None else ([], [])
-    if any(row.groups is not None for row in rows or ()):
+    if any(row.steers_firmware for row in rows or ()):
         found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
 
     def write(connection: Connection, now_ms: int) -> ImportResult:

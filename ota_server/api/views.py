@@ -234,6 +234,8 @@ def device(item: Device, now_ms: int, groups: Sequence[str], owner: str | None =
     return {
         **own_device(item, now_ms, owner),
         "groups": list(groups),
+        "tags": item.tags.split(),
+        "country": item.country,
         "firmware_product_id": item.product_id,
         "targeted_firmware_release_version": item.locked_version,
         "platform": None if item.platform_id is None else platform_name(item.platform_id),

@@ -65,6 +65,9 @@ devices = Table(
     Column("locked_version", Integer, nullable=True),
     Column("customer_id", ForeignKey("customers.id"), nullable=True, index=True),
     Column("serial_number", String(64), nullable=True),
+    # Words with spaces between, and a code of ISO 3166.
+    Column("tags", Text, nullable=False, default=""),
+    Column("country", String(2), nullable=True),
     Column("flash_image", ForeignKey("images.id"), nullable=True),
     # The session under which the device talks, and the one it has opened and not used yet.
     Column("session_id", LargeBinary(8), nullable=True, unique=True),
@@ -188,6 +191,8 @@ class Device:
     Attributes:
         id: the row; `device_id` is the chip's unique id, 24 lower-case hexadecimal digits.
         customer_id: who owns it; None when nobody has claimed it.
+        tags: in order, with spaces between.
+        country: two capital letters (ISO 3166).
         flash_image: the image that it is given while it is for development.
         habit: when it is used to check in: see `telemetry.habits`.
         online_until_ms: when it stops counting as online unless it is heard again.
@@ -211,6 +216,8 @@ class Device:
     locked_version: int | None
     customer_id: int | None
     serial_number: str | None
+    tags: str
+    country: str | None
     flash_image: int | None
     session_id: bytes | None
     session_key: bytes | None

@@ -19,6 +19,8 @@ _FORGOTTEN: dict[str, object] = {
     "public_key": None,
     "customer_id": None,
     "serial_number": None,
+    "tags": "",
+    "country": None,
     "open_attempt": None,
     "flash_image": None,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, func, or_, select
 
+from ota_server.devices.labels import has_tag
 from ota_server.devices.models import Device, DeviceStatus, devices, group_devices, groups
 from ota_server.storage.sql import has_part
 
@@ -45,12 +46,15 @@ class Search:
         device_id: part of the id.
         name: part of the name; letters of any case.
         groups: in any of these groups.
+        tag: has this tag.
         page: from 1.
     """
 
     device_id: str = ""
     name: str = ""
     groups: Sequence[str] = ()
+    tag: str = ""
+    country: str = ""
     status: DeviceStatus | None = None
     version: int | None = None
     order: Order = Order.ID
@@ -97,6 +101,10 @@ def _where(connection: Connection, product_id: int, search: Search) -> list[Colu
         where.append(devices.c.status == search.status)
     if search.version is not None:
         where.append(devices.c.product_version == search.version)
+    if search.tag:
+        where.append(has_tag(search.tag))
+    if search.country:
+        where.append(devices.c.country == search.country)
     parts = []
     if search.device_id:
         parts.append(devices.c.device_id.contains(search.device_id.lower(), autoescape=True))

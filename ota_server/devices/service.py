@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from muster.signing.keys import PublicKey
 from ota_server.devices import store
+from ota_server.devices.labels import tags_text
 from ota_server.devices.models import DEVICE_MOVES, NO_SESSION, Device, DeviceStatus
 from ota_server.errors import Conflict, Invalid, NotFound
 from ota_server.moves import check_move
@@ -28,8 +29,11 @@ SERIAL_NUMBER = re.compile(r"[!-~]{1,64}")
 WATCH_MAX_S = 366 * 24 * 3600
 
 _TRUSTED = (DeviceStatus.EXPECTED, DeviceStatus.ACTIVE)
+STEERING = frozenset({"tags", "country", "development", "locked_version"})
+"""Facts that may decide which version a device gets."""
 _STAYING = ("customer_id", "serial_number")
-"""What stays with a device whose key is replaced."""
+_COPIED = (*_STAYING, "tags", "country")
+"""What stays with a device whose key is replaced; the first of it is its alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def approve(
             text = f"{by} approved another key for this id."
             leaving = dict.fromkeys(_STAYING)
             move(connection, row, DeviceStatus.DENIED, text, now_ms, {**NO_SESSION, "open_attempt": None, **leaving})
-            store.change(connection, candidate.id, {name: getattr(row, name) for name in _STAYING})
+            store.change(connection, candidate.id, {name: getattr(row, name) for name in _COPIED})
     move(connection, candidate, DeviceStatus.ACTIVE, f"Approved by {by}.", now_ms, {"quarantine_reason": ""})
     check_devices(connection, product.organization_id)
     return find(connection, product, device_id)
@@ -153,7 +157,7 @@ def deny(connection: Connection, product: Product, device_id: str, by: str, now_
 def set_facts(
     connection: Connection, product: Product, device_id: str, changes: dict[str, object], by: str, now_ms: int
 ) -> Device:
-    """Sets name, notes, serial number, development or locked version of a device.
+    """Sets name, notes, serial number, tags, country, development or locked version of a device.
 
     Raises:
         NotFound, Invalid: no such device; a value is not legal.
@@ -176,6 +180,23 @@ def set_facts(
         )
         telemetry.add_history(connection, device.id, now_ms, HistoryKind.CHANGED, f"{by} set {words}.")
     return find(connection, product, device_id)
+
+
+def change_tags(
+    connection: Connection,
+    product: Product,
+    device_ids: Sequence[str],
+    add: Collection[str],
+    take: Collection[str],
+    by: str,
+    now_ms: int,
+) -> None:
+    """Gives tags to devices and takes others away. Raises NotFound, Invalid; then nothing is changed."""
+    for device_id in device_ids:
+        before = find(connection, product, device_id).tags
+        after = tags_text({*before.split(), *add} - set(take))
+        if after != before:
+            set_facts(connection, product, device_id, {"tags": after}, by, now_ms)
 
 
 def watch_until(connection: Connection, device: Device, until_ms: int) -> None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from muster.csv_text import plain_cell
-from ota_server.devices import groups, service
+from ota_server.devices import groups, labels, service
 from ota_server.devices.service import DEVICE_ID, IMPORT_MAX, ImportLine, ImportResult
 from ota_server.errors import Invalid, ServerError
 from ota_server.products.models import Product
 
-READ = ("id", "key", "name", "serial_number", "groups", "notes")
+READ = ("id", "key", "name", "serial_number", "groups", "tags", "country", "notes")
 SHOWN = ("owner", "status", "platform", "firmware_version", "last_heard", "development", "desired_firmware_version")
 """Columns of an export that an import passes over."""
 REFUSALS_MAX = 100
@@ -45,6 +45,11 @@ class TableLine:
     device: ImportLine
     facts: Mapping[str, object]
     groups: Sequence[str] | None
+
+    @property
+    def steers_firmware(self) -> bool:
+        """Whether it sets what may decide which version the device gets."""
+        return self.groups is not None or not self.facts.keys().isdisjoint(service.STEERING)
 
 
 def is_table(lines: Sequence[str]) -> bool:
@@ -122,6 +127,10 @@ def _line(number: int, header: Sequence[str], cells: Sequence[str]) -> TableLine
         raise Invalid("an id has 24 hexadecimal digits")
     if key and not re.fullmatch(r"[0-9a-f]{64}", key):
         raise Invalid("a key has 64 hexadecimal digits")
-    facts = {name: given[name] for name in ("name", "serial_number", "notes") if given.get(name)}
+    facts: dict[str, object] = {name: given[name] for name in ("name", "serial_number", "notes") if given.get(name)}
+    if given.get("tags"):
+        facts["tags"] = labels.tags_text(given["tags"].split())
+    if given.get("country"):
+        facts["country"] = labels.country_code(given["country"])
     names = given.get("groups", "").split()
     return TableLine(number, ImportLine(device_id, bytes.fromhex(key) if key else None), facts, names or None)

@@ -11,6 +11,7 @@ from enum import Enum
 
 from muster.layout import PLATFORM_IDS, platform_name
 from muster.protocol import HealthKey
+from ota_server.devices.labels import COUNTRY, TAG
 from ota_server.errors import Invalid
 from ota_server.rollouts.facts import DeviceFacts
 
@@ -101,8 +102,8 @@ _ATTRIBUTES = {
     "security_counter": Attribute(Kind.NUMBER, lambda facts: _some(facts.security_counter)),
     "bootloader_version": Attribute(Kind.NUMBER, lambda facts: _some(facts.bootloader_version)),
     "days_known": Attribute(Kind.NUMBER, _days_known),
-    "tag": Attribute(Kind.TEXT, lambda facts: facts.tags, re.compile(r"[a-z0-9_-]{1,32}")),
-    "country": Attribute(Kind.TEXT, lambda facts: _some(facts.country), re.compile(r"[A-Z]{2}")),
+    "tag": Attribute(Kind.TEXT, lambda facts: facts.tags, TAG),
+    "country": Attribute(Kind.TEXT, lambda facts: _some(facts.country), COUNTRY),
     "serial_number": Attribute(Kind.TEXT, lambda facts: _some(facts.serial_number)),
     "customer": Attribute(Kind.NUMBER, lambda facts: _some(facts.customer_id)),
     "claimed": Attribute(Kind.TRUTH, lambda facts: (facts.customer_id is not None,)),

@@ -92,5 +92,7 @@ def facts_of(
         first_seen_ms=device.first_seen_ms,
         serial_number=device.serial_number,
         customer_id=device.customer_id,
+        tags=frozenset(device.tags.split()),
+        country=device.country,
         health=device.health,
     )

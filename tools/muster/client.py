@@ -333,7 +333,7 @@ class ServerClient:
         return _as_object(self._call("GET", f"/products/{product}/rollouts/{rollout}"))
 
     def devices(self, product: int, filters: Mapping[str, str] | None = None) -> list[JsonObject]:
-        """All devices of a product, or those that filters leave: deviceId, deviceName, groups, status, version."""
+        """All devices of a product, or those that filters leave, such as groups, tag, status or version."""
         found: list[JsonObject] = []
         page, pages = 1, 1
         while page <= pages:

@@ -20,6 +20,8 @@ _SHOWN = (
     "name",
     "notes",
     "groups",
+    "tags",
+    "country",
     "owner",
     "serial_number",
     "status",
@@ -47,6 +49,8 @@ def device() -> None:
 @device.command("list", epilog="Example: muster device list --json")
 @click.option("--name", help="Only those with this in their name.")
 @click.option("--group", "group_names", multiple=True, help="Only those in this group; may be given again.")
+@click.option("--tag", help="Only those with this tag.")
+@click.option("--country", help="Only those in this country, such as DE.")
 @click.option("--status", type=click.Choice(("expected", "quarantined", "active", "denied")), help="Only these.")
 @click.option("--version", type=click.IntRange(0, 65_535), help="Only those that run this version.")
 @product_option
@@ -55,6 +59,8 @@ def device() -> None:
 def list_devices(
     name: str | None,
     group_names: tuple[str, ...],
+    tag: str | None,
+    country: str | None,
     status: str | None,
     version: int | None,
     product: int | None,
@@ -63,7 +69,14 @@ def list_devices(
     as_json: bool,
 ) -> None:
     """List a product's devices, or some of them."""
-    wanted = {"deviceName": name, "groups": ",".join(group_names), "status": status, "version": version}
+    wanted = {
+        "deviceName": name,
+        "groups": ",".join(group_names),
+        "tag": tag,
+        "country": country,
+        "status": status,
+        "version": version,
+    }
     filters = {key: str(value) for key, value in wanted.items() if value not in (None, "")}
     with open_client(url, token_file) as client:
         devices = client.devices(product_id(client, product), filters)
@@ -126,6 +139,9 @@ def approve(
 @click.option("--serial-number", help="Its serial number.")
 @click.option("--group", "group_names", multiple=True, help="Its groups, and no others; may be given again.")
 @click.option("--no-groups", is_flag=True, help="Take it out of all groups.")
+@click.option("--tag", "tags", multiple=True, help="Its tags, and no others; may be given again.")
+@click.option("--no-tags", is_flag=True, help="Take all tags away.")
+@click.option("--country", help="The code of the country where it is, such as DE.")
 @product_option
 @server_options
 @json_option
@@ -139,6 +155,9 @@ def set_device(
     serial_number: str | None,
     group_names: tuple[str, ...],
     no_groups: bool,
+    tags: tuple[str, ...],
+    no_tags: bool,
+    country: str | None,
     product: int | None,
     url: str,
     token_file: Path | None,
@@ -158,8 +177,12 @@ def set_device(
         changes["serial_number"] = serial_number
     if group_names or no_groups:
         changes["groups"] = list(group_names)
+    if tags or no_tags:
+        changes["tags"] = list(tags)
+    if country is not None:
+        changes["country"] = country
     if not changes:
-        raise ValueOutOfRange("nothing to change: give --lock, --unlock, --development, --name, --notes or --group")
+        raise ValueOutOfRange("nothing to change: give --lock, --name, --group, --tag, ...; see --help")
     with open_client(url, token_file) as client:
         facts = client.change_device(product_id(client, product), device_id, **changes)
     _print_or_json(facts, as_json)

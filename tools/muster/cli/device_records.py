@@ -26,8 +26,8 @@ _INPUT = click.Path(exists=True, dir_okay=False, path_type=Path)
 def import_devices(file: Path, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
     """Import the devices of FILE.
 
-    It is a table (CSV) with the columns id, key, name, serial_number, groups, notes, or some of them; or a line for
-    each: `ID` or `ID KEY`. Of a table all is imported, or nothing; of lines, those that are good.
+    It is a table (CSV) with the columns id, key, name, serial_number, groups, tags, country, notes, or some of them;
+    or a line for each: `ID` or `ID KEY`. Of a table all is imported, or nothing; of lines, those that are good.
     """
     with open_client(url, token_file) as client:
         try:
