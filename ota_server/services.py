@@ -33,6 +33,7 @@ from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
 from ota_server.releases.encoder import Encoder, ProcessEncoder
 from ota_server.releases.patcher import Patcher
+from ota_server.rollouts.scanner import Scanner
 from ota_server.rollouts.timekeeper import Timekeeper
 from ota_server.settings import Settings, prepare
 from ota_server.storage import restore
@@ -75,6 +76,7 @@ class Services:
     presence: Presence
     courier: Courier
     patcher: Patcher
+    scanner: Scanner
     postman: Postman
     timekeeper: Timekeeper
     chain: KeySetChain
@@ -93,7 +95,7 @@ class Services:
 
     @property
     def workers(self) -> tuple[Worker, ...]:
-        return self.patcher, self.postman, self.presence, self.courier, self.timekeeper
+        return self.patcher, self.postman, self.presence, self.courier, self.timekeeper, self.scanner
 
     def start(self) -> None:
         """Drops the sessions unless this very database was stopped cleanly, and starts the threads."""
@@ -211,6 +213,7 @@ def open_services(settings: Settings, clock: Clock | None = None, encoder: Encod
         patcher=Patcher(database, kept, served, encoder or ProcessEncoder(), feed, clock),
         postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
         timekeeper=Timekeeper(database, feed, clock),
+        scanner=Scanner(database, feed, clock, chain.version),
         chain=chain,
         signer=signer,
         passwords=passwords,

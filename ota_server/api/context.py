@@ -172,6 +172,7 @@ def act(
     if isinstance(owner, Product):
         services.feed.publish(owner.id)
     services.patcher.wake()
+    services.scanner.wake()
     services.postman.wake()
     services.streams.wake()
     services.courier.wake()

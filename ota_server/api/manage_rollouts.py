@@ -19,6 +19,7 @@ from ota_server.products.models import Product
 from ota_server.rollouts import counts, service, store
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.models import Rollout, RolloutStatus
+from ota_server.rollouts.progress import progress
 from ota_server.rollouts.schedule import Schedule
 from ota_server.services import Services
 
@@ -210,4 +211,4 @@ def _shown(connection: Connection, rollout: Rollout, now_ms: int) -> views.Json:
     if rollout.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
         judgement = service.current_judgement(connection, rollout, now_ms)
     stages = store.stages_of(connection, rollout.id)
-    return views.rollout(rollout, stages, judgement, service.progress(connection, rollout, now_ms))
+    return views.rollout(rollout, stages, judgement, progress(connection, rollout))

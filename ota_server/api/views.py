@@ -23,7 +23,7 @@ from ota_server.rollouts.decide import Trace
 from ota_server.rollouts.judge import Judgement
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
 from ota_server.rollouts.outcomes import reason_text
-from ota_server.rollouts.service import Progress
+from ota_server.rollouts.progress import Progress
 from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
 from ota_server.times import rfc3339
 from ota_server.usage.models import Amounts, Day, Limits
@@ -388,6 +388,8 @@ def patch(item: StoredPatch, images: Mapping[bytes, StoredImage]) -> Json:
 
 def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None, progress: Progress) -> Json:
     """`judgement`: what the gate says now, of a rollout that is not over."""
+    counted = asdict(progress)
+    scanned_ms = counted.pop("scanned_ms")
     return {
         "id": item.id,
         "product_id": item.product_id,
@@ -414,7 +416,7 @@ def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None,
             "no_contact": item.no_contact,
             "stopped": item.stopped,
         },
-        "progress": asdict(progress),
+        "progress": {**counted, "scanned_at": time(scanned_ms)},
     }
 
 

@@ -24,6 +24,7 @@ from ota_server.rollouts.decide import Trace
 from ota_server.rollouts.explain import explain
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.outcomes import reason_text
+from ota_server.rollouts.progress import progress
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
 
@@ -80,6 +81,9 @@ class RolloutFacts:
     segments: list[Segment]
     devices: int
     already: int
+    scanned_ms: int | None
+    bytes_sent: int
+    bytes_saved: int
     reasons: list[tuple[OutcomeKind, str, int]]
     troubles: list[tuple[str, OutcomeKind, str]]
 
@@ -174,8 +178,8 @@ def overview(connection: Connection, product: Product, now_ms: int) -> Overview:
 
 def rollout_facts(connection: Connection, rollout: Rollout, now_ms: int) -> RolloutFacts:
     """Reads a rollout."""
-    progress = rollouts_service.progress(connection, rollout, now_ms)
-    numbers = {state: int(getattr(progress, state)) for state, _ in _BAR}
+    found = progress(connection, rollout)
+    numbers = {state: int(getattr(found, state)) for state, _ in _BAR}
     total = sum(numbers.values())
     segments = []
     start = 0.0
@@ -192,7 +196,10 @@ def rollout_facts(connection: Connection, rollout: Rollout, now_ms: int) -> Roll
         gate=gate,
         segments=segments,
         devices=total,
-        already=progress.already,
+        already=found.already,
+        scanned_ms=found.scanned_ms,
+        bytes_sent=found.bytes_sent,
+        bytes_saved=found.bytes_saved,
         reasons=[(kind, reason_text(reason), count) for kind, reason, count in counts.reasons(connection, rollout.id)],
         troubles=[
             (device_id, kind, reason_text(reason))

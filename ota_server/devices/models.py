@@ -110,6 +110,7 @@ devices = Table(
     # Filters, each in the order that lists have unless they are asked for another one.
     Index("ix_devices_product_status", "product_id", "status", "device_id", "id"),
     Index("ix_devices_product_online", "product_id", "online_until_ms"),
+    Index("ix_devices_product_id", "product_id", "id"),
     Index("ix_devices_product_device", "product_id", "device_id", "id"),
     Index("ix_devices_product_name", "product_id", "name", "id"),
 )

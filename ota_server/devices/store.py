@@ -27,6 +27,13 @@ def by_row(connection: Connection, row_id: int) -> Device | None:
     return _one(connection.execute(select(*_COLUMNS).where(devices.c.id == row_id)).first())
 
 
+def page_by_row(connection: Connection, product_id: int, after: int, limit: int) -> list[Device]:
+    """A product's devices whose rows come after one."""
+    where = (devices.c.product_id == product_id, devices.c.id > after)
+    rows = connection.execute(select(*_COLUMNS).where(*where).order_by(devices.c.id).limit(limit))
+    return [Device(*row) for row in rows]
+
+
 def with_id(connection: Connection, device_id: str) -> list[Device]:
     """Every row of a device id: at most one that is not quarantined or denied, and its claimants. No removed ones."""
     where = (devices.c.device_id == device_id, devices.c.product_id.is_not(None))

@@ -46,6 +46,9 @@ ROLLOUT_MOVES: Moves[RolloutStatus] = {
     RolloutStatus.ABORTED: frozenset(),
 }
 
+OPEN = (RolloutStatus.DRAFT, RolloutStatus.SCHEDULED, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+"""Statuses of rollouts that have not ended."""
+
 
 class AttemptStatus(StrEnum):
     """How far one device is with one offer."""
@@ -198,6 +201,25 @@ trouble_counts = Table(
     Column("kind", status_type(OutcomeKind, "outcome_kind"), primary_key=True),
     Column("reason", Integer, primary_key=True),
     Column("outcomes", Integer, nullable=False),
+)
+
+# When a product's devices were looked at last, and what that found for each rollout: see `scanner`.
+fleet_scans = Table(
+    "fleet_scans",
+    metadata,
+    Column("product_id", ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    Column("began_ms", BigInteger, nullable=False),
+    # NULL: it is under way.
+    Column("took_ms", BigInteger, nullable=True),
+    Column("is_wanted", Boolean(create_constraint=True, name="is_wanted"), nullable=False),
+)
+
+rollout_scans = Table(
+    "rollout_scans",
+    metadata,
+    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
+    Column("found", Text, nullable=False),
+    Column("sample", LargeBinary, nullable=False),
 )
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection
 
 from ota_server.devices import groups
@@ -13,6 +15,7 @@ from ota_server.rollouts import store
 from ota_server.rollouts.cohort import Everyone
 from ota_server.rollouts.decide import Plan, ReachingStage, RunningRollout
 from ota_server.rollouts.facts import Target
+from ota_server.rollouts.models import Rollout
 
 
 class PlanCache:
@@ -37,15 +40,18 @@ def load_plan(connection: Connection, product: Product, keyset_version: int) -> 
         (image.version, image.platform_id): target_of(image)
         for image in releases.images_of_product(connection, product.id)
     }
-    running = []
-    for rollout in store.running_of(connection, product.id):
-        stages = tuple(ReachingStage(Everyone(), item.percent) for item in store.stages_of(connection, rollout.id))
-        by_platform = {
-            platform_id: target for (version, platform_id), target in targets.items() if version == rollout.version
-        }
-        running.append(RunningRollout(rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform))
+    running = [rule_of(connection, rollout, targets) for rollout in store.running_of(connection, product.id)]
     released = groups.released(connection, product.id)
-    return Plan(keyset_version, tuple(running), product.default_version, targets, released)
+    return Plan(keyset_version, running, product.default_version, targets, released)
+
+
+def rule_of(connection: Connection, rollout: Rollout, targets: Mapping[tuple[int, int], Target]) -> RunningRollout:
+    """A rollout as the decision sees it, whatever its state."""
+    stages = [ReachingStage(Everyone(), item.percent) for item in store.stages_of(connection, rollout.id)]
+    by_platform = {
+        platform_id: target for (version, platform_id), target in targets.items() if version == rollout.version
+    }
+    return RunningRollout(rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform)
 
 
 def target_of(image: StoredImage) -> Target:

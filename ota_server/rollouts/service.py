@@ -16,10 +16,10 @@ from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import service as releases_service
 from ota_server.releases import store as releases
-from ota_server.rollouts import counts, store
+from ota_server.rollouts import progress, store
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.judge import Judgement, Verdict, judge, with_reached
-from ota_server.rollouts.models import COUNTERS, AttemptStatus, Rollout, RolloutStatus, Stage
+from ota_server.rollouts.models import COUNTERS, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.schedule import Schedule
 from ota_server.times import rfc3339
 
@@ -34,34 +34,6 @@ class NewStage:
 
     percent: int
     gate: Gate
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A rollout's devices, each counted once; they add up to the trusted devices of the product.
-
-    Attributes:
-        confirmed, trial, downloading, offered, reverted, failed: by the device's latest attempt. `downloading` holds
-            staged images too; `failed` also attempts that ended without contact, interrupted or stopped for good.
-        retrying: the last attempt was interrupted, without contact or stopped, and another one may follow.
-        waiting: not offered anything yet, though heard.
-        not_seen: neither online nor heard since the rollout began.
-        already: ran the version without this rollout.
-        bytes_sent, bytes_saved: see `AttemptCounts`.
-    """
-
-    confirmed: int
-    trial: int
-    downloading: int
-    offered: int
-    retrying: int
-    reverted: int
-    failed: int
-    waiting: int
-    not_seen: int
-    already: int
-    bytes_sent: int
-    bytes_saved: int
 
 
 def create(
@@ -142,6 +114,7 @@ def _begin(connection: Connection, rollout: Rollout, now_ms: int) -> None:
     store.change_stage(connection, rollout.id, 0, {"started_ms": now_ms})
     for image in targets:
         releases_service.want_likely_patches(connection, image, now_ms)
+    store.ask_scan(connection, rollout.product_id)
     products.plan_changed(connection, rollout.product_id)
 
 
@@ -263,36 +236,8 @@ def current_judgement(connection: Connection, rollout: Rollout, now_ms: int) -> 
     return judge(rollout, stage, stage.position == len(stages) - 1, now_ms)
 
 
-def progress(connection: Connection, rollout: Rollout, now_ms: int) -> Progress:
-    """Where the product's devices stand."""
-    counted = counts.get(connection, rollout.id)
-    count = counted.of
-    waiting = store.count_without_attempt(connection, rollout.product_id, rollout.id, rollout.version)
-    not_seen = 0
-    if rollout.started_ms is not None:
-        not_seen = min(waiting, store.count_not_seen(connection, rollout.product_id, rollout.started_ms, now_ms))
-    # A third NO_CONTACT is `failed` among the counters and `no_contact` among the attempts.
-    retrying = count(AttemptStatus.INTERRUPTED, AttemptStatus.NO_CONTACT, AttemptStatus.STOPPED)
-    escalated = min(retrying, max(rollout.failed - count(AttemptStatus.FAILED), 0))
-    return Progress(
-        confirmed=count(AttemptStatus.CONFIRMED),
-        trial=count(AttemptStatus.TRIAL),
-        downloading=count(AttemptStatus.DOWNLOADING, AttemptStatus.STAGED),
-        offered=count(AttemptStatus.OFFERED),
-        retrying=retrying - escalated,
-        reverted=count(AttemptStatus.REVERTED),
-        failed=count(AttemptStatus.FAILED) + escalated,
-        waiting=waiting - not_seen + count(AttemptStatus.WITHDRAWN),
-        not_seen=not_seen,
-        already=store.count_running_without_attempt(connection, rollout.product_id, rollout.id, rollout.version),
-        bytes_sent=counted.bytes_sent,
-        bytes_saved=counted.bytes_saved,
-    )
-
-
 def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, now_ms: int) -> str:
-    not_seen = store.count_not_seen(connection, rollout.product_id, rollout.started_ms or now_ms)
-    reason = judgement.reason.removesuffix(".") + f", {not_seen} not seen."
+    reason = f"{judgement.reason.removesuffix('.')}, {progress.not_offered(connection, rollout)} not seen."
     store.move_rollout(connection, rollout, RolloutStatus.COMPLETED, {"reason": reason, "ended_ms": now_ms})
     product = products.get(connection, rollout.product_id)
     assert product is not None

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from ota_server.devices.models import DeviceStatus, devices
+from ota_server.devices.models import devices
 from ota_server.moves import check_move
 from ota_server.releases.models import patches
 from ota_server.rollouts import counts
+from ota_server.rollouts.fleet_scan import RolloutScan
 from ota_server.rollouts.models import (
     ATTEMPT_MOVES,
     IS_TROUBLE,
@@ -25,7 +26,9 @@ from ota_server.rollouts.models import (
     RolloutStatus,
     Stage,
     attempts,
+    fleet_scans,
     outcomes,
+    rollout_scans,
     rollouts,
     stages,
 )
@@ -234,51 +237,24 @@ def troubled_devices(connection: Connection, rollout_id: int, limit: int = 50) -
     return [(device_id, kind, reason) for device_id, kind, reason in rows]
 
 
-def count_not_seen(connection: Connection, product_id: int, since_ms: int, offline_at_ms: int = 0) -> int:
-    """Trusted devices, development devices left out, that were not heard since a time, nor are online at the other."""
-    return connection.execute(
-        select(func.count())
-        .select_from(devices)
-        .where(
-            devices.c.product_id == product_id,
-            devices.c.status == DeviceStatus.ACTIVE,
-            devices.c.development.is_(False),
-            func.coalesce(devices.c.last_seen_ms, 0) < since_ms,
-            or_(devices.c.online_until_ms <= offline_at_ms, literal(offline_at_ms) == 0),
-        )
-    ).scalar_one()
+def scan_of(connection: Connection, rollout_id: int, is_sampled: bool = False) -> RolloutScan | None:
+    """The last scan for a rollout, without its sample unless that is asked for; None before the first."""
+    columns = (rollout_scans.c.found, rollout_scans.c.sample) if is_sampled else (rollout_scans.c.found,)
+    row = connection.execute(select(*columns).where(rollout_scans.c.rollout_id == rollout_id)).first()
+    return None if row is None else RolloutScan.from_text(*row)
 
 
-def count_without_attempt(connection: Connection, product_id: int, rollout_id: int, version: int) -> int:
-    """Trusted devices, development devices left out, that run another version and were offered nothing yet."""
-    offered = (
-        select(attempts.c.id).where(attempts.c.device_row == devices.c.id, attempts.c.rollout_id == rollout_id).exists()
-    )
-    return connection.execute(
-        select(func.count())
-        .select_from(devices)
-        .where(
-            devices.c.product_id == product_id,
-            devices.c.status == DeviceStatus.ACTIVE,
-            devices.c.development.is_(False),
-            func.coalesce(devices.c.product_version, 0) != version,
-            ~offered,
-        )
-    ).scalar_one()
+def ask_scan(connection: Connection, product_id: int) -> None:
+    """Has the devices of a product looked at as soon as can be."""
+    connection.execute(update(fleet_scans).where(fleet_scans.c.product_id == product_id).values(is_wanted=True))
 
 
-def count_running_without_attempt(connection: Connection, product_id: int, rollout_id: int, version: int) -> int:
-    """Trusted devices that ran the version without this rollout's help."""
-    offered = (
-        select(attempts.c.id).where(attempts.c.device_row == devices.c.id, attempts.c.rollout_id == rollout_id).exists()
-    )
-    return connection.execute(
-        select(func.count())
-        .select_from(devices)
-        .where(
-            devices.c.product_id == product_id,
-            devices.c.status == DeviceStatus.ACTIVE,
-            devices.c.product_version == version,
-            ~offered,
-        )
-    ).scalar_one()
+def end_scan(connection: Connection, product_id: int, took_ms: int) -> None:
+    connection.execute(update(fleet_scans).where(fleet_scans.c.product_id == product_id).values(took_ms=took_ms))
+
+
+def keep_scan(connection: Connection, rollout_id: int, scan: RolloutScan) -> None:
+    """Puts a scan in the place of the one before it."""
+    connection.execute(delete(rollout_scans).where(rollout_scans.c.rollout_id == rollout_id))
+    values = {"rollout_id": rollout_id, "found": scan.to_text(), "sample": scan.sample_to_bytes()}
+    connection.execute(insert(rollout_scans).values(**values))

@@ -12,6 +12,7 @@ within two weeks.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,6 +113,14 @@ def note(habit: bytes | None, before_ms: int | None, now_ms: int) -> bytes | Non
     gap = hour - before_ms // HOUR_MS
     # A clock that went back tells nothing.
     return Habit.from_bytes(habit).heard(gap, hour).to_bytes() if gap > 0 else habit
+
+
+def silence(habit: Habit, since_ms: int, now_ms: int) -> float:
+    """How likely a device that lives as it did was not heard since a check-in; four weeks are looked at, at most."""
+    hours = min((now_ms - since_ms) // HOUR_MS, 4 * WEEK_H)
+    chances = habit.chances()
+    first = since_ms // HOUR_MS + 1
+    return math.prod(1 - chances[hour % WEEK_H] for hour in range(first, first + max(hours - 1, 0)))
 
 
 def _mask(first: int, hours: int) -> int:

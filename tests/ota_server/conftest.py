@@ -128,6 +128,7 @@ class Server:
         number = int(made["rollout"]["id"])
         if start:
             self.api("POST", f"{path}/{number}/start")
+            self.services.scanner.work_off()
             self.services.patcher.work_off()
         return number
 
