@@ -37,14 +37,6 @@ def test_scan_tells_who_is_reached_from_which_base_and_who_is_skipped_and_why(se
         server.publish(image)
     on_p1 = {"platform_id": keys.P1, "running": keys.image(1, keys.P1)}
     boards: list[dict[str, Any]] = [{}, {}, {}, {}, on_p1, {"hardware_revision": 3}, {}]
-        {},
-        {},
-        {},
-        {},
-        {"platform_id": keys.P1, "running": keys.image(1, keys.P1)},
-        {"hardware_revision": 3},
-        {},
-    ]
     for number, fields in enumerate(boards):
         server.device(number, **fields).check_in()
     server.api("PUT", f"/products/{keys.PRODUCT}", json={"product": {"auto_approve": False}})
