@@ -78,6 +78,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "webhook": LazyCommand(
         "muster.cli.webhook:webhook", "List, make and remove webhooks, and show what was delivered."
     ),
+    "worker": LazyCommand(
+        "ota_server.work:worker",
+        "Make patches, send mails and webhooks, and move rollouts on, beside servers that share a PostgreSQL database.",
+    ),
     "demo": LazyCommand(
         "muster.cli.demo:command",
         "Build two versions, boot emulated boards, update them with their power cut on the way.",
