@@ -62,6 +62,7 @@ class DeviceChanges(BaseModel):
     name: str | None = None
     notes: str | None = None
     serial_number: str | None = None
+    time_zone: str | None = None
     groups: list[str] | None = None
     tags: list[str] | None = None
     country: Annotated[str | None, Field(max_length=2)] = None
@@ -170,7 +171,8 @@ def _csv(services: Services, product_id: int, wanted: Search) -> Iterator[str]:
 
 def _cells(row: Device, in_groups: Sequence[str], owner: str | None) -> list[str]:
     key = "" if row.public_key is None else row.public_key.hex()
-    read = (row.device_id, key, row.name, row.serial_number, " ".join(in_groups), row.tags, row.country, row.notes)
+    names = " ".join(in_groups)
+    read = (row.device_id, key, row.name, row.serial_number, row.time_zone, names, row.tags, row.country, row.notes)
     platform = None if row.platform_id is None else platform_name(row.platform_id)
     heard, development = views.time(row.last_seen_ms), "yes" if row.development else "no"
     shown = (owner, row.status.value, platform, row.product_version, heard, development, row.locked_version)
@@ -181,8 +183,8 @@ def _cells(row: Device, in_groups: Sequence[str], owner: str | None) -> list[str
 async def import_devices(product: str, request: Request, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Imports devices: JSON with id or ids, or a file with a line for each: `id` or `id key`; or a table (CSV).
 
-    A table has the columns id, key, name, serial_number, groups, tags, country and notes, or some of them; all
-    of it is imported, or nothing, and then every refused line is named.
+    A table has the columns id, key, name, serial_number, time_zone, groups, tags, country and notes, or some of them;
+    all of it is imported, or nothing, and then every refused line is named.
     """
     lines = await _import_lines(request)
     return await asyncio.to_thread(_import, services, actor, product, lines)
@@ -249,11 +251,10 @@ async def change_device(
 def _change(services: Services, actor: Actor, product: str, device: str, body: DeviceChanges) -> views.Json:
     given = body.model_dump(exclude_unset=True, exclude={"flash"})
     for name, value in given.items():
-        if value is None and name not in ("desired_firmware_version", "serial_number", "country"):
+        if value is None and name not in ("desired_firmware_version", "serial_number", "time_zone", "country"):
             raise Invalid(f"{name} is not null", name)
-    permission = (
-        Permission.MANAGE_DEVICES if given.keys() <= {"name", "notes", "serial_number"} else Permission.CONTROL_FIRMWARE
-    )
+    is_label = given.keys() <= {"name", "notes", "serial_number", "time_zone"}
+    permission = Permission.MANAGE_DEVICES if is_label else Permission.CONTROL_FIRMWARE
     found = product_for(services, actor, product, permission)
     detail = ", ".join(key if key == "notes" else f"{key}={value}" for key, value in given.items())
     names = given.pop("groups", None)

@@ -16,7 +16,7 @@ from ota_server.products.models import Claiming, Reprogrammers
 router = APIRouter()
 
 
-_NULLABLE = ("keep_logs_days", "keep_events_days")
+_NULLABLE = ("time_zone", "keep_logs_days", "keep_events_days")
 
 
 class ProductFields(BaseModel):
@@ -53,6 +53,7 @@ class SettingsFields(BaseModel):
     quarantine_max: int | None = None
     claiming: Claiming | None = None
     reprogrammers: Reprogrammers | None = None
+    time_zone: str | None = None
     keep_logs_days: int | None = None
     keep_events_days: int | None = None
 

@@ -20,7 +20,7 @@ from ota_server.organizations.roles import Role
 from ota_server.products.models import Product
 from ota_server.releases.models import Release, StoredImage, StoredPatch
 from ota_server.rollouts.decide import Trace
-from ota_server.rollouts.judge import Distance, Judgement
+from ota_server.rollouts.judge import Judgement
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
 from ota_server.rollouts.outcomes import reason_text
 from ota_server.rollouts.progress import Progress
@@ -158,6 +158,7 @@ def product(item: Product, owner: Organization) -> Json:
         "default_version": item.default_version,
         "claiming": item.claiming.value,
         "reprogrammers": item.reprogrammers.value,
+        "time_zone": item.time_zone,
         "keep_logs_days": item.keep_logs_days,
         "keep_events_days": item.keep_events_days,
         "platform_id": None,
@@ -236,6 +237,7 @@ def device(item: Device, now_ms: int, groups: Sequence[str], owner: str | None =
         "groups": list(groups),
         "tags": item.tags.split(),
         "country": item.country,
+        "time_zone": item.time_zone,
         "firmware_product_id": item.product_id,
         "targeted_firmware_release_version": item.locked_version,
         "platform": None if item.platform_id is None else platform_name(item.platform_id),
@@ -320,6 +322,7 @@ def attempt(item: Attempt) -> Json:
         "patch_size": item.patch_size,
         "received": item.received,
         "status": item.status.value,
+        "postponed_until": time(item.postponed_until_ms),
         "reason": None if item.reason is None else reason_text(item.reason),
         "offered_at": time(item.offered_ms),
         "ended_at": time(item.ended_ms),
@@ -398,7 +401,7 @@ def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None,
         "status": item.status.value,
         "reason": item.reason,
         "gate": item.reason if judgement is None else judgement.reason,
-        "gate_distance": [] if judgement is None else [distance(one) for one in judgement.distances],
+        "gate_distance": [] if judgement is None else [asdict(measure) for measure in judgement.measures],
         "salt": item.salt.hex(),
         "schedule": item.schedule.to_json(),
         "stage": item.stage + 1,
@@ -415,17 +418,9 @@ def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None,
             "interrupted": item.interrupted,
             "no_contact": item.no_contact,
             "stopped": item.stopped,
-            "crashed": item.crashed,
         },
         "progress": {**counted, "scanned_at": time(scanned_ms)},
     }
-
-
-def distance(item: Distance) -> Json:
-    shown: Json = {"name": item.name, "count": item.count, "limit": item.limit}
-    if item.evidence is None:
-        return shown
-    return {**shown, "of": item.of, "rate": item.rate, "evidence": round(item.evidence, 2)}
 
 
 def stage(item: Stage) -> Json:

@@ -39,6 +39,7 @@ from ota_server.rollouts import store as rollouts
 from ota_server.rollouts.decide import Plan, Ruling, decide
 from ota_server.rollouts.models import Attempt, AttemptStatus
 from ota_server.rollouts.plan import PlanCache
+from ota_server.rollouts.schedule import ComeBacks
 from ota_server.telemetry import events, habits
 from ota_server.telemetry import service as telemetry_service
 from ota_server.telemetry import store as telemetry
@@ -49,8 +50,10 @@ INTERVAL_MAX_S = 7 * 24 * 3600
 WATCHED_INTERVAL_S = 1
 """Between two held check-ins of a device that is watched."""
 SETTING_HOLD = 2
-CALLS_SIZE_MAX = 720
+CALLS_SIZE_MAX = 712
 """Bytes of calls in an answer: what is left beside the longest offer and key sets."""
+SPREAD_S = 600
+"""Over so long devices come back that are told to come when a window opens."""
 PATCH_WAIT_S = 5
 """When a device shall ask again for whom a patch is being made."""
 
@@ -120,6 +123,7 @@ class CheckIns:
     def __init__(self, chain: KeySetChain) -> None:
         self._chain = chain
         self._plans = PlanCache(chain.version)
+        self._come_backs = ComeBacks()
 
     def take(self, connection: Connection, message: SealedMessage, now_ms: int) -> CheckedIn:
         """Counts a message and says what to answer.
@@ -140,10 +144,10 @@ class CheckIns:
         product = products.get(connection, device.product_id)
         assert product is not None
         hold_s = report.hold_s or 0
-        visit = _Visit(connection, self._chain, device, product, report, is_first, hold_s, now_ms)
+        visit = _Visit(connection, self._chain, self._come_backs, device, product, report, is_first, hold_s, now_ms)
         if device.status is DeviceStatus.ACTIVE:
             visit.count()
-            if report.outcome is not None or report.update is not None or report.crash is not None:
+            if report.outcome is not None or report.update is not None:
                 # What was counted may have moved a rollout: the answer follows the plan as it is now.
                 product = products.get(connection, device.product_id) or product
             visit.answer_plan(self._plans.get(connection, product))
@@ -171,7 +175,7 @@ class CheckIns:
             return replace(held, hold_s=0)
         product = products.get(connection, device.product_id)
         assert product is not None
-        visit = _Visit(connection, self._chain, device, product, Report(), False, held.hold_s, now_ms)
+        visit = _Visit(connection, self._chain, self._come_backs, device, product, Report(), False, held.hold_s, now_ms)
         if device.status is DeviceStatus.ACTIVE:
             visit.answer_plan(self._plans.get(connection, product))
         else:
@@ -188,6 +192,7 @@ class _Visit:
         self,
         connection: Connection,
         chain: KeySetChain,
+        come_backs: ComeBacks,
         device: Device,
         product: Product,
         report: Report,
@@ -197,6 +202,7 @@ class _Visit:
     ) -> None:
         self._connection = connection
         self._chain = chain
+        self._come_backs = come_backs
         self._before = device
         self._product = product
         self._report = report
@@ -228,8 +234,6 @@ class _Visit:
         if acknowledged:
             self.is_news = True
             self._say(acknowledged=acknowledged[:ACKNOWLEDGED_MAX])
-        if report.crash is not None:
-            outcomes.count_crash(self._connection, device, report.crash.identity, self._now_ms)
         if report.results:
             self._say(results_acknowledged=tuple(item.call_id for item in report.results)[:RESULTS_ACKNOWLEDGED_MAX])
         if report.claim_code is not None:
@@ -331,7 +335,7 @@ class _Visit:
         device, target = self._device, ruling.target
         if attempt is not None:
             if target is not None and attempt.target_image == target.image_id:
-                self._repeat(attempt)
+                self._repeat(attempt, ruling)
                 return None
             offers.withdraw(self._connection, device, attempt, ruling.why, self._now_ms)
             self.is_news = True
@@ -339,23 +343,39 @@ class _Visit:
             if target is None:
                 self._say(withdrawn=attempt.number)
         if target is None:
-            return None
+            return None if ruling.opens_ms is None else self._until(ruling.opens_ms)
         made = offers.make_offer(self._connection, device, ruling, target, self._now_ms)
         if made.offer is None:
             self.wants_patch = made.is_waiting_for_patch
             if attempt is not None:
                 self._say(withdrawn=attempt.number)
-            return PATCH_WAIT_S
+            return PATCH_WAIT_S if made.is_waiting_for_patch else self._turn_s(ruling)
         self.is_news = True
         self.values["attempt_counter"] = self.values["open_attempt"] = made.offer.attempt
-        self._say(offer=made.offer)
+        self._offer(made.offer, made.consent_s)
         return None
 
-    def _repeat(self, attempt: Attempt) -> None:
-        """Says an offer again unless the device speaks of it."""
+    def _until(self, at_ms: int) -> int:
+        """Seconds until a time at which many devices come: each a bit later than the one before."""
+        bit_s = spread(min(self._product.check_in_interval_s, SPREAD_S), self._device.device_id)
+        return -(-(at_ms - self._now_ms) // 1000) + bit_s
+
+    def _turn_s(self, ruling: Ruling) -> int:
+        """Seconds until it may be the device's turn: this minute has had its offers."""
+        pace = ruling.pace
+        assert pace is not None
+        assert pace.schedule.per_minute is not None
+        most_s = self._product.check_in_interval_s
+        return self._come_backs.wait_s(pace.rollout_id, pace.schedule.per_minute, self._now_ms, most_s)
+
+    def _repeat(self, attempt: Attempt, ruling: Ruling) -> None:
+        """Says an offer again unless the device speaks of it, or puts it off and may."""
+        consent_s = offers.consent_s(ruling, attempt.asked_ms, self._now_ms)
+        if consent_s and attempt.is_postponed(self._now_ms):
+            return
         update = self._report.update
         if update is None or update.attempt != attempt.number:
-            self._offer(offers.repeat_offer(self._connection, attempt))
+            self._offer(offers.repeat_offer(self._connection, attempt), consent_s)
 
     def _remind(self, attempt: Attempt, plan: Plan) -> None:
         """A device that has staged an image and knows nothing of it any more: its boot log was lost.
@@ -371,9 +391,9 @@ class _Visit:
         if target is not None and target.image_id == attempt.target_image:
             self._offer(offers.repeat_offer(self._connection, attempt))
 
-    def _offer(self, offer: Offer | None) -> None:
+    def _offer(self, offer: Offer | None, consent_s: int = 0) -> None:
         if offer is not None:
-            self._say(offer=offer)
+            self._say(offer=offer, consent_s=consent_s or None)
 
     def _is_unreported(self, attempt: Attempt | None) -> bool:
         """It runs what it was offered, and what came of it has not been reported."""
@@ -395,6 +415,7 @@ class _Visit:
         attempt = self._open_attempt()
         if attempt is None:
             return
+        self._count_postponed(attempt)
         update = self._report.update
         if update is not None and update.attempt == attempt.number:
             if update.status < 0:
@@ -413,6 +434,19 @@ class _Visit:
                 attempt = self._advance(attempt, AttemptStatus.DOWNLOADING, None, "")
         if self._device.boot_state and self._device.identity == attempt.target_identity[:8]:
             self._advance(attempt, AttemptStatus.TRIAL, HistoryKind.TRIAL, "runs on trial.")
+
+    def _count_postponed(self, attempt: Attempt) -> None:
+        """Keeps until when the product puts an offer off; a report that does not say so has begun, or forgotten it."""
+        postponed = self._report.postponed
+        until_ms: int | None = None
+        if postponed is not None and postponed.attempt == attempt.number:
+            until_ms = self._now_ms + postponed.left_s * 1000
+            if attempt.postponed_until_ms is None:
+                text = f"Attempt {attempt.number} is put off for {postponed.left_s} s by the product."
+                telemetry.add_history(self._connection, self._device.id, self._now_ms, HistoryKind.CHANGED, text)
+        if until_ms != attempt.postponed_until_ms:
+            self.is_news = True
+            rollouts.set_postponed(self._connection, attempt.id, until_ms)
 
     def _advance(self, attempt: Attempt, status: AttemptStatus, kind: HistoryKind | None, words: str) -> Attempt:
         """Moves an attempt forward, never back: reports of an earlier state may come late."""
@@ -497,11 +531,11 @@ class _Visit:
 
     def _say_when(self, wait_s: int | None = None) -> None:
         """When to come back: said only when it differs from what the device does."""
-        wished = wait_s
-        if wished is None and self._device.is_watched(self._now_ms):
+        wished = spread(self._product.check_in_interval_s, self._device.device_id)
+        if self._device.is_watched(self._now_ms):
             wished = WATCHED_INTERVAL_S
-        if wished is None:
-            wished = spread(self._product.check_in_interval_s, self._device.device_id)
+        if wait_s is not None:
+            wished = min(wished, wait_s)
         if self._device.interval_s != wished:
             self._say(next_s=wished)
 

@@ -68,6 +68,7 @@ devices = Table(
     # Words with spaces between, and a code of ISO 3166.
     Column("tags", Text, nullable=False, default=""),
     Column("country", String(2), nullable=True),
+    Column("time_zone", String(64), nullable=True),
     Column("flash_image", ForeignKey("images.id"), nullable=True),
     # The session under which the device talks, and the one it has opened and not used yet.
     Column("session_id", LargeBinary(8), nullable=True, unique=True),
@@ -194,6 +195,7 @@ class Device:
         customer_id: who owns it; None when nobody has claimed it.
         tags: in order, with spaces between.
         country: two capital letters (ISO 3166).
+        time_zone: a name of the time zone database; None: its product's.
         flash_image: the image that it is given while it is for development.
         habit: when it is used to check in: see `telemetry.habits`.
         online_until_ms: when it stops counting as online unless it is heard again.
@@ -219,6 +221,7 @@ class Device:
     serial_number: str | None
     tags: str
     country: str | None
+    time_zone: str | None
     flash_image: int | None
     session_id: bytes | None
     session_key: bytes | None

@@ -19,6 +19,7 @@ from ota_server.moves import check_move
 from ota_server.products.models import Product
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
+from ota_server.times import check_time_zone
 from ota_server.usage.service import check_devices
 
 DEVICE_ID = re.compile(r"[0-9a-f]{24}")
@@ -32,7 +33,7 @@ _TRUSTED = (DeviceStatus.EXPECTED, DeviceStatus.ACTIVE)
 STEERING = frozenset({"tags", "country", "development", "locked_version"})
 """Facts that may decide which version a device gets."""
 _STAYING = ("customer_id", "serial_number")
-_COPIED = (*_STAYING, "tags", "country")
+_COPIED = (*_STAYING, "time_zone", "tags", "country")
 """What stays with a device whose key is replaced; the first of it is its alone."""
 
 
@@ -157,7 +158,7 @@ def deny(connection: Connection, product: Product, device_id: str, by: str, now_
 def set_facts(
     connection: Connection, product: Product, device_id: str, changes: dict[str, object], by: str, now_ms: int
 ) -> Device:
-    """Sets name, notes, serial number, tags, country, development or locked version of a device.
+    """Sets name, notes, serial number, time zone, tags, country, development or locked version of a device.
 
     Raises:
         NotFound, Invalid: no such device; a value is not legal.
@@ -171,6 +172,8 @@ def set_facts(
     serial_number = changes.get("serial_number")
     if isinstance(serial_number, str):
         _check_serial_number(connection, device, serial_number)
+    if changes.get("time_zone") is not None:
+        check_time_zone(changes["time_zone"], "time_zone")
     if changes:
         ends_flash = {"flash_image": None} if changes.get("development") is False else {}
         store.change(connection, device.id, {**changes, **ends_flash})

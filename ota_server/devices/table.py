@@ -16,7 +16,7 @@ from ota_server.devices.service import DEVICE_ID, IMPORT_MAX, ImportLine, Import
 from ota_server.errors import Invalid, ServerError
 from ota_server.products.models import Product
 
-READ = ("id", "key", "name", "serial_number", "groups", "tags", "country", "notes")
+READ = ("id", "key", "name", "serial_number", "time_zone", "groups", "tags", "country", "notes")
 SHOWN = ("owner", "status", "platform", "firmware_version", "last_heard", "development", "desired_firmware_version")
 """Columns of an export that an import passes over."""
 REFUSALS_MAX = 100
@@ -127,7 +127,8 @@ def _line(number: int, header: Sequence[str], cells: Sequence[str]) -> TableLine
         raise Invalid("an id has 24 hexadecimal digits")
     if key and not re.fullmatch(r"[0-9a-f]{64}", key):
         raise Invalid("a key has 64 hexadecimal digits")
-    facts: dict[str, object] = {name: given[name] for name in ("name", "serial_number", "notes") if given.get(name)}
+    plain = ("name", "serial_number", "time_zone", "notes")
+    facts: dict[str, object] = {name: given[name] for name in plain if given.get(name)}
     if given.get("tags"):
         facts["tags"] = labels.tags_text(given["tags"].split())
     if given.get("country"):

@@ -47,6 +47,7 @@ products = Table(
     Column("default_version", Integer, nullable=True),
     Column("claiming", status_type(Claiming, "claiming"), nullable=False),
     Column("reprogrammers", status_type(Reprogrammers, "reprogrammers"), nullable=False),
+    Column("time_zone", String(64), nullable=True),
     Column("keep_logs_days", Integer, nullable=True),
     Column("keep_events_days", Integer, nullable=True),
     Column("plan_token", LargeBinary(8), nullable=False),
@@ -67,6 +68,7 @@ class Product:
         quarantine_max: most devices that wait for approval at once.
         claiming: how customers come to own devices.
         reprogrammers: who of the team may decide what devices run.
+        time_zone: of its devices that have none of their own; None: UTC.
         keep_logs_days, keep_events_days: how long; None for as long as the server keeps them.
         default_version: what devices run that no rollout reaches; None for "what they have".
         plan_token: changes whenever something changes that decides what devices are offered.
@@ -83,6 +85,7 @@ class Product:
     default_version: int | None
     claiming: Claiming
     reprogrammers: Reprogrammers
+    time_zone: str | None
     keep_logs_days: int | None
     keep_events_days: int | None
     plan_token: bytes

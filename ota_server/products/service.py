@@ -15,6 +15,7 @@ from muster.layout import ID_MAX
 from ota_server.errors import Conflict, Invalid
 from ota_server.products import store
 from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Claiming, Product, Reprogrammers
+from ota_server.times import check_time_zone
 
 DESCRIPTION_MAX = 10_000
 KEEP_DAYS_MAX = 3650
@@ -60,6 +61,7 @@ def create(connection: Connection, organization_id: int, new: NewProduct, now_ms
         default_version=None,
         claiming=new.claiming,
         reprogrammers=Reprogrammers.DEVELOPERS,
+        time_zone=None,
         keep_logs_days=None,
         keep_events_days=None,
         plan_token=os.urandom(8),
@@ -96,6 +98,8 @@ def _check(product: Product) -> None:
         raise Invalid("the interval is from 1 to 86400 seconds", "check_in_interval_s")
     if not 0 <= product.quarantine_max <= 100_000:
         raise Invalid("the quarantine holds 0 to 100000 devices", "quarantine_max")
+    if product.time_zone is not None:
+        check_time_zone(product.time_zone, "time_zone")
     for name in ("keep_logs_days", "keep_events_days"):
         days = getattr(product, name)
         if days is not None and not 1 <= days <= KEEP_DAYS_MAX:

@@ -20,6 +20,7 @@ SETTINGS = (
     "quarantine_max",
     "claiming",
     "reprogrammers",
+    "time_zone",
     "keep_logs_days",
     "keep_events_days",
 )

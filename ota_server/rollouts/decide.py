@@ -3,11 +3,10 @@
 
 There is one list of rules. The first one that applies decides; nothing falls through to a later one:
 held back > development device (what it was flashed with, nothing automatic) > locked version > each running rollout,
-newest first > group release (several: the highest version) > default release > nothing.
+those for security first, then the newest > group release (several: the highest version) > default release > nothing.
 
 `decide` stops at the rule that wins. `trace` asks all of them, by the same methods, so that both always agree.
-What only delays an offer of a rollout (a window, a limit, consent) belongs into `RunningRollout.ruling`, behind
-everything else: the rollout still decides, and gives nothing for now.
+A schedule only delays: outside its windows a rollout still decides, and gives nothing for now.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from typing import NamedTuple, Protocol
 from muster.layout import IDENTITY_PREFIX_SIZE
 from ota_server.rollouts.cohort import Cohort, InGroup, draw_of, is_within
 from ota_server.rollouts.facts import DeviceFacts, Target
+from ota_server.rollouts.schedule import Schedule
+from ota_server.times import rfc3339
 
 
 class RuleName(StrEnum):
@@ -43,6 +44,14 @@ class Reason(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """The schedule that offers go by, and the rollout whose it is."""
+
+    rollout_id: int
+    schedule: Schedule
+
+
+@dataclass(frozen=True, slots=True)
 class Ruling:
     """What one rule says about a device.
 
@@ -52,6 +61,8 @@ class Ruling:
         remedy: what would have to change for it to give something; nothing where it gives something.
         rollout_id, stage: the rollout whose rule it is, and the stage that this has reached.
         applies: False when the rule is about other devices.
+        opens_ms: when it gives something, where only its windows keep it from that.
+        pace: what an offer that follows from it goes by; None: it is made at once.
     """
 
     rule: RuleName
@@ -61,6 +72,8 @@ class Ruling:
     rollout_id: int | None = None
     stage: int | None = None
     applies: bool = True
+    opens_ms: int | None = None
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +121,7 @@ class RunningRollout:
         stages: all of them; a device is in the rollout once one up to the reached one brings it in.
         salt: spreads devices over percentages.
         targets: by platform id.
+        pace: None: it offers at once to whoever comes.
     """
 
     id: int
@@ -116,6 +130,7 @@ class RunningRollout:
     stages: Sequence[ReachingStage]
     salt: bytes
     targets: Mapping[int, Target]
+    pace: Pace | None = None
 
     def reached_in(self, facts: DeviceFacts) -> int | None:
         """Position of the first stage, reached or not, that brings a device in; None when none does."""
@@ -127,7 +142,7 @@ class RunningRollout:
     def ruling(self, facts: DeviceFacts, _plan: Plan) -> Ruling:
         target = self.targets.get(facts.platform_id or 0)
         ruling = _never_back(facts, target, RuleName.ROLLOUT, self._who)
-        return replace(ruling, rollout_id=self.id, stage=self.stage)
+        return replace(_paced(facts, ruling, self._who, self.pace), rollout_id=self.id, stage=self.stage)
 
     def passed_over(self, facts: DeviceFacts, _plan: Plan) -> Reason:
         why = f"{self._who}, has not reached this device."
@@ -155,8 +170,10 @@ class Plan:
 
     Attributes:
         keyset_version: the server's newest key set.
-        rollouts: those that run, newest first.
+        rollouts: those that run, in the order in which they are asked.
         default_version: what devices run that no rollout reaches.
+        time_zone: of devices that have none of their own; None: UTC.
+        default_pace: that of the completed rollout which made it the default.
         targets: every image by (version, platform id).
         groups: versions released to groups, by the group's name.
     """
@@ -166,6 +183,8 @@ class Plan:
     default_version: int | None
     targets: Mapping[tuple[int, int], Target]
     groups: Mapping[str, int] = field(default_factory=dict)
+    default_pace: Pace | None = None
+    time_zone: str | None = None
 
     @cached_property
     def named_groups(self) -> frozenset[str]:
@@ -303,8 +322,9 @@ class _DefaultRelease:
 
     def ruling(self, facts: DeviceFacts, plan: Plan) -> Ruling:
         version = plan.default_version or 0
-        target = plan.targets.get((version, facts.platform_id or 0))
-        return _never_back(facts, target, RuleName.DEFAULT_RELEASE, f"The product's default, version {version}")
+        who = f"The product's default, version {version}"
+        ruling = _never_back(facts, plan.targets.get((version, facts.platform_id or 0)), RuleName.DEFAULT_RELEASE, who)
+        return _paced(facts, ruling, who, plan.default_pace)
 
     def passed_over(self, _facts: DeviceFacts, _plan: Plan) -> Reason:
         return Reason("The product has no default release.", "Release a version as the product's default.")
@@ -340,6 +360,19 @@ def _never_back(facts: DeviceFacts, target: Target | None, rule: RuleName, who: 
         why = f"{who}: it runs the newer version {facts.product_version}; only a lock goes back."
         return Ruling(rule, None, why, f"Lock it to version {target.version}.")
     return _unless_refused(facts, target, rule, who)
+
+
+def _paced(facts: DeviceFacts, ruling: Ruling, who: str, pace: Pace | None) -> Ruling:
+    """The same within its schedule: nothing for now outside its windows."""
+    if pace is None or ruling.target is None:
+        return ruling
+    opens_ms = pace.schedule.opening_ms(facts.time_zone, facts.now_ms)
+    if opens_ms > facts.now_ms:
+        opens = rfc3339(opens_ms)
+        why = f"{who}: version {ruling.target.version} is offered in its windows; the next one opens at {opens}."
+        remedy = f"Wait until {opens}, or give rollout {pace.rollout_id} another schedule."
+        return replace(ruling, target=None, why=why, remedy=remedy, opens_ms=opens_ms)
+    return replace(ruling, pace=pace)
 
 
 def _unless_refused(facts: DeviceFacts, target: Target, rule: RuleName, who: str) -> Ruling:

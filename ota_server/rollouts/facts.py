@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ota_server.devices.models import Device, DeviceStatus
+from ota_server.times import UTC_ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class DeviceFacts:
         flashed: an image for this device alone, while it is one for development.
         now_ms: when it is decided.
         health: metrics that it told: a JSON object.
+        time_zone: whose clock is on its wall.
     """
 
     device_id: str
@@ -65,12 +67,22 @@ class DeviceFacts:
     tags: frozenset[str] = frozenset()
     country: str | None = None
     health: str = "{}"
+    time_zone: str = UTC_ZONE
 
 
 def facts_of(
-    device: Device, groups: Collection[str], flashed: Target | None, is_busy: bool, now_ms: int
+    device: Device,
+    groups: Collection[str],
+    flashed: Target | None,
+    is_busy: bool,
+    now_ms: int,
+    time_zone: str | None = None,
 ) -> DeviceFacts:
-    """The facts of a device's row; what lies in other tables is brought along."""
+    """The facts of a device's row; what lies in other tables is brought along.
+
+    Args:
+        time_zone: of its product, for one that has none of its own.
+    """
     return DeviceFacts(
         device_id=device.device_id,
         is_trusted=device.status is DeviceStatus.ACTIVE,
@@ -95,4 +107,5 @@ def facts_of(
         tags=frozenset(device.tags.split()),
         country=device.country,
         health=device.health,
+        time_zone=device.time_zone or time_zone or UTC_ZONE,
     )

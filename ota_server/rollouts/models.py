@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -106,24 +105,7 @@ class OutcomeKind(StrEnum):
     """The download stopped: a flash error, a damaged patch."""
 
 
-COUNTERS = ("offered", "confirmed", "reverted", "failed", "interrupted", "no_contact", "stopped", "crashed")
-
-
-@dataclass(frozen=True, slots=True)
-class Forgiven:
-    """Devices whose failure counts no longer against a rate."""
-
-    failures: int = 0
-    reverted: int = 0
-    crashed: int = 0
-
-    def to_text(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_text(cls, text: str) -> Forgiven:
-        return cls(**json.loads(text))
-
+COUNTERS = ("offered", "confirmed", "reverted", "failed", "interrupted", "no_contact", "stopped")
 
 rollouts = Table(
     "rollouts",
@@ -137,13 +119,15 @@ rollouts = Table(
     Column("reason", Text, nullable=False),
     Column("salt", LargeBinary(16), nullable=False),
     Column("schedule", DocumentType(Schedule), nullable=False),
+    # The minute since 1970 in which it offered last, and how often it did so then.
+    Column("minute", BigInteger, nullable=False, default=0),
+    Column("minute_offers", Integer, nullable=False, default=0),
     Column("stage", Integer, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
     Column("started_ms", BigInteger, nullable=True),
     Column("ended_ms", BigInteger, nullable=True),
     *(Column(name, Integer, nullable=False, default=0) for name in COUNTERS),
-    Column("forgiven", DocumentType(Forgiven), nullable=False),
     Index("ix_rollouts_product_status", "product_id", "status"),
 )
 
@@ -180,6 +164,8 @@ attempts = Table(
     Column("received", BigInteger, nullable=False, default=0),
     Column("is_latest", Boolean(create_constraint=True, name="is_latest"), nullable=False),
     Column("offered_ms", BigInteger, nullable=False),
+    Column("asked_ms", BigInteger, nullable=True),
+    Column("postponed_until_ms", BigInteger, nullable=True),
     Column("ended_ms", BigInteger, nullable=True),
     UniqueConstraint("device_row", "number"),
     Index("ix_attempts_rollout_latest", "rollout_id", "is_latest", "status"),
@@ -241,16 +227,6 @@ rollout_scans = Table(
     Column("sample", LargeBinary, nullable=False),
 )
 
-# Who crashed while it ran what a rollout offered it, once for each device and rollout.
-rollout_crashes = Table(
-    "rollout_crashes",
-    metadata,
-    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
-    Column("device_row", ForeignKey("devices.id"), primary_key=True),
-    Column("at_ms", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
@@ -263,8 +239,6 @@ class Rollout:
         stage: position of the stage that runs, from 0.
         offered .. stopped: devices that were offered it, and outcomes by kind; `failed` also counts a device's third
             NO_CONTACT or third stopped download.
-        crashed: devices that were offered it and crashed while they ran it, confirmed or on trial.
-        forgiven: what a team member has seen and resumed after.
     """
 
     id: int
@@ -288,8 +262,6 @@ class Rollout:
     interrupted: int
     no_contact: int
     stopped: int
-    crashed: int
-    forgiven: Forgiven
 
     @property
     def failures(self) -> int:
@@ -328,6 +300,8 @@ class Attempt:
         full_size: what the full image would have had in place of `patch_size`; 0: nothing is to be fetched again, since
             the attempt before ended on trial.
         received: bytes of the patch that the device has.
+        asked_ms: when its device was first asked whether it lets an offer of this image begin; None: it is not asked.
+        postponed_until_ms: how long its product puts it off; None: it does not.
     """
 
     id: int
@@ -347,11 +321,16 @@ class Attempt:
     received: int
     is_latest: bool
     offered_ms: int
+    asked_ms: int | None
+    postponed_until_ms: int | None
     ended_ms: int | None
 
     @property
     def is_open(self) -> bool:
         return self.status in _GOING_ON
+
+    def is_postponed(self, now_ms: int) -> bool:
+        return self.postponed_until_ms is not None and self.postponed_until_ms > now_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ota_server.devices.models import Device
 from ota_server.releases import store as releases
 from ota_server.releases.models import FULL, PatchStatus, StoredPatch
 from ota_server.rollouts import store
-from ota_server.rollouts.decide import Plan, Ruling
+from ota_server.rollouts.decide import Pace, Plan, Ruling
 from ota_server.rollouts.facts import DeviceFacts, Target, facts_of
 from ota_server.rollouts.models import Attempt, AttemptStatus, OutcomeKind
 from ota_server.rollouts.plan import target_of
@@ -24,10 +24,15 @@ from ota_server.telemetry.models import HistoryKind
 
 @dataclass(frozen=True, slots=True)
 class OfferMade:
-    """A new offer, or None while its patch is being made."""
+    """A new offer; None while its patch is being made, or another minute has to begin.
+
+    Attributes:
+        consent_s: for how long its device may put it off.
+    """
 
     offer: Offer | None
     is_waiting_for_patch: bool
+    consent_s: int = 0
 
 
 def load_facts(connection: Connection, device: Device, plan: Plan, is_busy: bool, now_ms: int) -> DeviceFacts:
@@ -37,7 +42,8 @@ def load_facts(connection: Connection, device: Device, plan: Plan, is_busy: bool
     image = None
     if device.development and device.flash_image is not None:
         image = releases.image_by_row(connection, device.flash_image)
-    return facts_of(device, in_groups, None if image is None else target_of(image), is_busy, now_ms)
+    flashed = None if image is None else target_of(image)
+    return facts_of(device, in_groups, flashed, is_busy, now_ms, plan.time_zone)
 
 
 def make_offer(connection: Connection, device: Device, ruling: Ruling, target: Target, now_ms: int) -> OfferMade:
@@ -50,6 +56,9 @@ def make_offer(connection: Connection, device: Device, ruling: Ruling, target: T
         return OfferMade(None, is_waiting_for_patch=True)
     assert patch.digest is not None
     assert patch.size is not None
+    if not _has_turn(connection, ruling.pace, now_ms):
+        return OfferMade(None, is_waiting_for_patch=False)
+    asked_ms = _asked_ms(connection, device, target, ruling.pace, now_ms)
     number = device.attempt_counter + 1
     is_full = patch.base_identity == FULL
     is_first = store.add_attempt(
@@ -69,6 +78,7 @@ def make_offer(connection: Connection, device: Device, ruling: Ruling, target: T
             "status": AttemptStatus.OFFERED,
             "received": 0,
             "offered_ms": now_ms,
+            "asked_ms": asked_ms,
         },
     )
     if ruling.rollout_id is not None and is_first:
@@ -76,7 +86,15 @@ def make_offer(connection: Connection, device: Device, ruling: Ruling, target: T
     what = "the full image" if is_full else "a patch"
     text = f"Attempt {number}: offered version {target.version} by {what} of {patch.size} bytes. {ruling.why}"
     telemetry.add_history(connection, device.id, now_ms, HistoryKind.OFFERED, text)
-    return OfferMade(_offer(number, target.identity, patch.digest, patch.size, target.size), False)
+    offer = _offer(number, target.identity, patch.digest, patch.size, target.size)
+    return OfferMade(offer, False, consent_s(ruling, asked_ms, now_ms))
+
+
+def consent_s(ruling: Ruling, asked_ms: int | None, now_ms: int) -> int:
+    """For how long a device that was first asked then may put off what is offered; 0: it begins."""
+    if ruling.pace is None or asked_ms is None:
+        return 0
+    return ruling.pace.schedule.consent_s(asked_ms, now_ms)
 
 
 def repeat_offer(connection: Connection, attempt: Attempt) -> Offer | None:
@@ -97,6 +115,19 @@ def withdraw(connection: Connection, device: Device, attempt: Attempt, why: str,
 
 def _offer(number: int, identity: bytes, digest: bytes, patch_len: int, image_len: int) -> Offer:
     return Offer(number, identity[:IDENTITY_PREFIX_SIZE], digest, patch_len, image_len)
+
+
+def _has_turn(connection: Connection, pace: Pace | None, now_ms: int) -> bool:
+    per_minute = None if pace is None else pace.schedule.per_minute
+    return pace is None or per_minute is None or store.take_turn(connection, pace.rollout_id, per_minute, now_ms)
+
+
+def _asked_ms(connection: Connection, device: Device, target: Target, pace: Pace | None, now_ms: int) -> int | None:
+    """Since when the device is asked; an offer that was withdrawn meanwhile gives it no more time."""
+    if pace is None or pace.schedule.postpone_max_s is None:
+        return None
+    before_ms = store.first_asked_ms(connection, device.id, target.identity)
+    return now_ms if before_ms is None else before_ms
 
 
 def _choose_patch(connection: Connection, device: Device, target: Target, now_ms: int) -> StoredPatch | None:

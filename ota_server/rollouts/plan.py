@@ -13,9 +13,10 @@ from ota_server.releases import store as releases
 from ota_server.releases.models import StoredImage
 from ota_server.rollouts import store
 from ota_server.rollouts.cohort import Everyone
-from ota_server.rollouts.decide import Plan, ReachingStage, RunningRollout
+from ota_server.rollouts.decide import Pace, Plan, ReachingStage, RunningRollout
 from ota_server.rollouts.facts import Target
 from ota_server.rollouts.models import Rollout
+from ota_server.rollouts.schedule import Priority
 
 
 class PlanCache:
@@ -41,8 +42,21 @@ def load_plan(connection: Connection, product: Product, keyset_version: int) -> 
         for image in releases.images_of_product(connection, product.id)
     }
     running = [rule_of(connection, rollout, targets) for rollout in store.running_of(connection, product.id)]
+    # The sort is stable: the newest stay first among equals.
+    running.sort(key=lambda one: one.pace is None or one.pace.schedule.priority is not Priority.SECURITY)
     released = groups.released(connection, product.id)
-    return Plan(keyset_version, running, product.default_version, targets, released)
+    completed = None
+    if product.default_version is not None:
+        completed = store.completed_of(connection, product.id, product.default_version)
+    return Plan(
+        keyset_version,
+        running,
+        product.default_version,
+        targets,
+        released,
+        None if completed is None else _pace_of(completed),
+        product.time_zone,
+    )
 
 
 def rule_of(connection: Connection, rollout: Rollout, targets: Mapping[tuple[int, int], Target]) -> RunningRollout:
@@ -51,7 +65,12 @@ def rule_of(connection: Connection, rollout: Rollout, targets: Mapping[tuple[int
     by_platform = {
         platform_id: target for (version, platform_id), target in targets.items() if version == rollout.version
     }
-    return RunningRollout(rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform)
+    pace = _pace_of(rollout)
+    return RunningRollout(rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform, pace)
+
+
+def _pace_of(rollout: Rollout) -> Pace | None:
+    return None if rollout.schedule.is_plain else Pace(rollout.id, rollout.schedule)
 
 
 def target_of(image: StoredImage) -> Target:

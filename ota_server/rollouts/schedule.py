@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NoReturn
 
 from ota_server.errors import Invalid
-from ota_server.rollouts.windows import DAYS, Day, Window, check_time_zone, minute_of_day, opening_ms
-from ota_server.times import rfc3339
+from ota_server.rollouts.windows import DAYS, Day, Window, minute_of_day, opening_ms
+from ota_server.times import check_time_zone, rfc3339
 
 WINDOWS_MAX = 21
 PER_MINUTE_MAX = 1_000_000
@@ -50,6 +50,11 @@ class Schedule:
     priority: Priority = Priority.NORMAL
     deadline_ms: int | None = None
     postpone_max_s: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing of it matters once it has begun."""
+        return replace(self, start_ms=None, time_zone=OF_DEVICE, deadline_ms=None) == Schedule()
 
     def opening_ms(self, device_zone: str, now_ms: int) -> int:
         """When a device may be offered something next: now, or when a window opens or the deadline comes."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from ota_server.devices.models import devices
 from ota_server.moves import check_move
@@ -28,7 +28,6 @@ from ota_server.rollouts.models import (
     attempts,
     fleet_scans,
     outcomes,
-    rollout_crashes,
     rollout_scans,
     rollouts,
     stages,
@@ -83,6 +82,42 @@ def running_of(connection: Connection, product_id: int) -> list[Rollout]:
         .order_by(rollouts.c.id.desc())
     )
     return [Rollout(*row) for row in rows]
+
+
+def completed_of(connection: Connection, product_id: int, version: int) -> Rollout | None:
+    """The newest rollout of a version that was completed."""
+    row = connection.execute(
+        select(*_ROLLOUT)
+        .where(
+            rollouts.c.product_id == product_id,
+            rollouts.c.status == RolloutStatus.COMPLETED,
+            rollouts.c.version == version,
+        )
+        .order_by(rollouts.c.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else Rollout(*row)
+
+
+def take_turn(connection: Connection, rollout_id: int, per_minute: int, now_ms: int) -> bool:
+    """Counts an offer in this minute; False, and nothing is counted, when it has as many already."""
+    minute = now_ms // 60_000
+    is_same = rollouts.c.minute == minute
+    result = connection.execute(
+        update(rollouts)
+        .where(rollouts.c.id == rollout_id, or_(~is_same, rollouts.c.minute_offers < per_minute))
+        .values(minute=minute, minute_offers=case((is_same, rollouts.c.minute_offers + 1), else_=1))
+    )
+    return result.rowcount == 1
+
+
+def first_asked_ms(connection: Connection, device_row: int, target_identity: bytes) -> int | None:
+    """When a device was first asked whether it lets an offer of this image begin."""
+    query = select(func.min(attempts.c.asked_ms)).where(
+        attempts.c.device_row == device_row, attempts.c.target_identity == target_identity
+    )
+    asked_ms: int | None = connection.execute(query).scalar_one()
+    return asked_ms
 
 
 def under_way(connection: Connection) -> list[Rollout]:
@@ -189,6 +224,10 @@ def move_attempt(connection: Connection, attempt: Attempt, status: AttemptStatus
     )
 
 
+def set_postponed(connection: Connection, attempt_id: int, until_ms: int | None) -> None:
+    connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(postponed_until_ms=until_ms))
+
+
 def set_received(connection: Connection, attempt_id: int, received: int) -> None:
     connection.execute(update(attempts).where(attempts.c.id == attempt_id).values(received=received))
 
@@ -196,18 +235,6 @@ def set_received(connection: Connection, attempt_id: int, received: int) -> None
 def add_outcome(connection: Connection, values: Mapping[str, object]) -> bool:
     """Adds an outcome; False when the attempt has one already."""
     return insert_once(connection, outcomes, values)
-
-
-def add_crash(connection: Connection, rollout_id: int, device_row: int, at_ms: int) -> bool:
-    """Adds a crash; False when the device has crashed in this rollout before."""
-    values = {"rollout_id": rollout_id, "device_row": device_row, "at_ms": at_ms}
-    return insert_once(connection, rollout_crashes, values)
-
-
-def count_crashes(connection: Connection, rollout_id: int) -> int:
-    """How many devices crashed in a rollout."""
-    query = select(func.count()).select_from(rollout_crashes).where(rollout_crashes.c.rollout_id == rollout_id)
-    return connection.execute(query).scalar_one()
 
 
 def count_outcomes(connection: Connection, device_row: int, target_identity: bytes, kind: OutcomeKind) -> int:

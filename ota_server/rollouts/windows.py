@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import cache, lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
+from ota_server import times
 from ota_server.errors import Invalid
 
 DAY_MINUTES = 24 * 60
@@ -19,7 +20,6 @@ MINUTE_MS = 60_000
 LOOK_AHEAD_DAYS = 15
 """A window of one day a week whose hour is skipped opens in the week after: further nothing is looked for."""
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
-_UTC = "UTC"
 
 
 class Day(StrEnum):
@@ -79,13 +79,6 @@ def minute_of_day(text: object, field: str, latest: int = DAY_MINUTES) -> int:
     return minute
 
 
-def check_time_zone(name: object, field: str) -> str:
-    """A name of the IANA time zone database. Raises Invalid."""
-    if not isinstance(name, str) or name not in _names():
-        raise Invalid(f"{field} is a name of the time zone database, such as Europe/Madrid", field)
-    return name
-
-
 def opening_ms(windows: Sequence[Window], time_zone: str, now_ms: int) -> int:
     """When one of the windows is open next: now, if one is. Never before now; now without windows.
 
@@ -101,7 +94,7 @@ def opening_ms(windows: Sequence[Window], time_zone: str, now_ms: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _next_open_minute(windows: tuple[Window, ...], time_zone: str, minute: int) -> int:
-    zone = _zone(time_zone)
+    zone = times.zone(time_zone)
 
     def is_open(at: int) -> bool:
         wall = _wall(zone, at)
@@ -150,14 +143,3 @@ def _day(day: date) -> Day:
 
 def _clock(minute: int) -> str:
     return f"{minute // 60:02}:{minute % 60:02}"
-
-
-@cache
-def _names() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-@cache
-def _zone(name: str) -> ZoneInfo:
-    """UTC for a name that the database knows no more."""
-    return ZoneInfo(name if name in _names() else _UTC)

@@ -29,7 +29,7 @@ def test_functions_and_variables_of_an_emulated_board(tmp_path: Path, victim: Vi
     settings = replace(settings_of(tmp_path, key_store), call_timeout_s=300.0, hold_max_s=0.5)
     with boards_of(victim, key_store) as fleet, installed(settings, fleet) as installation:
         board = installation.board_in_session()
-        assert installation.seen(board)["functions"] == ["fail", "say", "say_later"]
+        assert installation.seen(board)["functions"] == ["fail", "say", "say_later", "put_off"]
         said = asked(installation, board, "POST", "say", json={"arg": "gr\u00fc\u00df dich!"})
         assert said["return_value"] == 0
         values = {name: asked(installation, board, "GET", name)["result"] for name in ("said", "half", "last", "loud")}

@@ -154,7 +154,7 @@ def test_call_is_done_once_and_its_result_told_until_acknowledged(in_session: Se
 def test_functions_and_variables_are_told_until_a_sessions_first_answer(served: Served) -> None:
     served.gateway.tamper = lambda message: [] if len(served.server.reports) == 1 else [message]
     first, second, third = served.wait_for_reports(3)
-    assert first.functions == second.functions == ("fail", "say", "say_later")
+    assert first.functions == second.functions == ("fail", "say", "say_later", "put_off")
     assert first.variables == second.variables
     assert first.variables == (
         Variable("said", VariableType.INT),

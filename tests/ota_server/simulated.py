@@ -16,7 +16,6 @@ from muster.image.image import Image
 from muster.protocol import (
     Answer,
     CallResult,
-    Crash,
     DeviceIdentity,
     DeviceSession,
     DeviceState,
@@ -29,6 +28,7 @@ from muster.protocol import (
     OpenAnswer,
     Outcome,
     OutcomeType,
+    Postponed,
     Read,
     Reading,
     Report,
@@ -85,12 +85,13 @@ class SimulatedDevice:
     outcome: Outcome | None = None
     next_report: int = 1
     unsent_logs: list[LogReport] = field(default_factory=list)
-    unsent_crash: Crash | None = None
     claim_code: str | None = None
     # The product's code.
     functions: dict[str, Callable[[str], int]] = field(default_factory=dict)
     variables: dict[str, tuple[VariableType, int | str | float]] = field(default_factory=dict)
+    put_off_s: int = 0
     # RAM.
+    postponed: Postponed | None = None
     offer: Offer | None = None
     stopped: int | None = None
     received: bytes = b""
@@ -134,11 +135,6 @@ class SimulatedDevice:
         self.unsent_events.append(EventReport(self.next_report, (Event(name, data, 0),)))
         self.next_report += 1
 
-    def crash(self) -> None:
-        """What runs faults; the next check-in tells of it."""
-        self.unsent_crash = Crash(self.next_report, self.running.identity[:8], 3, 0x0802_01A4, 0x0802_0333, 77)
-        self.next_report += 1
-
     def open(self) -> None:
         """Opens a session."""
         self.has_told_interface = False
@@ -173,7 +169,6 @@ class SimulatedDevice:
         return Report(
             outcome=self.outcome,
             update=update,
-            crash=self.unsent_crash,
             logs=self.unsent_logs[0] if self.unsent_logs else None,
             events=self.unsent_events[0] if self.unsent_events else None,
             results=tuple(
@@ -183,6 +178,7 @@ class SimulatedDevice:
             )[:4],
             boots=self.boots,
             claim_code=self.claim_code,
+            postponed=self.postponed,
             hold_s=self.hold_s if hold_s is None else hold_s,
             functions=() if self.has_told_interface else tuple(self.functions),
             variables=()
@@ -228,8 +224,6 @@ class SimulatedDevice:
         if answer.settings and 2 in answer.settings:
             self.hold_s = int(answer.settings[2]) or None
         self.unsent_events = [report for report in self.unsent_events if report.report_id not in answer.acknowledged]
-        if self.unsent_crash is not None and self.unsent_crash.report_id in answer.acknowledged:
-            self.unsent_crash = None
         self.unsent_logs = [report for report in self.unsent_logs if report.report_id not in answer.acknowledged]
         if answer.is_claim_taken:
             self.claim_code = None
@@ -244,7 +238,9 @@ class SimulatedDevice:
         if offer is None or self.staged is not None or (self.offer is not None and self.offer.attempt == offer.attempt):
             return
         self._forget_download()
-        if self.other is not None and self.other.identity[:16] == offer.identity:
+        if self.put_off_s and answer.consent_s:
+            self.postponed = Postponed(offer.attempt, min(self.put_off_s, answer.consent_s))
+        elif self.other is not None and self.other.identity[:16] == offer.identity:
             self.staged = (offer.attempt, self.other)
         else:
             self.offer = offer
@@ -323,7 +319,7 @@ class SimulatedDevice:
         self._forget_download()
 
     def _forget_download(self) -> None:
-        self.offer, self.stopped, self.received = None, None, b""
+        self.offer, self.stopped, self.received, self.postponed = None, None, b"", None
 
     def _fetch(self, digest: bytes, count: int, first: int = 0) -> bytes:
         raw = self.get(f"/device/v1/patches/{digest.hex()}", first, first + count - 1)

@@ -8,6 +8,7 @@
 #include "chip/time.h"
 #include "chip/uart.h"
 #include "chip/watchdog.h"
+#include "consent.h"
 #include "counters.h"
 #include "crash.h"
 #include "device.h"
@@ -51,6 +52,7 @@ void agent_poll(void) {
     counters_poll();
     link_poll();
     check_in_poll(); /* before the download: between two pieces of a patch a check-in that is due comes first */
+    consent_poll();
     download_poll();
     trial_poll();
     led_poll();

@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "calls.h"
+#include "consent.h"
 #include "download.h"
 #include "reporting.h"
 #include "settings.h"
@@ -14,8 +15,11 @@ bool answers_apply(const struct ota_answer *answer) {
     if (calls_take(answer)) has_news = true;
     if (variables_take_reads(answer->reads, answer->read_count)) has_news = true;
     if (answer->is_quarantined) agent_log(AGENT_INFO, "check-in: quarantined by the server");
-    if (answer->has_withdrawn) download_withdraw(answer->withdrawn);
+    if (answer->has_withdrawn) {
+        consent_withdraw(answer->withdrawn);
+        download_withdraw(answer->withdrawn);
+    }
     download_go_on();
-    if (answer->has_offer) download_take_server_offer(&answer->offer);
+    if (answer->has_offer) consent_take_offer(&answer->offer, answer->consent_s);
     return has_news;
 }

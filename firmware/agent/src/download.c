@@ -103,6 +103,11 @@ static void note_stop(uint32_t attempt, enum ota_status status, uint32_t receive
     check_in_soon();
 }
 
+bool download_knows(uint32_t attempt) {
+    if (download.is_active && download.offer.is_of_server && download.offer.attempt == attempt) return true;
+    return stopped.is_set && stopped.update.attempt == attempt;
+}
+
 bool download_progress(uint8_t digest[OTA_SHA256_LEN], uint32_t *patch_off) {
     memcpy(digest, download.offer.digest, OTA_SHA256_LEN);
     *patch_off = download.patch_off;
@@ -413,8 +418,7 @@ void download_take_server_offer(const struct ota_answer_offer *server) {
     };
     memcpy(offer.identity, server->identity, sizeof server->identity);
     memcpy(offer.digest, server->patch_digest, sizeof offer.digest);
-    if (download.is_active && download.offer.is_of_server && download.offer.attempt == offer.attempt) return;
-    if (stopped.is_set && stopped.update.attempt == offer.attempt) return;
+    if (download_knows(offer.attempt)) return;
     enum ota_status status = check_offer(&offer);
     if (status == OTA_OK)
         take(&offer);

@@ -21,6 +21,9 @@ void download_take_offer(const uint8_t *untrusted, uint32_t len);
 /* An offer of the server, for every device. One for the attempt that is at work, or has stopped, changes nothing. */
 void download_take_server_offer(const struct ota_answer_offer *offer);
 
+/* Whether the server's offer of this attempt is at work, or has stopped. */
+bool download_knows(uint32_t attempt);
+
 /* The server takes an offer back. */
 void download_withdraw(uint32_t attempt);
 

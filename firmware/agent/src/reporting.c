@@ -9,6 +9,7 @@
 #include "chip/stack.h"
 #include "chip/time.h"
 #include "claim.h"
+#include "consent.h"
 #include "counters.h"
 #include "crash.h"
 #include "device.h"
@@ -117,6 +118,7 @@ enum ota_status reporting_write(uint8_t *out, uint32_t size, uint32_t *len) {
     static struct ota_report_variable variables[VARIABLES_MAX];
     struct ota_report_reading readings[VARIABLES_READINGS_MAX];
     struct ota_span claim;
+    struct ota_report_postponed postponed;
     struct ota_report report = {
         .state = state_now(),
         .outcome = fill_outcome(&outcome) ? &outcome : NULL,
@@ -140,6 +142,7 @@ enum ota_status reporting_write(uint8_t *out, uint32_t size, uint32_t *len) {
         .readings = readings,
         .reading_count = variables_readings(readings),
         .claim_code = claim_code(&claim) ? &claim : NULL,
+        .postponed = consent_postponed(&postponed) ? &postponed : NULL,
     };
     report.has_hold = report.hold_s > 0;
     reporting.has_sent_stop = report.update != NULL && update.status < 0;

@@ -21,6 +21,7 @@ enum answer_key {
     KEY_READS = 12,
     KEY_CLAIM_TAKEN = 13,
     KEY_SIGNAL = 14,
+    KEY_CONSENT = 15,
 };
 
 /* An array of 1 to `highest` items. */
@@ -154,6 +155,8 @@ static bool read_value(struct ota_cbor_reader *reader, uint32_t key, struct ota_
     case KEY_SIGNAL:
         answer->has_signal = true;
         return read_signal(reader, &answer->signal);
+    case KEY_CONSENT:
+        return ota_cbor_read_uint(reader, &answer->consent_s) && answer->consent_s > 0;
     default: /* keys are open-ended, unlike an enum: a newer server's mean nothing here */
         return message_skip(reader);
     }

@@ -31,6 +31,7 @@ enum report_key {
     KEY_VARIABLES,
     KEY_READINGS,
     KEY_CLAIM_CODE,
+    KEY_POSTPONED,
 };
 
 enum { ALL_STATE_KEYS = 0x3FE }; /* bits 1 to 9 */
@@ -243,6 +244,13 @@ static void write_claim_code(struct ota_cbor_writer *writer, struct ota_span cod
     ota_cbor_write_text(writer, (const char *)code.bytes, code.len);
 }
 
+static void write_postponed(struct ota_cbor_writer *writer, const struct ota_report_postponed *postponed) {
+    ota_cbor_write_uint(writer, KEY_POSTPONED);
+    ota_cbor_write_array(writer, 2);
+    ota_cbor_write_uint(writer, postponed->attempt);
+    ota_cbor_write_uint(writer, postponed->left_s);
+}
+
 static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys) {
     uint32_t count = 0;
     for (; state_keys != 0; state_keys = (uint16_t)(state_keys & (state_keys - 1))) count++;
@@ -260,6 +268,7 @@ static uint32_t count_keys(const struct ota_report *report, uint16_t state_keys)
     count += report->variable_count > 0;
     count += report->reading_count > 0;
     count += report->claim_code != NULL;
+    count += report->postponed != NULL;
     return count;
 }
 
@@ -283,6 +292,7 @@ static enum ota_status write_map(const struct ota_report *report, uint16_t state
     if (report->variable_count > 0) write_variables(&writer, report);
     if (report->reading_count > 0) write_readings(&writer, report);
     if (report->claim_code != NULL) write_claim_code(&writer, *report->claim_code);
+    if (report->postponed != NULL) write_postponed(&writer, report->postponed);
     return ota_cbor_writer_finish(&writer, len);
 }
 

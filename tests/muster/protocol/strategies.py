@@ -20,6 +20,7 @@ from muster.protocol import (
     Offer,
     Outcome,
     OutcomeType,
+    Postponed,
     Read,
     Reading,
     Report,
@@ -74,6 +75,7 @@ FACTS = st.builds(
     variables=st.lists(st.builds(Variable, NAMES, st.sampled_from(VariableType)), max_size=3).map(tuple),
     readings=st.lists(st.builds(Reading, U32, I32 | TEXTS | st.floats(allow_nan=False)), max_size=2).map(tuple),
     claim_code=st.none() | st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=63, max_size=63),
+    postponed=st.none() | st.builds(Postponed, U32, U32),
 )
 
 REFERENCES = st.lists(st.integers(1, 0xFFFF_FFFF), max_size=3, unique=True).flatmap(
@@ -99,4 +101,5 @@ ANSWERS = st.builds(
     reads=st.lists(st.builds(Read, U32, NAMES), max_size=2).map(tuple),
     is_claim_taken=st.booleans(),
     signal=st.none() | st.builds(Signal, U32, st.booleans()),
+    consent_s=st.none() | st.integers(1, 0xFFFF_FFFF),
 )

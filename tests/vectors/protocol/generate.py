@@ -29,6 +29,7 @@ from muster.protocol import (
     Offer,
     Outcome,
     OutcomeType,
+    Postponed,
     Read,
     Reading,
     Report,
@@ -226,6 +227,7 @@ def _reports() -> list[Case]:
             readings=(Reading(7, -2150), Reading(8, 21.5), Reading(9, "K\u00f6ln"), Reading(0xFFFF_FFFF, 1)),
         ),
         "claim_code": Report(uptime_s=1, claim_code="!~" + "a" * 61),
+        "postponed": Report(uptime_s=1, postponed=Postponed(11, 3600)),
     }
     cases: list[Case] = [
         {"name": name, "plaintext": report.to_bytes().hex(), "status": 0, "fields": plain(report)}
@@ -273,6 +275,8 @@ def _reports() -> list[Case]:
         "variable_of_type_5": "a1 15 81 82 6161 05",
         "reading_of_7_bytes": "a1 16 81 82 01 47 00000000000000",
         "reading_of_623_bytes": "a1 16 81 82 01 79026f" + "61" * 623,
+        "postponed_of_three": "a1 18 18 83 0b 01 02",
+        "postponed_for_less_than_nothing": "a1 18 18 82 0b 20",
         "claim_code_of_62": "a1 17 783e" + "61" * 62,
         "claim_code_of_64": "a1 17 7840" + "61" * 64,
         "claim_code_with_space": "a1 17 783f" + "61" * 62 + "20",
@@ -307,6 +311,7 @@ def _answers() -> list[Case]:
         "claim_taken": Answer(is_claim_taken=True),
         "signal": Answer(signal=Signal(7, True)),
         "signal_off": Answer(signal=Signal(0xFFFF_FFFF, False)),
+        "offer_with_consent": Answer(offer=offer, consent_s=86_400),
         "longest_texts": Answer(calls=(Call(5, "f", "a" * 622),), settings={1: "s" * 255}),
     }
     cases: list[Case] = [
@@ -357,6 +362,7 @@ def _answers() -> list[Case]:
         "signal_2": "a1 0e 82 01 02",
         "signal_true": "a1 0e 82 01 f5",
         "signal_without_id": "a1 0e 81 01",
+        "consent_of_nothing": "a1 0f 00",
         "unknown_seven_deep": "a1 0b 818181818181 00",
         "unknown_tag": "a1 0b c100",
         "unknown_float": "a1 0b f90000",

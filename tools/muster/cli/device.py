@@ -24,6 +24,7 @@ _SHOWN = (
     "country",
     "owner",
     "serial_number",
+    "time_zone",
     "status",
     "quarantine_reason",
     "fingerprint",
@@ -137,6 +138,7 @@ def approve(
 @click.option("--name", help="What to call it.")
 @click.option("--notes", help="What to know about it.")
 @click.option("--serial-number", help="Its serial number.")
+@click.option("--time-zone", metavar="NAME", help="Whose clock it goes by, such as Europe/Madrid.")
 @click.option("--group", "group_names", multiple=True, help="Its groups, and no others; may be given again.")
 @click.option("--no-groups", is_flag=True, help="Take it out of all groups.")
 @click.option("--tag", "tags", multiple=True, help="Its tags, and no others; may be given again.")
@@ -153,6 +155,7 @@ def set_device(
     name: str | None,
     notes: str | None,
     serial_number: str | None,
+    time_zone: str | None,
     group_names: tuple[str, ...],
     no_groups: bool,
     tags: tuple[str, ...],
@@ -175,6 +178,8 @@ def set_device(
         changes["notes"] = notes
     if serial_number is not None:
         changes["serial_number"] = serial_number
+    if time_zone is not None:
+        changes["time_zone"] = time_zone
     if group_names or no_groups:
         changes["groups"] = list(group_names)
     if tags or no_tags:

@@ -78,6 +78,7 @@ def create(
 @click.option(
     "--reprogrammers", type=click.Choice(("developers", "administrators")), help="Who decides what devices run."
 )
+@click.option("--time-zone", metavar="NAME", help="Of devices that have none of their own, such as Europe/Madrid.")
 @click.option("--keep-logs", "keep_logs_days", type=int, metavar="DAYS", help="How long logs are kept.")
 @click.option("--keep-events", "keep_events_days", type=int, metavar="DAYS", help="How long events are kept.")
 @click.option("--check-in-interval", "check_in_interval_s", type=int, metavar="SECONDS", help="Between check-ins.")

@@ -140,6 +140,7 @@ class Answer:
         reads: at most 2.
         is_claim_taken: the report's claim code has done its work or never will.
         signal: whether the device shall show itself.
+        consent_s: for how many seconds from now the device may put the offer off, at least 1; None: not at all.
 
     Raises:
         ValueOutOfRange: a field has no legal value.
@@ -158,12 +159,15 @@ class Answer:
     reads: tuple[Read, ...] = ()
     is_claim_taken: bool = False
     signal: Signal | None = None
+    consent_s: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("next_s", "outcome_acknowledged", "withdrawn"):
             value = getattr(self, name)
             if value is not None:
                 check_uint(value, name)
+        if self.consent_s is not None:
+            check_uint(self.consent_s, "consent", lowest=1)
         _check_ids(self.acknowledged, "acknowledged", ACKNOWLEDGED_MAX)
         _check_ids(self.results_acknowledged, "results acknowledged", RESULTS_ACKNOWLEDGED_MAX)
         if len(self.calls) > CALLS_MAX:
@@ -243,5 +247,6 @@ _FIELDS: Fields = {
     12: Field("reads", parts, _reads),
     13: Field("is_claim_taken", from_value=_true),
     14: Field("signal", part, Signal.from_value),
+    15: Field("consent_s"),
 }
 """Key of the map -> field of Answer."""

@@ -311,6 +311,25 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Postponed:
+    """The product puts an offer off, for so many seconds more."""
+
+    attempt: int
+    left_s: int
+
+    def __post_init__(self) -> None:
+        check_uint(self.attempt, "attempt")
+        check_uint(self.left_s, "seconds that an offer is put off")
+
+    def to_value(self) -> list[object]:
+        return [self.attempt, self.left_s]
+
+    @classmethod
+    def from_value(cls, value: object) -> Postponed:
+        return cls(*check_list(value, "postponed", 2))  # type: ignore[arg-type]  # checked in __post_init__
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One report; None (or empty) is what it does not say.
 
@@ -327,6 +346,7 @@ class Report:
         functions: names of 1 to 64 bytes, at most 32; told until a session's first answer, as `variables` is.
         readings: values of variables that the server asked for.
         claim_code: 63 characters of printable ASCII; repeated until it is taken.
+        postponed: an offer that the product puts off.
 
     Raises:
         ValueOutOfRange: a field has no legal value.
@@ -355,6 +375,7 @@ class Report:
     variables: tuple[Variable, ...] = ()
     readings: tuple[Reading, ...] = ()
     claim_code: str | None = None
+    postponed: Postponed | None = None
 
     def __post_init__(self) -> None:
         for name, check in _PLAIN_CHECKS.items():
@@ -456,5 +477,6 @@ _FIELDS: Fields = {
     21: Field("variables", parts, _variables_from_value),
     22: Field("readings", parts, _readings_from_value),
     23: Field("claim_code"),
+    24: Field("postponed", part, Postponed.from_value),
 }
 """Key of the map -> field of Report."""

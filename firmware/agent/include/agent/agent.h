@@ -34,6 +34,13 @@ void agent_led(bool on);
 typedef void (*agent_signal_pointer)(bool is_on);
 void agent_on_signal(agent_signal_pointer show);
 
+/* An update is about to be downloaded, and the device to restart with it. Until a product brings a function of its own
+ * here that happens at once; the function says for how many seconds it is put off, 0: not at all. `most_s` is as long as
+ * whoever rolls it out lets it wait. Then the function is asked again, until that time is over. Some updates do not ask.
+ */
+typedef uint32_t (*agent_update_pointer)(uint32_t most_s);
+void agent_on_update(agent_update_pointer postpone);
+
 /* Log. A line goes to the serial console as text: "<ms> <level> <text>". Known conversions: %d %i %u %x %c %s %%, with
  * l, a width and leading zeros. A line longer than 127 characters is cut. Not from an interrupt.
  * Lines of level warn and error go to the server as well, as far as there is room for them: 12 lines of 100 characters

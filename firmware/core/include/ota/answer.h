@@ -82,6 +82,7 @@ struct ota_answer {
     bool is_claim_taken;
     bool has_signal;
     struct ota_answer_signal signal;
+    uint32_t consent_s; /* the offer may be put off for so long from now; 0: not at all */
 };
 
 /* Reads the plaintext of an answer. OTA_ERR_MESSAGE: anything that is not of the form; `answer` is then not to be used.

@@ -118,6 +118,12 @@ struct ota_report_reading {
     struct ota_span bytes; /* at most OTA_REPORT_VALUE_TEXT_MAX of a text; of a double its eight, little-endian */
 };
 
+/* The product puts an offer off for so many seconds more. */
+struct ota_report_postponed {
+    uint32_t attempt;
+    uint32_t left_s;
+};
+
 /* One report. A pointer that is NULL, a count of 0 and a flag that is not set leave their key out. */
 struct ota_report {
     struct ota_report_state state;
@@ -147,6 +153,7 @@ struct ota_report {
     const struct ota_report_reading *readings;
     uint32_t reading_count;
     const struct ota_span *claim_code; /* OTA_REPORT_CLAIM_CODE_LEN bytes of printable ASCII */
+    const struct ota_report_postponed *postponed;
 };
 
 /* Writes the plaintext of the next message; to be sealed and sent at once, since `memory` counts it as sent.

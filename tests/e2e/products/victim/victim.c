@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "victim.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -19,6 +20,7 @@ static double half;
 static char last_said[32];
 static bool is_loud;
 static bool has_later;
+static uint32_t put_off_s;
 static uint32_t later_since_ms;
 
 static void begin(enum victim_failure wanted) {
@@ -53,6 +55,19 @@ static int32_t say_later(const char *argument) {
     return 0;
 }
 
+/* The next update is put off for so many seconds, once. */
+static int32_t put_off(const char *argument) {
+    put_off_s = (uint32_t)atoi(argument);
+    return 0;
+}
+
+static uint32_t postpone(uint32_t most_s) {
+    (void)most_s;
+    uint32_t wanted_s = put_off_s;
+    put_off_s = 0;
+    return wanted_s;
+}
+
 static void say_what_is_late(void) {
     if (!has_later || agent_time_ms() - later_since_ms < LATER_MS) return;
     has_later = false;
@@ -63,6 +78,7 @@ static enum ota_status add_all(void) {
     TRY(agent_function("fail", fail));
     TRY(agent_function("say", say));
     TRY(agent_function("say_later", say_later));
+    TRY(agent_function("put_off", put_off));
     TRY(agent_variable_int("said", &said));
     TRY(agent_variable_double("half", &half));
     TRY(agent_variable_text("last", last_said));
@@ -71,6 +87,7 @@ static enum ota_status add_all(void) {
 
 void product_setup(void) {
     if (add_all() != OTA_OK) agent_log(AGENT_ERROR, "no room for functions and variables");
+    agent_on_update(postpone);
     begin(victim_begins_with);
 }
 
