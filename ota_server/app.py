@@ -20,13 +20,13 @@ from ota_server.api.requests import Requests
 from ota_server.clock import Clock
 from ota_server.dashboard.pages import Dashboard
 from ota_server.errors import Unavailable
+from ota_server.jobs import FORGET_EVERY_S
 from ota_server.observe.measures import RequestMeasures
 from ota_server.observe.registry import make_registry
 from ota_server.releases.encoder import Encoder
 from ota_server.services import Services, open_services
 from ota_server.settings import Settings
 
-FORGET_EVERY_S = 3600.0
 WRITE_USAGE_EVERY_S = 60.0
 
 
@@ -60,10 +60,9 @@ def create_app(settings: Settings, clock: Clock | None = None, encoder: Encoder 
 @contextlib.asynccontextmanager
 async def _lifespan(services: Services) -> AsyncIterator[None]:
     await asyncio.to_thread(services.start)
-    keepers = [
-        asyncio.create_task(_keep(services.forget_old, FORGET_EVERY_S)),
-        asyncio.create_task(_keep(services.write_usage, WRITE_USAGE_EVERY_S)),
-    ]
+    keepers = [asyncio.create_task(_keep(services.write_usage, WRITE_USAGE_EVERY_S))]
+    if services.settings.is_working:
+        keepers.append(asyncio.create_task(_keep(services.jobs.forget_old, FORGET_EVERY_S)))
     try:
         yield
     finally:

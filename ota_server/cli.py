@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-from ipaddress import ip_network
 from pathlib import Path
 
 import click
@@ -31,21 +30,7 @@ from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
 from ota_server.storage.options import database_option
 from ota_server.webhooks.network import Network
-
-
-class _NetworkType(click.ParamType[Network]):
-    """An IP network, such as 10.1.0.0/16."""
-
-    name = "network"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Network:
-        try:
-            return ip_network(str(value))
-        except ValueError:
-            self.fail(f"{value} is no network, such as 10.1.0.0/16 or fd00::/8", param, ctx)
-
-
-NETWORK = _NetworkType()
+from ota_server.webhooks.options import hook_network_option
 
 _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints an access token); then: muster serve"
 
@@ -88,14 +73,7 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     metavar="WHO",
     help=f"Who may sign up by mail: `{INVITED}` people only, `{ANYONE}`, or people at domains (with commas between).",
 )
-@click.option(
-    "--hook-network",
-    "hook_networks",
-    multiple=True,
-    type=NETWORK,
-    metavar="CIDR",
-    help="A private network that webhooks may reach, such as 10.1.0.0/16; may be given again.",
-)
+@hook_network_option
 @click.option(
     "--metrics-token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -119,6 +97,7 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     help="Which requests get a line in the log.",
 )
 @mail_options
+@click.option("--no-worker", is_flag=True, help="Leave patches, mails, webhooks and what waits to `muster worker`.")
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
 @click.option("--email", help="With --init: the account's address.")
 @click.option(
@@ -146,6 +125,7 @@ def serve(
     log_level: LogLevel,
     accesses: Accesses,
     smtp: SmtpSettings | None,
+    no_worker: bool,
     init: bool,
     email: str | None,
     organization: str,
@@ -165,6 +145,7 @@ def serve(
         database_url=database_url,
         hook_networks=hook_networks,
         metrics_token=None if metrics_token_file is None else read_token(metrics_token_file),
+        is_working=not no_worker,
     )
     if init:
         _init(settings, email, organization, password_stdin, as_json)

@@ -7,31 +7,28 @@ import logging
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
+from muster.errors import EnvironmentFault, MusterError
 from muster.protocol import SealedMessage
 from muster.signing.signer import KeySigner, Signer
 from ota_server.accounts.by_mail import ByMail
 from ota_server.accounts.letters import Letters
 from ota_server.accounts.service import Passwords
 from ota_server.accounts.sign_in import SignIns
-from ota_server.calls import store as calls_store
 from ota_server.calls.service import Calls
-from ota_server.clock import Clock, SystemClock
+from ota_server.clock import Clock
 from ota_server.customers.by_mail import CustomersByMail
 from ota_server.devices import sessions
 from ota_server.devices import store as devices
 from ota_server.devices.check_in import CheckedIn, CheckIns
 from ota_server.devices.sessions import KeySetChain, NewDeviceLimit
 from ota_server.errors import Unavailable
-from ota_server.mail import outbox
+from ota_server.jobs import Jobs, open_jobs
 from ota_server.mail.limits import MailLimits
 from ota_server.mail.postman import Postman
-from ota_server.mail.smtp import SmtpMailer
 from ota_server.observe.measures import DeviceMeasures
 from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
-from ota_server.releases.encoder import Encoder, ProcessEncoder
+from ota_server.releases.encoder import Encoder
 from ota_server.releases.patcher import Patcher
 from ota_server.rollouts.scanner import Scanner
 from ota_server.rollouts.timekeeper import Timekeeper
@@ -39,16 +36,13 @@ from ota_server.settings import Settings, prepare
 from ota_server.storage import restore
 from ota_server.storage.blobs import BlobStore
 from ota_server.storage.database import Database
-from ota_server.storage.migrate import migrate
-from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.feed import Feed
 from ota_server.telemetry.presence import Presence
 from ota_server.telemetry.streams import Streams
 from ota_server.usage import store as usage_store
 from ota_server.usage.meter import Meter
-from ota_server.usage.service import DAY_MS, note_amounts
+from ota_server.usage.service import DAY_MS
 from ota_server.webhooks.courier import Courier
-from ota_server.webhooks.network import Sender
 from ota_server.worker import Worker
 
 ATTEMPTS_SKIPPED = 1024
@@ -79,6 +73,7 @@ class Services:
     scanner: Scanner
     postman: Postman
     timekeeper: Timekeeper
+    jobs: Jobs
     chain: KeySetChain
     signer: Signer
     passwords: Passwords
@@ -95,31 +90,39 @@ class Services:
 
     @property
     def workers(self) -> tuple[Worker, ...]:
-        return self.patcher, self.postman, self.presence, self.courier, self.timekeeper, self.scanner
+        """Those of this process."""
+        return self.jobs.workers if self.settings.is_working else ()
 
     def start(self) -> None:
-        """Drops the sessions unless this very database was stopped cleanly, and starts the threads."""
-        folder = self.settings.data_dir
-        if not self.database.write(lambda connection: restore.take_stop_token(connection, folder)):
-            _logger.info("the last stop was not clean or the database was restored: devices open new sessions")
-            self.database.write(lambda connection: devices.drop_sessions(connection, ATTEMPTS_SKIPPED))
-        for worker in self.workers:
-            worker.start()
+        """Begins to serve and to work, with new sessions unless this very database was stopped cleanly, or is used."""
+        place = restore.TokenFile(self.settings.data_dir)
+        with restore.changing(self.settings.database) as is_unserved:
+            if is_unserved():
+                outside = place.take_token()
+                if not self.database.write(lambda connection: restore.take_stop_token(connection, outside)):
+                    _logger.info("the last stop was not clean or the database was restored: devices open new sessions")
+                    self.database.write(lambda connection: devices.drop_sessions(connection, ATTEMPTS_SKIPPED))
+            self.jobs.relay.start(restore.SERVING)
+        if self.settings.is_working:
+            self.jobs.start()
 
     def stop(self) -> None:
-        """Ends held requests, the patch and the mail under way and the writer, and marks the stop as clean."""
+        """Ends held requests, the jobs under way and the writer, and marks the stop as clean if it was the last one."""
         self.feed.close()
-        for worker in self.workers:
-            worker.stop()
+        self.jobs.stop()
         try:
             self.write_usage().result()
-            token = self.database.write(restore.write_stop_token)
-        except Unavailable:
+            with restore.changing(self.settings.database) as is_unserved:
+                self.jobs.relay.stop()
+                token = self.database.write(restore.write_stop_token) if is_unserved() else None
+                self.database.close()
+                if token is not None:
+                    restore.TokenFile(self.settings.data_dir).keep_token(token)
+        except (Unavailable, EnvironmentFault) as error:
             # The next start drops the sessions, which is always safe.
-            token = None
-        self.database.close()
-        if token is not None:
-            restore.publish_stop_token(token, self.settings.data_dir)
+            _logger.warning("the stop is not clean: %s", error)
+            self.jobs.relay.stop()
+            self.database.close()
 
     def open_session(self, opening: sessions.Opening) -> Future[tuple[bytes, int]]:
         """Lets a device in; see `sessions.open_session`."""
@@ -161,22 +164,6 @@ class Services:
         future.add_done_callback(done)
         return future
 
-    def forget_old(self) -> Future[int]:
-        """Writes down what organizations have, and removes what is kept long enough.
-
-        That are logs and events, mails that failed, calls that nobody waits for.
-        """
-        now_ms = self.clock.now_ms()
-        before_ms = now_ms - self.settings.keep_telemetry_days * 24 * 3600 * 1000
-
-        def write(connection: Connection) -> int:
-            outbox.forget_before(connection, before_ms)
-            calls_store.forget_before(connection, now_ms)
-            note_amounts(connection, self.kept.size_of, now_ms)
-            return telemetry.forget_old(connection, now_ms, self.settings.keep_telemetry_days)
-
-        return self.database.submit(write)
-
 
 def open_services(settings: Settings, clock: Clock | None = None, encoder: Encoder | None = None) -> Services:
     """Opens the data folder, reads the keys and brings the database up to date.
@@ -186,34 +173,35 @@ def open_services(settings: Settings, clock: Clock | None = None, encoder: Encod
         ValueOutOfRange: the key sets' versions do not rise.
         KeySetRefused: the newest key set does not name the online key.
     """
-    clock = clock or SystemClock()
     prepare(settings)
-    served = BlobStore(settings.served_dir)
-    chain = KeySetChain(settings.read_keysets(), served)
-    signer = KeySigner(settings.read_online_key())
-    chain.check_online_key(signer)
-    migrate(settings.database)
-    database = Database(settings.database)
-    kept = BlobStore(settings.kept_dir)
-    feed = Feed()
-    streams = Streams(database, feed)
+    keysets = settings.read_keysets()
+    jobs = open_jobs(settings, clock, encoder, keysets[-1].content.version)
+    try:
+        chain = KeySetChain(keysets, jobs.served)
+        signer = KeySigner(settings.read_online_key())
+        chain.check_online_key(signer)
+    except MusterError:
+        jobs.database.close()
+        raise
     passwords = Passwords()
     letters = None if settings.smtp is None else Letters(settings.public_url)
     limits = MailLimits()
+    database, feed, clock = jobs.database, jobs.feed, jobs.clock
     return Services(
         settings=settings,
         clock=clock,
         database=database,
-        kept=kept,
-        served=served,
+        kept=jobs.kept,
+        served=jobs.served,
         feed=feed,
-        streams=streams,
-        presence=Presence(database, streams, clock),
-        courier=Courier(database, streams, Sender(settings.hook_networks), clock),
-        patcher=Patcher(database, kept, served, encoder or ProcessEncoder(), feed, clock),
-        postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
-        timekeeper=Timekeeper(database, feed, clock),
-        scanner=Scanner(database, feed, clock, chain.version),
+        streams=jobs.streams,
+        presence=jobs.presence,
+        courier=jobs.courier,
+        patcher=jobs.patcher,
+        scanner=jobs.scanner,
+        postman=jobs.postman,
+        timekeeper=jobs.timekeeper,
+        jobs=jobs,
         chain=chain,
         signer=signer,
         passwords=passwords,

@@ -44,6 +44,7 @@ class Settings:
         sign_up: who may make an account by themselves.
         database_url: a PostgreSQL database; None for SQLite in the data folder.
         metrics_token: what opens `/metrics`; None: it is for this machine only.
+        is_working: whether the server does its jobs itself; not where `muster worker` does them.
     """
 
     data_dir: Path
@@ -61,6 +62,7 @@ class Settings:
     sign_up: SignUpPolicy = field(default_factory=SignUpPolicy)
     database_url: URL | None = None
     metrics_token: str | None = field(default=None, repr=False)
+    is_working: bool = True
 
     def __post_init__(self) -> None:
         """Raises ValueOutOfRange."""
@@ -127,6 +129,15 @@ def read_token(path: Path) -> str:
     return token
 
 
+def make_data_folder(settings: Settings) -> None:
+    """Raises FileFault."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.keyset_dir.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FileFault(f"cannot make the data folder {settings.data_dir}: {error.strerror}") from error
+
+
 def prepare(settings: Settings) -> None:
     """Makes the data folder, keeps the key sets that were given, and makes the online key unless one was given.
 
@@ -134,11 +145,7 @@ def prepare(settings: Settings) -> None:
         FileFault: a file cannot be read or written.
         KeySetFormatError: a file is no key set.
     """
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        settings.keyset_dir.mkdir(exist_ok=True)
-    except OSError as error:
-        raise FileFault(f"cannot make the data folder {settings.data_dir}: {error.strerror}") from error
+    make_data_folder(settings)
     if settings.online_key is None and not settings.online_key_path.exists():
         write_private_key(settings.online_key_path, PrivateKey(os.urandom(SEED_SIZE)))
     for path in settings.keysets:

@@ -8,6 +8,8 @@ import threading
 import time
 from abc import ABC, abstractmethod
 
+from ota_server.storage.relay import Heard, Relay
+
 _logger = logging.getLogger("ota_server.worker")
 
 
@@ -31,25 +33,32 @@ class Worker(ABC):
         self._wake = threading.Event()
         self._working = threading.Lock()
         self._is_stopping = False
+        self._tell: Heard = lambda _text: None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @abstractmethod
     def do_next(self) -> bool:
         """Does one job; False when nothing waits."""
 
+    def join(self, relay: Relay) -> None:
+        """From now on `wake` wakes the same worker of other processes, too."""
+        self._tell = relay.join(self.name, lambda _text: self._wake.set())
+
     def start(self) -> None:
         self._thread.start()
-        self.wake()
+        self._wake.set()
 
     def wake(self) -> None:
         """There may be something to do."""
         self._wake.set()
+        self._tell("")
 
     def stop(self) -> None:
         """Ends after the job that is under way."""
         self._is_stopping = True
-        self.wake()
-        self._thread.join()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def work_off(self) -> int:
         """Does every job that waits now; returns how many there were."""

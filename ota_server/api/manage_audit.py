@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BeforeValidator
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from muster.csv_text import csv_row
 from ota_server.api import views
 from ota_server.api.context import ActorDep, ServicesDep
+from ota_server.api.times import Time, ms_of
 from ota_server.audit import store
 from ota_server.audit.models import Filter
 from ota_server.organizations.models import Organization
@@ -24,15 +22,6 @@ from ota_server.services import Services
 
 router = APIRouter(prefix="/orgs/{organization}/audit")
 
-
-def _no_number(text: object) -> object:
-    """pydantic takes seconds since 1970 for a time as well."""
-    if isinstance(text, str) and re.fullmatch(r"[-+0-9.eE]*", text):
-        raise ValueError("give a date and time, such as 2026-11-23T08:00:00Z")
-    return text
-
-
-Time = Annotated[datetime, BeforeValidator(_no_number)]
 
 _CSV_PAGE = 1000
 
@@ -53,20 +42,13 @@ def list_audit(
 ) -> Response:
     """Who did what, newest first; `before` a line's id is the next page. As CSV: all lines, to be kept elsewhere."""
     found = actor.organization(organization, Permission.AUDIT)
-    wanted = Filter(by, action, subject, _ms(since), _ms(until), before)
+    wanted = Filter(by, action, subject, ms_of(since), ms_of(until), before)
     if shape == "csv":
         headers = {"content-disposition": f'attachment; filename="audit-{found.slug}.csv"'}
         return StreamingResponse(_csv(services, found, wanted), media_type="text/csv", headers=headers)
     with services.database.read() as connection:
         lines = store.lines(connection, found.id, wanted, limit)
     return JSONResponse({"audit": [views.audit_line(line) for line in lines]})
-
-
-def _ms(at: datetime | None) -> int | None:
-    """A time without a zone is in UTC."""
-    if at is None:
-        return None
-    return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _csv(services: Services, organization: Organization, wanted: Filter) -> Iterator[str]:

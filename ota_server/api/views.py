@@ -20,7 +20,7 @@ from ota_server.organizations.roles import Role
 from ota_server.products.models import Product
 from ota_server.releases.models import Release, StoredImage, StoredPatch
 from ota_server.rollouts.decide import Trace
-from ota_server.rollouts.judge import Judgement
+from ota_server.rollouts.judge import Distance, Judgement
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
 from ota_server.rollouts.outcomes import reason_text
 from ota_server.rollouts.progress import Progress
@@ -401,7 +401,7 @@ def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None,
         "status": item.status.value,
         "reason": item.reason,
         "gate": item.reason if judgement is None else judgement.reason,
-        "gate_distance": [] if judgement is None else [asdict(measure) for measure in judgement.measures],
+        "gate_distance": [] if judgement is None else [distance(one) for one in judgement.distances],
         "salt": item.salt.hex(),
         "schedule": item.schedule.to_json(),
         "stage": item.stage + 1,
@@ -418,9 +418,17 @@ def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None,
             "interrupted": item.interrupted,
             "no_contact": item.no_contact,
             "stopped": item.stopped,
+            "crashed": item.crashed,
         },
         "progress": {**counted, "scanned_at": time(scanned_ms)},
     }
+
+
+def distance(item: Distance) -> Json:
+    shown: Json = {"name": item.name, "count": item.count, "limit": item.limit}
+    if item.evidence is None:
+        return shown
+    return {**shown, "of": item.of, "rate": item.rate, "evidence": round(item.evidence, 2)}
 
 
 def stage(item: Stage) -> Json:

@@ -147,7 +147,7 @@ class CheckIns:
         visit = _Visit(connection, self._chain, self._come_backs, device, product, report, is_first, hold_s, now_ms)
         if device.status is DeviceStatus.ACTIVE:
             visit.count()
-            if report.outcome is not None or report.update is not None:
+            if report.outcome is not None or report.update is not None or report.crash is not None:
                 # What was counted may have moved a rollout: the answer follows the plan as it is now.
                 product = products.get(connection, device.product_id) or product
             visit.answer_plan(self._plans.get(connection, product))
@@ -234,6 +234,8 @@ class _Visit:
         if acknowledged:
             self.is_news = True
             self._say(acknowledged=acknowledged[:ACKNOWLEDGED_MAX])
+        if report.crash is not None:
+            outcomes.count_crash(self._connection, device, report.crash.identity, self._now_ms)
         if report.results:
             self._say(results_acknowledged=tuple(item.call_id for item in report.results)[:RESULTS_ACKNOWLEDGED_MAX])
         if report.claim_code is not None:

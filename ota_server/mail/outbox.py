@@ -5,14 +5,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from ota_server.accounts.addresses import clean_email
 from ota_server.errors import Invalid, TooMany
 from ota_server.mail.models import MAIL_MOVES, Mail, MailStatus, QueuedMail, mails
 from ota_server.moves import check_move
+from ota_server.storage.sql import is_due
 
 QUEUED_MAX = 10_000
+LEASE_MS = 10 * 60 * 1000
+"""When a mail is another process's that nobody has said of whether it was sent."""
+AHEAD_MAX_MS = 24 * 3600 * 1000
 TEXT_MAX = 20_000
 _MAIL = tuple(mails.c[field.name] for field in fields(Mail))
 
@@ -46,11 +50,21 @@ def due(connection: Connection, now_ms: int) -> QueuedMail | None:
     """The mail that should be sent next."""
     row = connection.execute(
         select(mails.c.id, mails.c.created_ms, mails.c.tries, *_MAIL)
-        .where(mails.c.status == MailStatus.QUEUED, mails.c.due_ms <= now_ms)
+        .where(mails.c.status == MailStatus.QUEUED, _is_due(now_ms))
         .order_by(mails.c.due_ms, mails.c.id)
         .limit(1)
     ).first()
     return None if row is None else QueuedMail(row.id, row.created_ms, row.tries, Mail(*row[3:]))
+
+
+def take(connection: Connection, queued: QueuedMail, now_ms: int) -> bool:
+    """Keeps others away from a mail for a while; False when another process has it."""
+    taken = connection.execute(
+        update(mails)
+        .where(mails.c.id == queued.id, mails.c.status == MailStatus.QUEUED, _is_due(now_ms))
+        .values(due_ms=now_ms + LEASE_MS)
+    )
+    return taken.rowcount == 1
 
 
 def sent(connection: Connection, queued: QueuedMail) -> None:
@@ -68,6 +82,10 @@ def fail(connection: Connection, queued: QueuedMail, reason: str) -> None:
     check_move(MAIL_MOVES, f"mail {queued.id}", MailStatus.QUEUED, MailStatus.FAILED)
     values = {"status": MailStatus.FAILED, "tries": queued.tries + 1, "reason": reason[:200], "text": "", "html": ""}
     connection.execute(update(mails).where(mails.c.id == queued.id).values(values))
+
+
+def _is_due(now_ms: int) -> ColumnElement[bool]:
+    return is_due(mails.c.due_ms, now_ms, AHEAD_MAX_MS)
 
 
 def forget_before(connection: Connection, before_ms: int) -> None:

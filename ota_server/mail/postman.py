@@ -22,7 +22,7 @@ _logger = logging.getLogger("ota_server.mail")
 
 
 class Postman(Worker):
-    """Sends what is due, oldest first. A mail is sent twice when the server dies between sending and noting it.
+    """Sends what is due, oldest first. A mail is sent twice when its process dies between sending and noting it.
 
     Args:
         mailer: what sends; None: mails wait until the server is started with one.
@@ -42,10 +42,13 @@ class Postman(Worker):
         """Tries to send the mail that is due first."""
         if self._mailer is None:
             return False
+        now_ms = self._clock.now_ms()
         with self._database.read() as connection:
-            queued = outbox.due(connection, self._clock.now_ms())
+            queued = outbox.due(connection, now_ms)
         if queued is None:
             return False
+        if not self._database.write(lambda connection: outbox.take(connection, queued, now_ms)):
+            return True
         try:
             self._mailer.send(queued)
         except NotSent as error:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from ota_server.rollouts.gate import percent
 from ota_server.rollouts.models import Rollout, Stage
+from ota_server.rollouts.sequential import ENOUGH, evidence, needed_failures
 from ota_server.times import rfc3339
 
 
@@ -18,18 +21,24 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Distance:
     """How far one part of a gate is from acting.
 
     Attributes:
         name: what is counted.
         count: how many there are.
         limit: where the gate acts: for `confirmed` at this number, for all else above it.
+        of: devices among which these are counted, when the limit follows from a rate.
+        rate: that rate.
+        evidence: that it is exceeded (`sequential`); above the limit it is enough.
     """
 
     name: str
     count: int
     limit: int
+    of: int | None = None
+    rate: float | None = None
+    evidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Judgement:
 
     verdict: Verdict
     reason: str
-    measures: tuple[Measure, ...]
+    distances: tuple[Distance, ...]
 
 
 def judge(rollout: Rollout, stage: Stage, is_last: bool, now_ms: int) -> Judgement:
@@ -46,30 +55,65 @@ def judge(rollout: Rollout, stage: Stage, is_last: bool, now_ms: int) -> Judgeme
 
     The stage has been through `with_reached`.
     """
-    gate = stage.gate
-    failures = rollout.failures - stage.failures_forgiven
-    confirmed = Measure("confirmed", rollout.confirmed, gate.min_confirmed)
-    failed = Measure("failures", failures, gate.max_failures)
-    measures = (confirmed, failed)
-    number = stage.position + 1
-    if failed.count > failed.limit:
-        why = (
-            f"Paused in stage {number}: {failures} of {rollout.offered} devices failed "
-            f"({rollout.reverted} reverted, {rollout.failed} failed in all; limit {gate.max_failures})."
-        )
-        return Judgement(Verdict.PAUSE, why, measures)
-    limits = f"pauses above {gate.max_failures} failures, {failures} now"
+    gate, number = stage.gate, stage.position + 1
+    confirmed = Distance("confirmed", rollout.confirmed, gate.min_confirmed)
+    limits = tuple(_limits(rollout, stage))
+    distances = (confirmed, *limits)
+    for limit in limits:
+        if limit.count > limit.limit:
+            why = f"Paused in stage {number}: {_too_many(rollout, limit)}."
+            return Judgement(Verdict.PAUSE, why, distances)
+    watched = "; ".join(["", *(_watched(limit) for limit in limits)])
     if stage.reached_ms is None:
         needed = f"goes on at {gate.min_confirmed} confirmed, {rollout.confirmed} now"
-        return Judgement(Verdict.WAIT, f"Stage {number}: {needed}; {limits}.", measures)
+        return Judgement(Verdict.WAIT, f"Stage {number}: {needed}{watched}.", distances)
     soaked_ms = stage.reached_ms + gate.soak_s * 1000
     if now_ms < soaked_ms:
         needed = f"has its {gate.min_confirmed} confirmed boots and soaks until {rfc3339(soaked_ms)}"
-        return Judgement(Verdict.WAIT, f"Stage {number}: {needed}; {limits}.", measures)
+        return Judgement(Verdict.WAIT, f"Stage {number}: {needed}{watched}.", distances)
+    failures = rollout.failures - stage.failures_forgiven
     numbers = f"{rollout.confirmed} confirmed of {gate.min_confirmed} needed, {failures} failures"
     if is_last:
-        return Judgement(Verdict.COMPLETE, f"Completed: {numbers}.", measures)
-    return Judgement(Verdict.ADVANCE, f"Stage {number} ended: {numbers}.", measures)
+        return Judgement(Verdict.COMPLETE, f"Completed: {numbers}.", distances)
+    return Judgement(Verdict.ADVANCE, f"Stage {number} ended: {numbers}.", distances)
+
+
+def _limits(rollout: Rollout, stage: Stage) -> Iterator[Distance]:
+    gate, forgiven = stage.gate, rollout.forgiven
+    if gate.max_failures is not None:
+        yield Distance("failures", rollout.failures - stage.failures_forgiven, gate.max_failures)
+    rates = (
+        ("failure_rate", gate.max_failure_rate, rollout.failures, forgiven.failures),
+        ("revert_rate", gate.max_revert_rate, rollout.reverted, forgiven.reverted),
+        ("crash_rate", gate.max_crash_rate, rollout.crashed, forgiven.crashed),
+    )
+    for name, rate, count, before in rates:
+        if rate is not None:
+            # Devices whose failure was forgiven are neither among the failures nor among the devices any more.
+            devices = rollout.offered - before
+            seen = evidence(count - before, devices, rate)
+            yield Distance(name, count - before, needed_failures(devices, rate) - 1, devices, rate, seen)
+
+
+_VERBS = {"failures": "failed", "failure_rate": "failed", "revert_rate": "reverted", "crash_rate": "crashed"}
+
+
+def _too_many(rollout: Rollout, limit: Distance) -> str:
+    verb = _VERBS[limit.name]
+    if limit.rate is None:
+        kinds = f"{rollout.reverted} reverted, {rollout.failed} failed in all; limit {limit.limit}"
+        return f"{limit.count} of {rollout.offered} devices {verb} ({kinds})"
+    return (
+        f"{limit.count} of {limit.of} devices offered it {verb}, which is too many for a rate of at most "
+        f"{percent(limit.rate)} (evidence {limit.evidence:.0f}, enough is {ENOUGH:.0f})"
+    )
+
+
+def _watched(limit: Distance) -> str:
+    verb = _VERBS[limit.name]
+    if limit.rate is None:
+        return f"pauses above {limit.limit} failures, {limit.count} now"
+    return f"pauses when {limit.limit + 1} of {limit.of} devices {verb} (rate {percent(limit.rate)}), {limit.count} now"
 
 
 def with_reached(rollout: Rollout, stage: Stage, now_ms: int) -> Stage:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -105,7 +106,24 @@ class OutcomeKind(StrEnum):
     """The download stopped: a flash error, a damaged patch."""
 
 
-COUNTERS = ("offered", "confirmed", "reverted", "failed", "interrupted", "no_contact", "stopped")
+COUNTERS = ("offered", "confirmed", "reverted", "failed", "interrupted", "no_contact", "stopped", "crashed")
+
+
+@dataclass(frozen=True, slots=True)
+class Forgiven:
+    """Devices whose failure counts no longer against a rate."""
+
+    failures: int = 0
+    reverted: int = 0
+    crashed: int = 0
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> Forgiven:
+        return cls(**json.loads(text))
+
 
 rollouts = Table(
     "rollouts",
@@ -128,6 +146,7 @@ rollouts = Table(
     Column("started_ms", BigInteger, nullable=True),
     Column("ended_ms", BigInteger, nullable=True),
     *(Column(name, Integer, nullable=False, default=0) for name in COUNTERS),
+    Column("forgiven", DocumentType(Forgiven), nullable=False),
     Index("ix_rollouts_product_status", "product_id", "status"),
 )
 
@@ -227,6 +246,16 @@ rollout_scans = Table(
     Column("sample", LargeBinary, nullable=False),
 )
 
+# Who crashed while it ran what a rollout offered it, once for each device and rollout.
+rollout_crashes = Table(
+    "rollout_crashes",
+    metadata,
+    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
+    Column("device_row", ForeignKey("devices.id"), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
@@ -239,6 +268,8 @@ class Rollout:
         stage: position of the stage that runs, from 0.
         offered .. stopped: devices that were offered it, and outcomes by kind; `failed` also counts a device's third
             NO_CONTACT or third stopped download.
+        crashed: devices that were offered it and crashed while they ran it, confirmed or on trial.
+        forgiven: what a team member has seen and resumed after.
     """
 
     id: int
@@ -262,6 +293,8 @@ class Rollout:
     interrupted: int
     no_contact: int
     stopped: int
+    crashed: int
+    forgiven: Forgiven
 
     @property
     def failures(self) -> int:

@@ -118,6 +118,21 @@ def end_attempt(
         service.apply_gate(connection, attempt.rollout_id, now_ms)
 
 
+def count_crash(connection: Connection, device: Device, identity: bytes, now_ms: int) -> bool:
+    """Counts a crash of an image in the rollout that offered it to the device, once; whether it was the first one.
+
+    `identity`: the first bytes of the crashed image's. A crash on trial counts as one besides the revert that follows.
+    """
+    for attempt in store.attempts_of_device(connection, device.id):
+        if attempt.rollout_id is not None and attempt.target_identity[: len(identity)] == identity:
+            is_first = store.add_crash(connection, attempt.rollout_id, device.id, now_ms)
+            if is_first:
+                store.count_up(connection, attempt.rollout_id, "crashed")
+                service.apply_gate(connection, attempt.rollout_id, now_ms)
+            return is_first
+    return False
+
+
 def is_failure(connection: Connection, device: Device, attempt: Attempt, kind: OutcomeKind, reason: int) -> bool:
     """Whether an outcome counts as a failure of the image, so that this device is not offered it again."""
     if kind in (OutcomeKind.REVERTED, OutcomeKind.FAILED):

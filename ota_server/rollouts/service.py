@@ -19,7 +19,7 @@ from ota_server.releases import store as releases
 from ota_server.rollouts import progress, store
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.judge import Judgement, Verdict, judge, with_reached
-from ota_server.rollouts.models import COUNTERS, Rollout, RolloutStatus, Stage
+from ota_server.rollouts.models import COUNTERS, Forgiven, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.schedule import Schedule
 from ota_server.times import rfc3339
 
@@ -71,6 +71,7 @@ def create(
         "stage": 0,
         "created_ms": now_ms,
         "created_by": by,
+        "forgiven": Forgiven(),
         **dict.fromkeys(COUNTERS, 0),
     }
     stage_values: list[dict[str, object]] = [
@@ -159,6 +160,8 @@ def resume(connection: Connection, product: Product, rollout_id: int, by: str, n
     if rollout.status in (RolloutStatus.DRAFT, RolloutStatus.SCHEDULED):
         raise Conflict(f"rollout {rollout.id} is {rollout.status} and has not begun: start it")
     store.move_rollout(connection, rollout, RolloutStatus.RUNNING, {"reason": f"Resumed by {by}."})
+    forgiven = Forgiven(rollout.failures, rollout.reverted, rollout.crashed)
+    store.change(connection, rollout.id, {"forgiven": forgiven})
     store.change_stage(connection, rollout.id, rollout.stage, {"failures_forgiven": rollout.failures})
     products.plan_changed(connection, product.id)
     apply_gate(connection, rollout.id, now_ms)
@@ -215,8 +218,7 @@ def is_due(connection: Connection, rollout: Rollout, now_ms: int) -> bool:
         return False
     stage = store.stages_of(connection, rollout.id)[rollout.stage]
     judgement = current_judgement(connection, rollout, now_ms)
-    is_reached_now = with_reached(rollout, stage, now_ms) != stage
-    return is_reached_now or judgement.verdict is not Verdict.WAIT or judgement.reason != rollout.reason
+    return judgement.verdict is not Verdict.WAIT or with_reached(rollout, stage, now_ms) != stage
 
 
 def keep_time(connection: Connection, rollout_id: int, now_ms: int) -> None:

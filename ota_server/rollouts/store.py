@@ -28,6 +28,7 @@ from ota_server.rollouts.models import (
     attempts,
     fleet_scans,
     outcomes,
+    rollout_crashes,
     rollout_scans,
     rollouts,
     stages,
@@ -235,6 +236,18 @@ def set_received(connection: Connection, attempt_id: int, received: int) -> None
 def add_outcome(connection: Connection, values: Mapping[str, object]) -> bool:
     """Adds an outcome; False when the attempt has one already."""
     return insert_once(connection, outcomes, values)
+
+
+def add_crash(connection: Connection, rollout_id: int, device_row: int, at_ms: int) -> bool:
+    """Adds a crash; False when the device has crashed in this rollout before."""
+    values = {"rollout_id": rollout_id, "device_row": device_row, "at_ms": at_ms}
+    return insert_once(connection, rollout_crashes, values)
+
+
+def count_crashes(connection: Connection, rollout_id: int) -> int:
+    """How many devices crashed in a rollout."""
+    query = select(func.count()).select_from(rollout_crashes).where(rollout_crashes.c.rollout_id == rollout_id)
+    return connection.execute(query).scalar_one()
 
 
 def count_outcomes(connection: Connection, device_row: int, target_identity: bytes, kind: OutcomeKind) -> int:

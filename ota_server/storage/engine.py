@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg.types.string import StrDumperUnknown
@@ -24,6 +25,13 @@ LOST_AFTER_S = 30
 READ_TIMEOUT_S, WRITE_TIMEOUT_S = 30, 120
 """Of one statement on PostgreSQL."""
 READERS_MAX = 20
+_CONNECT: dict[str, Any] = {
+    "client_encoding": "utf8",
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": LOST_AFTER_S,
+    "tcp_user_timeout": LOST_AFTER_S * 1000,
+    "application_name": "muster",
+}
 MIGRATING = 0x6D7573746572
 """The advisory lock of whoever migrates."""
 
@@ -61,6 +69,12 @@ def parse_url(text: str) -> URL:
 def make_engine(url: URL, use: Use) -> Engine:
     """An engine that is durable at each commit."""
     return _sqlite_engine(url, use) if url.get_backend_name() == "sqlite" else _postgresql_engine(url, use)
+
+
+def connect_alone(url: URL) -> psycopg.Connection:
+    """A connection of its own, without transactions, to PostgreSQL: for locks and LISTEN. Raises psycopg.Error."""
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return psycopg.connect(address, autocommit=True, **_CONNECT)
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -145,14 +159,7 @@ def _postgresql_engine(url: URL, use: Use) -> Engine:
     timeout_s = {Use.READ: READ_TIMEOUT_S, Use.WRITE: WRITE_TIMEOUT_S, Use.MIGRATE: 0}[use]
     # An answer that left must stay true: session counters that go back would give key streams away.
     options = f"-c synchronous_commit=on -c statement_timeout={timeout_s * 1000}"
-    connect = {
-        "client_encoding": "utf8",
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "keepalives_idle": LOST_AFTER_S,
-        "tcp_user_timeout": LOST_AFTER_S * 1000,
-        "options": options,
-        "application_name": "muster",
-    }
+    connect = {**_CONNECT, "options": options}
     engine = create_engine(
         url,
         connect_args=connect,

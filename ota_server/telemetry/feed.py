@@ -7,11 +7,18 @@ import asyncio
 import threading
 from collections import defaultdict
 
+from ota_server.storage.relay import Relay
+
 
 class Feed:
-    """One counter per product that rises with each change. Any thread may publish; watchers wait on their loop."""
+    """One counter per product that rises with each change. Any thread may publish; watchers wait on their loop.
 
-    def __init__(self) -> None:
+    Args:
+        relay: tells other processes, and hears what they tell.
+    """
+
+    def __init__(self, relay: Relay) -> None:
+        self._tell = relay.join("product", self._heard)
         self._lock = threading.Lock()
         self._counts: dict[int, int] = defaultdict(int)
         self._watchers: dict[int, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = defaultdict(set)
@@ -27,6 +34,20 @@ class Feed:
 
     def publish(self, product_id: int) -> None:
         """Something about this product has been committed."""
+        self._rise(product_id)
+        self._tell(str(product_id))
+
+    def _heard(self, text: str) -> None:
+        """Another process has published; or anybody may have, and was not heard."""
+        if text:
+            self._rise(int(text))
+            return
+        with self._lock:
+            watched = list(self._watchers)
+        for product_id in watched:
+            self._rise(product_id)
+
+    def _rise(self, product_id: int) -> None:
         with self._lock:
             self._counts[product_id] += 1
             watchers = list(self._watchers[product_id])

@@ -53,8 +53,11 @@ history = Table(
     Column("kind", status_type(HistoryKind, "history_kind"), nullable=False),
     Column("text", Text, nullable=False),
     Column("once", String(120), nullable=True),
+    # Where its device was then; NULL: nowhere any more.
+    Column("product_id", ForeignKey("products.id"), nullable=True),
     UniqueConstraint("device_row", "once"),
     Index("ix_history_device_at", "device_row", "at_ms"),
+    Index("ix_history_product_at", "product_id", "at_ms", "id"),
 )
 
 logs = Table(
@@ -65,7 +68,10 @@ logs = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("level", Integer, nullable=False),
     Column("text", Text, nullable=False),
+    # Where its device was then; NULL: nowhere any more.
+    Column("product_id", ForeignKey("products.id"), nullable=True),
     Index("ix_logs_device_at", "device_row", "at_ms"),
+    Index("ix_logs_product_at", "product_id", "at_ms", "id"),
 )
 
 events = Table(
@@ -83,7 +89,7 @@ events = Table(
     Column("ttl_s", Integer, nullable=False),
     Index("ix_events_device_at", "device_row", "at_ms"),
     Index("ix_events_at_ms", "at_ms"),
-    Index("ix_events_product_id", "product_id"),
+    Index("ix_events_product_at", "product_id", "at_ms", "id"),
     # Streams go on behind the last id they have seen: none may come again.
     sqlite_autoincrement=True,
 )
@@ -107,7 +113,10 @@ crashes = Table(
     Column("pc", BigInteger, nullable=False),
     Column("lr", BigInteger, nullable=False),
     Column("uptime_s", BigInteger, nullable=False),
+    # Where its device was then; NULL: nowhere any more.
+    Column("product_id", ForeignKey("products.id"), nullable=True),
     Index("ix_crashes_device_at", "device_row", "at_ms"),
+    Index("ix_crashes_product_at", "product_id", "at_ms"),
 )
 
 # Every report id that was counted: a report that comes again changes nothing.

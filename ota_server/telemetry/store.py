@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, ScalarSelect, delete, func, insert, select
 
 from muster.protocol import Crash
 from ota_server.devices.models import devices
@@ -31,7 +31,7 @@ def add_history(
 ) -> None:
     """Adds a line; a second one with the same `once` is ignored."""
     values = {"device_row": device_row, "at_ms": at_ms, "kind": kind, "text": text, "once": once}
-    insert_once(connection, history, values)
+    insert_once(connection, history, {**values, "product_id": _product_of(device_row)})
 
 
 def count_report(connection: Connection, device_row: int, report_id: int) -> bool:
@@ -41,7 +41,7 @@ def count_report(connection: Connection, device_row: int, report_id: int) -> boo
 
 def add_logs(connection: Connection, device_row: int, lines: Sequence[LogEntry]) -> None:
     connection.execute(
-        insert(logs),
+        insert(logs).values(product_id=_product_of(device_row)),
         [{"device_row": device_row, "at_ms": line.at_ms, "level": line.level, "text": line.text} for line in lines],
     )
 
@@ -56,8 +56,13 @@ def add_crash(connection: Connection, device_row: int, at_ms: int, crash: Crash)
             pc=crash.pc,
             lr=crash.lr,
             uptime_s=crash.uptime_s,
+            product_id=_product_of(device_row),
         )
     )
+
+
+def _product_of(device_row: int) -> ScalarSelect[int | None]:
+    return select(devices.c.product_id).where(devices.c.id == device_row).scalar_subquery()
 
 
 def history_of(connection: Connection, device_row: int, limit: int = 200) -> list[HistoryLine]:
@@ -101,12 +106,9 @@ def forget_device(connection: Connection, device_row: int) -> None:
 
 def forget_old(connection: Connection, now_ms: int, days: int) -> int:
     """Removes logs and events that are kept long enough: `days`, or what their product says; returns how many went."""
-    told_by = select(devices.c.product_id).where(devices.c.id == logs.c.device_row).scalar_subquery()
     gone = 0
-    for table, product_id, setting in (
-        (logs, told_by, products.c.keep_logs_days),
-        (events, events.c.product_id, products.c.keep_events_days),
-    ):
+    for table, setting in ((logs, products.c.keep_logs_days), (events, products.c.keep_events_days)):
+        product_id = table.c.product_id
         kept = {
             row.id: row[1] for row in connection.execute(select(products.c.id, setting).where(setting.is_not(None)))
         }

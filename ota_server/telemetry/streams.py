@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ota_server.errors import TooMany
 from ota_server.storage.database import Database
+from ota_server.storage.relay import Relay
 from ota_server.telemetry import events
 from ota_server.telemetry.events import Event
 from ota_server.telemetry.feed import Feed
@@ -74,9 +75,11 @@ class Streams:
 
     Args:
         feed: when it is closed, all streams end.
+        relay: tells other processes, and hears what they tell.
     """
 
-    def __init__(self, database: Database, feed: Feed) -> None:
+    def __init__(self, database: Database, feed: Feed, relay: Relay) -> None:
+        self._tell = relay.join("streams", lambda _text: self._wake())
         self._database = database
         self._feed = feed
         self._streams: set[Stream] = set()
@@ -92,6 +95,10 @@ class Streams:
 
     def wake(self) -> None:
         """Something may have been published."""
+        self._wake()
+        self._tell("")
+
+    def _wake(self) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._news.set)

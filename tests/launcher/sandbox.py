@@ -68,7 +68,7 @@ class Sandbox:
     @classmethod
     def make(cls, folder: Path) -> Sandbox:
         sandbox = cls(folder / "a checkout", folder / "machine")
-        for name in ("firmware/core", "tools/muster/native"):
+        for name in ("firmware/core", "tools/muster/native", "ota_server/dashboard/assets"):
             (sandbox.root / name).mkdir(parents=True)
         shutil.copy(source_root() / "muster", sandbox.root)
         for name in ("pyproject.toml", "setup.py", "constraints.txt", "firmware/core/core.c"):

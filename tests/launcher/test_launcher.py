@@ -45,7 +45,10 @@ def test_later_verb_adds_to_what_is_there(sandbox: Sandbox) -> None:
     assert sandbox.installs() == ["[emulator]", "[emulator,dev]"]
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "setup.py", "constraints.txt", "firmware/core/core.c"])
+@pytest.mark.parametrize(
+    "name",
+    ["pyproject.toml", "setup.py", "constraints.txt", "firmware/core/core.c", "ota_server/dashboard/assets/lock.json"],
+)
 def test_newer_source_of_the_installation_is_installed_again(sandbox: Sandbox, name: str) -> None:
     sandbox.run("emulate")
     sandbox.installs()

@@ -16,6 +16,7 @@ from muster.image.image import Image
 from muster.protocol import (
     Answer,
     CallResult,
+    Crash,
     DeviceIdentity,
     DeviceSession,
     DeviceState,
@@ -85,6 +86,7 @@ class SimulatedDevice:
     outcome: Outcome | None = None
     next_report: int = 1
     unsent_logs: list[LogReport] = field(default_factory=list)
+    unsent_crash: Crash | None = None
     claim_code: str | None = None
     # The product's code.
     functions: dict[str, Callable[[str], int]] = field(default_factory=dict)
@@ -135,6 +137,11 @@ class SimulatedDevice:
         self.unsent_events.append(EventReport(self.next_report, (Event(name, data, 0),)))
         self.next_report += 1
 
+    def crash(self) -> None:
+        """What runs faults; the next check-in tells of it."""
+        self.unsent_crash = Crash(self.next_report, self.running.identity[:8], 3, 0x0802_01A4, 0x0802_0333, 77)
+        self.next_report += 1
+
     def open(self) -> None:
         """Opens a session."""
         self.has_told_interface = False
@@ -169,6 +176,7 @@ class SimulatedDevice:
         return Report(
             outcome=self.outcome,
             update=update,
+            crash=self.unsent_crash,
             logs=self.unsent_logs[0] if self.unsent_logs else None,
             events=self.unsent_events[0] if self.unsent_events else None,
             results=tuple(
@@ -224,6 +232,8 @@ class SimulatedDevice:
         if answer.settings and 2 in answer.settings:
             self.hold_s = int(answer.settings[2]) or None
         self.unsent_events = [report for report in self.unsent_events if report.report_id not in answer.acknowledged]
+        if self.unsent_crash is not None and self.unsent_crash.report_id in answer.acknowledged:
+            self.unsent_crash = None
         self.unsent_logs = [report for report in self.unsent_logs if report.report_id not in answer.acknowledged]
         if answer.is_claim_taken:
             self.claim_code = None

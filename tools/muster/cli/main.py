@@ -45,6 +45,9 @@ COMMANDS: dict[str, LazyCommand] = {
         "muster.cli.device:device",
         "List, show, provision, import, approve, change, flash, remove, call and read devices; own some.",
     ),
+    "log": LazyCommand(
+        "muster.cli.log:log", "Show and export what a product's devices told and what happened to them."
+    ),
     "login": LazyCommand("muster.cli.login:login", "Sign in to a server; the access token is kept for this user."),
     "logout": LazyCommand("muster.cli.login:logout", "Sign out of a server: ends the access token and forgets it."),
     "mfa": LazyCommand("muster.cli.mfa:mfa", "Turn the second factor of your account on or off."),
@@ -74,6 +77,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "customer": LazyCommand("muster.cli.customer:customer", "List, show, make and remove customers of a product."),
     "webhook": LazyCommand(
         "muster.cli.webhook:webhook", "List, make and remove webhooks, and show what was delivered."
+    ),
+    "worker": LazyCommand(
+        "ota_server.work:worker",
+        "Make patches, send mails and webhooks, and move rollouts on, beside servers that share a PostgreSQL database.",
     ),
     "demo": LazyCommand(
         "muster.cli.demo:command",

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done without a request: patches, mails, webhooks, and what waits for a time. In a server, or beside it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from ota_server.calls import store as calls_store
+from ota_server.clock import Clock, SystemClock
+from ota_server.mail import outbox
+from ota_server.mail.postman import Postman
+from ota_server.mail.smtp import SmtpMailer
+from ota_server.releases.encoder import Encoder, ProcessEncoder
+from ota_server.releases.patcher import Patcher
+from ota_server.rollouts.scanner import Scanner
+from ota_server.rollouts.timekeeper import Timekeeper
+from ota_server.settings import Settings
+from ota_server.storage.blobs import BlobStore
+from ota_server.storage.database import Database
+from ota_server.storage.migrate import migrate
+from ota_server.storage.relay import Relay, open_relay
+from ota_server.telemetry import store as telemetry
+from ota_server.telemetry.feed import Feed
+from ota_server.telemetry.presence import Presence
+from ota_server.telemetry.streams import Streams
+from ota_server.usage.service import note_amounts
+from ota_server.webhooks.courier import Courier
+from ota_server.webhooks.network import Sender
+from ota_server.worker import Worker
+
+FORGET_EVERY_S = 3600.0
+ANY_KEYSET = 0xFFFF_FFFF
+"""No device holds a newer one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The workers, and what they work with. Made by `open_jobs`."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    kept: BlobStore
+    served: BlobStore
+    relay: Relay
+    feed: Feed
+    streams: Streams
+    presence: Presence
+    courier: Courier
+    patcher: Patcher
+    scanner: Scanner
+    postman: Postman
+    timekeeper: Timekeeper
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        return (self.presence, self.courier, self.patcher, self.postman, self.timekeeper, self.scanner)
+
+    def start(self) -> None:
+        for worker in self.workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Ends after the jobs under way."""
+        for worker in self.workers:
+            worker.stop()
+
+    def forget_old(self) -> Future[int]:
+        """Writes down what organizations have, and removes what is kept long enough.
+
+        That are logs and events, mails that failed, calls that nobody waits for.
+        """
+        now_ms = self.clock.now_ms()
+        before_ms = now_ms - self.settings.keep_telemetry_days * 24 * 3600 * 1000
+
+        def write(connection: Connection) -> int:
+            outbox.forget_before(connection, before_ms)
+            calls_store.forget_before(connection, now_ms)
+            note_amounts(connection, self.kept.size_of, now_ms)
+            return telemetry.forget_old(connection, now_ms, self.settings.keep_telemetry_days)
+
+        return self.database.submit(write)
+
+
+def open_jobs(
+    settings: Settings, clock: Clock | None = None, encoder: Encoder | None = None, keyset_version: int = ANY_KEYSET
+) -> Jobs:
+    """Brings the database up to date and opens it.
+
+    Args:
+        keyset_version: of the newest key set; a worker knows none.
+
+    Raises:
+        EnvironmentFault: the database cannot be used.
+    """
+    clock = clock or SystemClock()
+    migrate(settings.database)
+    database = Database(settings.database)
+    kept, served = BlobStore(settings.kept_dir), BlobStore(settings.served_dir)
+    relay = open_relay(settings.database)
+    feed = Feed(relay)
+    streams = Streams(database, feed, relay)
+    jobs = Jobs(
+        settings=settings,
+        clock=clock,
+        database=database,
+        kept=kept,
+        served=served,
+        relay=relay,
+        feed=feed,
+        streams=streams,
+        presence=Presence(database, streams, clock),
+        courier=Courier(database, streams, Sender(settings.hook_networks), clock),
+        patcher=Patcher(database, kept, served, encoder or ProcessEncoder(), feed, clock),
+        postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
+        timekeeper=Timekeeper(database, feed, clock),
+        scanner=Scanner(database, feed, clock, keyset_version),
+    )
+    for worker in jobs.workers:
+        worker.join(relay)
+    return jobs

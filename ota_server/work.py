@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`muster worker`: does the server's jobs in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+from sqlalchemy.engine import URL
+
+from muster.errors import InputError
+from muster.user_folders import data_folder
+from ota_server.errors import Unavailable
+from ota_server.jobs import FORGET_EVERY_S, open_jobs
+from ota_server.mail.options import mail_options
+from ota_server.mail.smtp import SmtpSettings
+from ota_server.settings import Settings, make_data_folder
+from ota_server.storage.options import database_option
+from ota_server.webhooks.network import Network
+from ota_server.webhooks.options import hook_network_option
+
+_EXAMPLE = "Example: muster worker --database postgresql://muster@db.example.com/muster"
+
+
+@click.command("worker", epilog=_EXAMPLE)
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
+@database_option
+@click.option("--public-url", default="", metavar="URL", help="Where people reach the server.")
+@hook_network_option
+@mail_options
+def worker(
+    data: Path | None,
+    database_url: URL | None,
+    public_url: str,
+    hook_networks: tuple[Network, ...],
+    smtp: SmtpSettings | None,
+) -> None:
+    """Make patches, send mails and webhooks, and move rollouts on, beside servers that share a PostgreSQL database.
+
+    Any number may run. It needs neither the online key nor key sets.
+    """
+    if database_url is None:
+        raise InputError("SQLite is for one process, `muster serve`, which works by itself: give --database for more")
+    settings = Settings(
+        data or data_folder() / "server",
+        public_url=public_url.rstrip("/"),
+        smtp=smtp,
+        hook_networks=hook_networks,
+        database_url=database_url,
+    )
+    run(settings)
+
+
+def run(settings: Settings) -> None:
+    """Works until SIGTERM or SIGINT, and ends after the jobs under way."""
+    stop = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+    make_data_folder(settings)
+    jobs = open_jobs(settings)
+    jobs.relay.start()
+    jobs.start()
+    click.echo("working")
+    while not stop.is_set():
+        with contextlib.suppress(Unavailable):  # it is looked at again in an hour
+            jobs.forget_old()
+        stop.wait(FORGET_EVERY_S)
+    jobs.stop()
+    jobs.relay.stop()
+    jobs.database.close()
