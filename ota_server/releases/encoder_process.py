@@ -37,8 +37,12 @@ def main() -> None:
         if status:
             why = f"making the patch took more than {time_max_s} s or {memory_max} bytes of memory".encode()
             result = RESULT.pack(Came.DIED, 0, 0, len(why)) + why
-        results.write(result)
-        results.flush()
+        try:
+            results.write(result)
+            results.flush()
+        except BrokenPipeError:
+            # Whoever asked was killed. What is left unsaid is not said at the exit either.
+            os._exit(0)
 
 
 def _work(base: bytes, target: bytes, time_max_s: int, memory_max: int, result: BinaryIO) -> NoReturn:

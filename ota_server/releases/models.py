@@ -151,7 +151,7 @@ class StoredPatch:
     Attributes:
         digest, size, duration_ms, memory_bytes: when it is ready: the file's, and what making it took at most.
         devices: how many ran the base when it was asked for; the patch of the most is made first.
-        tries: how often a worker began to make it.
+        tries: how often the process that makes patches ended over it.
     """
 
     id: int

@@ -19,7 +19,7 @@ from ota_server.worker import Worker
 LOOK_EVERY_S = 60.0
 """When nobody says that there is something to do: the database may have been away, or a worker been killed."""
 TRIES_MAX = 3
-"""A job that ended so many workers, or their encoders, is not begun again."""
+"""A job that ended so many encoders is not begun again. A worker that was killed says nothing of its job."""
 PUT_OFF_MS = 10_000
 
 _logger = logging.getLogger("ota_server.patcher")

@@ -150,7 +150,7 @@ def take_patch(connection: Connection, lease: bytes, now_ms: int) -> StoredPatch
     """Takes the wish of `due_patch` for one worker, until its lease is over."""
     patch = due_patch(connection, now_ms)
     if patch is not None:
-        values = {"lease": lease, "due_ms": now_ms + LEASE_MS, "tries": patch.tries + 1}
+        values = {"lease": lease, "due_ms": now_ms + LEASE_MS}
         connection.execute(update(patches).where(patches.c.id == patch.id).values(**values))
     return patch
 
@@ -160,7 +160,7 @@ def put_off_patch(connection: Connection, patch_id: int, lease: bytes, due_ms: i
     connection.execute(
         update(patches)
         .where(*_is_held(patch_id, lease))
-        .values(due_ms=due_ms, tries=patches.c.tries - (0 if is_try else 1))
+        .values(due_ms=due_ms, tries=patches.c.tries + (1 if is_try else 0))
     )
 
 

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from functools import lru_cache
 from pathlib import Path
 
+from ota_server.errors import Unavailable
+
 CACHED_BLOBS = 64
 """Served blobs kept in memory: a gateway fetches one in some hundred ranges."""
+
+_logger = logging.getLogger("ota_server.storage")
 
 
 class BlobStore:
@@ -25,20 +30,29 @@ class BlobStore:
         self._cached = lru_cache(maxsize=CACHED_BLOBS)(self._read)
 
     def put(self, raw: bytes) -> bytes:
-        """Keeps bytes on disk, whole or not at all, and returns their digest. Keeping them twice changes nothing."""
+        """Keeps bytes on disk, whole or not at all, and returns their digest. Keeping them twice changes nothing.
+
+        Raises:
+            Unavailable: the disk is full, or fails.
+        """
         digest = hashlib.sha256(raw).digest()
         path = self._path(digest)
         if path.exists():
             return digest
-        path.parent.mkdir(exist_ok=True)
         scratch = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-        with scratch.open("wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        # cut: before the rename the name does not exist; after it the bytes are whole.
-        scratch.replace(path)
-        sync_folder(path.parent)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            with scratch.open("wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            # cut: before the rename the name does not exist; after it the bytes are whole.
+            scratch.replace(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            scratch.unlink(missing_ok=True)
+            _logger.error("bytes could not be kept: %s", error.strerror)
+            raise Unavailable("the server cannot keep files now: come back later") from error
         return digest
 
     def get(self, digest: bytes) -> bytes | None:

@@ -169,12 +169,17 @@ def _migrated() -> bytes:
 
 def make_app(settings: Settings, clock: Clock) -> Starlette:
     """The server; a new one on SQLite begins with the newest tables."""
+    make_data(settings)
+    return create_app(settings, clock, _encoder())
+
+
+def make_data(settings: Settings) -> None:
+    """A folder that has nothing yet, and on SQLite the newest tables."""
     path = settings.database_path
     if settings.database_url is None and not path.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.touch(mode=0o600)
         path.write_bytes(_migrated())
-    return create_app(settings, clock, _encoder())
 
 
 @cache

@@ -130,6 +130,15 @@ def test_job_that_ends_its_encoder_again_and_again_is_given_up(shop: Server) -> 
     assert between(shop, ONE.identity).status is PatchStatus.FAILED
 
 
+def test_job_whose_workers_are_killed_is_made_all_the_same(shop: Server) -> None:
+    want(shop, ONE.identity)
+    for _ in range(TRIES_MAX + 2):
+        assert take(shop)[0] is not None
+        shop.clock.advance_s(store.LEASE_MS / 1000)
+    assert patcher(shop, HandEncoder()).work_off() == 1
+    assert between(shop, ONE.identity).status is PatchStatus.READY
+
+
 def test_job_waits_while_blobs_cannot_be_reached(shop: Server) -> None:
     want(shop, ONE.identity)
     encoder = HandEncoder()

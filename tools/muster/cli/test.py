@@ -50,7 +50,7 @@ def _checks(root: Path) -> dict[str, list[str]]:
 
 def _c_files(root: Path) -> list[str]:
     """The firmware's sources, and what is built with them for this machine."""
-    folders = ("firmware", "tools/muster/native", "tests/host", "tests/e2e")
+    folders = ("firmware", "tools/muster/native", "tests/host", "tests/e2e", "tests/ota_server/chaos")
     return sorted(str(path.relative_to(root)) for folder in folders for path in (root / folder).rglob("*.[ch]"))
 
 
