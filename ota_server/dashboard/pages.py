@@ -11,6 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment
 from sqlalchemy import Connection
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -23,7 +24,7 @@ from ota_server.accounts.addresses import EMAIL_MAX
 from ota_server.api.body import BodyLimit
 from ota_server.api.context import act
 from ota_server.api.errors import unexpected_sentence
-from ota_server.dashboard import brand_pages, facts, security
+from ota_server.dashboard import brand_pages, facts, log_filter, security
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.customer_pages import CustomerPages
@@ -79,6 +80,7 @@ class Dashboard:
                 Route(f"{product}/devices/{{device}}", self._page(self._device)),
                 Route(f"{product}/devices/{{device}}/approve", self._page(self._approve), methods=["POST"]),
                 Route(f"{product}/customers", self._page(self._customers)),
+                Route(f"{product}/log", self._page(self._log)),
                 Route(f"{product}/releases", self._page(self._releases)),
                 Route(f"{product}/rollouts", self._page(self._rollouts)),
                 Route(f"{product}/rollouts/{{rollout:int}}", self._page(self._rollout)),
@@ -96,8 +98,8 @@ class Dashboard:
             },
         )
 
-    def regions(self, product: Product, view: str, name: str, session: Visitor) -> dict[str, str]:
-        """The parts of a page that change by themselves: element id -> HTML. Raises NotFound."""
+    def regions(self, product: Product, view: str, name: str, query: QueryParams, session: Visitor) -> dict[str, str]:
+        """The parts of a page that change by themselves: element id -> HTML. Raises NotFound, Invalid."""
         parts: tuple[str, ...]
         with self._services.database.read() as connection:
             if view == "overview":
@@ -109,6 +111,9 @@ class Dashboard:
                     {"item": facts.rollout_facts(connection, found, self._now_ms())},
                     ("rollout-state", "rollout-reasons"),
                 )
+            elif view == "log":
+                asked = log_filter.parse(query)
+                context, parts = {"page": log_filter.read(connection, product, asked), "asked": asked}, ("log-entries",)
             elif view == "device":
                 context, parts = self._device_context(connection, product, name), ("device-state", "device-history")
             else:
@@ -158,6 +163,12 @@ class Dashboard:
         context: Context = {"customers": found, "active": active, **_paging(page, total, search)}
         return self._render("customers.html", session, product, context)
 
+    async def _log(self, request: Request, session: Visitor) -> Response:
+        product = await self._product(request, session)
+        asked = log_filter.parse(request.query_params)
+        page = await self._read(lambda connection: log_filter.read(connection, product, asked))
+        return self._render("log.html", session, product, {"page": page, "asked": asked, "kinds": log_filter.KINDS})
+
     async def _device(self, request: Request, session: Visitor) -> Response:
         product = await self._product(request, session)
         name = request.path_params["device"]
@@ -198,7 +209,7 @@ class Dashboard:
             now = security.find_session(request, self._services)
             if now is None or not now.actor.may(product.organization_id, Permission.VIEW):
                 raise NotFound("signed out, or not in the team any more")
-            return self.regions(product, view, name, now)
+            return self.regions(product, view, name, request.query_params, now)
 
         await asyncio.to_thread(regions)
         return stream(self._services.feed, product.id, regions)

@@ -16,10 +16,17 @@
     if (focused >= 0) region.querySelectorAll("a,button")[focused]?.focus({ preventScroll: true });
   };
 
-  const events = new EventSource(source);
-  events.addEventListener("regions", (event) => {
-    for (const [id, html] of Object.entries(JSON.parse(event.data))) replace(id, html);
-    document.body.dataset.state = "live";
-  });
-  events.addEventListener("error", () => { document.body.dataset.state = "lost"; });
+  let events;
+  const listen = () => {
+    events?.close();
+    // What a page is asked for stands in its address, which a filter changes.
+    events = new EventSource("liveQuery" in document.body.dataset ? source + location.search : source);
+    events.addEventListener("regions", (event) => {
+      for (const [id, html] of Object.entries(JSON.parse(event.data))) replace(id, html);
+      document.body.dataset.state = "live";
+    });
+    events.addEventListener("error", () => { document.body.dataset.state = "lost"; });
+  };
+  listen();
+  document.addEventListener("htmx:after:history:update", listen);
 })();

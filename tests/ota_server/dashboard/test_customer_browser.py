@@ -17,7 +17,7 @@ from ota_server.clock import SystemClock
 from ota_server.organizations.service import add_administrator
 from ota_server.services import Services
 from tests.ota_server.conftest import EMAIL, ORGANIZATION, listen_app
-from tests.ota_server.dashboard.test_browser import WAIT_MS
+from tests.ota_server.dashboard.conftest import WAIT_MS
 from tests.ota_server.mail.mail_server import MailServer, link_in, mailing_settings, run_mail_server
 
 BACK = "https://app.example.com/done"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the page of a product's log is asked for, by its address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+from starlette.datastructures import QueryParams
+
+from ota_server.devices import service as devices
+from ota_server.errors import Invalid
+from ota_server.products.models import Product
+from ota_server.telemetry import product_log
+from ota_server.telemetry.product_log import EntryKind, Level, Page, Place, Wanted
+
+ENTRIES_PER_PAGE = 200
+TEXT_MAX = 200
+KINDS = {EntryKind.HISTORY: "what happened", EntryKind.EVENT: "events", EntryKind.LOG: "log lines"}
+"""In the page's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The fields of the page's form; all are text, as they stand in the address.
+
+    Attributes:
+        kind: one, or nothing for all.
+        before: where an older page begins; nothing for the newest.
+    """
+
+    kind: str = ""
+    level: str = "debug"
+    device: str = ""
+    version: str = ""
+    text: str = ""
+    before: str = ""
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether the page goes on to change."""
+        return not self.before
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether everything is asked for."""
+        return self == Asked()
+
+    def older(self, place: Place) -> str:
+        """The address of the page behind this one, relative to it."""
+        fields = {name: getattr(self, name) for name in ("kind", "level", "device", "version", "text")}
+        return "?" + urlencode({name: value for name, value in fields.items() if value} | {"before": str(place)})
+
+
+def parse(query: QueryParams) -> Asked:
+    """Reads an address. Raises Invalid."""
+    asked = Asked(**{name: query.get(name, "").strip()[:TEXT_MAX] for name in Asked.__slots__ if query.get(name)})
+    if asked.kind and asked.kind not in list(EntryKind):
+        raise Invalid("the log has no such kind of entries", "kind")
+    if asked.level.upper() not in Level.__members__:
+        raise Invalid("there is no such level", "level")
+    if asked.version and (not asked.version.isdecimal() or len(asked.version) > 5):
+        raise Invalid("a version is a number", "version")
+    return asked
+
+
+def read(connection: Connection, product: Product, asked: Asked) -> Page:
+    """The page that was asked for. Raises NotFound, Invalid."""
+    wanted = Wanted(
+        kinds=frozenset([EntryKind(asked.kind)] if asked.kind else []),
+        level=Level[asked.level.upper()],
+        device_row=devices.find(connection, product, asked.device).id if asked.device else None,
+        version=int(asked.version) if asked.version else None,
+        text=asked.text,
+        before=Place.parse(asked.before) if asked.before else None,
+    )
+    return product_log.read(connection, product.id, wanted, ENTRIES_PER_PAGE)
