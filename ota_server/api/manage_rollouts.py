@@ -159,6 +159,19 @@ def resume_rollout(product: str, rollout: Number, services: ServicesDep, actor: 
     )
 
 
+@router.post("/{rollout}/approve")
+def approve_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Approves the stage that runs, for which its gate waits."""
+    return _move(
+        services,
+        actor,
+        product,
+        rollout,
+        "approve",
+        lambda c, found, now_ms: service.approve(c, found, rollout, actor.account.id, now_ms),
+    )
+
+
 @router.post("/{rollout}/abort")
 def abort_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Ends it for good."""
@@ -211,4 +224,5 @@ def _shown(connection: Connection, rollout: Rollout, now_ms: int) -> views.Json:
     if rollout.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
         judgement = service.current_judgement(connection, rollout, now_ms)
     stages = store.stages_of(connection, rollout.id)
-    return views.rollout(rollout, stages, judgement, progress(connection, rollout))
+    approvals = store.approvals_of(connection, rollout.id)
+    return views.rollout(rollout, stages, judgement, progress(connection, rollout), approvals)

@@ -389,8 +389,14 @@ def patch(item: StoredPatch, images: Mapping[bytes, StoredImage]) -> Json:
     }
 
 
-def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None, progress: Progress) -> Json:
-    """`judgement`: what the gate says now, of a rollout that is not over."""
+def rollout(
+    item: Rollout,
+    stages: Sequence[Stage],
+    judgement: Judgement | None,
+    progress: Progress,
+    approvals: Sequence[tuple[int, str, int]],
+) -> Json:
+    """`judgement`: what the gate says now, of a rollout that is not over; `approvals`: stage, by whom, when."""
     counted = asdict(progress)
     scanned_ms = counted.pop("scanned_ms")
     return {
@@ -406,6 +412,7 @@ def rollout(item: Rollout, stages: Sequence[Stage], judgement: Judgement | None,
         "schedule": item.schedule.to_json(),
         "stage": item.stage + 1,
         "stages": [stage(one) for one in stages],
+        "approvals": [{"stage": position + 1, "by": email, "at": time(at_ms)} for position, email, at_ms in approvals],
         "created_at": time(item.created_ms),
         "created_by": item.created_by,
         "started_at": time(item.started_ms),

@@ -78,6 +78,7 @@ class RolloutFacts:
     rollout: Rollout
     stages: list[Stage]
     gate: str
+    can_approve: bool
     segments: list[Segment]
     devices: int
     already: int
@@ -187,13 +188,14 @@ def rollout_facts(connection: Connection, rollout: Rollout, now_ms: int) -> Roll
         width = BAR_WIDTH * numbers[state] / total if total else 0.0
         segments.append(Segment(state, words, numbers[state], round(start, 1), round(width, 1)))
         start += width
-    gate = rollout.reason
+    judgement = None
     if rollout.status is RolloutStatus.RUNNING:
-        gate = rollouts_service.current_judgement(connection, rollout, now_ms).reason
+        judgement = rollouts_service.current_judgement(connection, rollout, now_ms)
     return RolloutFacts(
         rollout=rollout,
         stages=rollouts.stages_of(connection, rollout.id),
-        gate=gate,
+        gate=rollout.reason if judgement is None else judgement.reason,
+        can_approve=judgement is not None and judgement.awaits_approval,
         segments=segments,
         devices=total,
         already=found.already,

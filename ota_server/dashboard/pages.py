@@ -248,6 +248,8 @@ class Dashboard:
                 rollouts_service.resume(connection, product, number, by, now_ms)
             elif verb == "cancel":
                 rollouts_service.cancel(connection, product, number, by)
+            elif verb == "approve":
+                rollouts_service.approve(connection, product, number, session.account.id, now_ms)
             elif verb == "start":
                 rollouts_service.start(connection, product, number, now_ms)
             else:

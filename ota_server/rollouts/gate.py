@@ -9,11 +9,49 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ota_server.errors import Invalid
+from ota_server.organizations.roles import PERMISSIONS, Permission, Role
 
 COUNT_MAX = 2**31 - 1
 SOAK_MAX_S = 90 * 24 * 3600
 RATES = ("max_failure_rate", "max_revert_rate", "max_crash_rate")
 RATE_MIN, RATE_MAX = 0.0001, 0.9999
+PEOPLE_MAX = 10
+APPROVERS = tuple(role for role in Role if Permission.CONTROL_FIRMWARE in PERMISSIONS[role])
+"""Roles that may approve, highest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """So many different people of at least a role let the stage end, when all else does.
+
+    `role`: one that may control firmware.
+    """
+
+    role: Role = Role.DEVELOPER
+    people: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises Invalid."""
+        if self.role not in APPROVERS:
+            raise Invalid(f"role is {' or '.join(APPROVERS)}", "gate.approval")
+        _check_count("people", self.people, 1, PEOPLE_MAX)
+
+    @classmethod
+    def from_json(cls, value: object) -> Approval:
+        """Of an object with `role`, `people` or both. Raises Invalid."""
+        found = _object(value, cls, "approval", "gate.approval")
+        if not found:
+            raise Invalid("an approval says by whom: role, people or both", "gate.approval")
+        role = found.pop("role", Role.DEVELOPER)
+        return cls(Role(role) if isinstance(role, str) and role in APPROVERS else role, **found)
+
+    def may_give(self, role: Role | None) -> bool:
+        """Whether a member with this role may; None: no member."""
+        return role in APPROVERS[: APPROVERS.index(self.role) + 1]
+
+    def in_words(self) -> str:
+        who = f"{self.role.value} or above" if self.role is not APPROVERS[0] else self.role.value
+        return f"{self.people} {'person' if self.people == 1 else 'people'} ({who})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +65,7 @@ class Gate:
             there are.
         max_failure_rate, max_revert_rate, max_crash_rate: it pauses when there is enough evidence (`sequential`) that
             more than this share of the devices offered it fail, revert or crash; None: whatever their share is.
+        approval: whose word it waits for besides; None: nobody's.
     """
 
     min_confirmed: int = 1
@@ -35,6 +74,7 @@ class Gate:
     max_failure_rate: float | None = None
     max_revert_rate: float | None = None
     max_crash_rate: float | None = None
+    approval: Approval | None = None
 
     def __post_init__(self) -> None:
         """Raises Invalid."""
@@ -52,13 +92,9 @@ class Gate:
         Raises:
             Invalid: what is wrong, and in which field.
         """
-        if not isinstance(value, Mapping):
-            raise Invalid("a gate is an object", "gate")
-        names = [field.name for field in fields(cls)]
-        for name in value:
-            if name not in names:
-                raise Invalid(f"a gate has {', '.join(names)}; not {str(name)[:40]}", "gate")
-        given: dict[str, Any] = dict(value)
+        given = _object(value, cls, "a gate", "gate")
+        if given.get("approval") is not None:
+            given["approval"] = Approval.from_json(given["approval"])
         if any(given.get(name) is not None for name in RATES):
             given.setdefault("max_failures", None)
         return cls(**given)
@@ -69,8 +105,10 @@ class Gate:
 
     def needs_in_words(self) -> str:
         """What opens it."""
-        soak = f", {self.soak_s} s before" if self.soak_s else ""
-        return f"{self.min_confirmed} confirmed{soak}"
+        needs = [f"{self.min_confirmed} confirmed"]
+        needs += [f"{self.soak_s} s later"] if self.soak_s else []
+        needs += [f"approved by {self.approval.in_words()}"] if self.approval is not None else []
+        return ", ".join(needs)
 
     def limits_in_words(self) -> str:
         """What pauses the rollout."""
@@ -86,6 +124,17 @@ class Gate:
     @classmethod
     def from_text(cls, text: str) -> Gate:
         return cls.from_json(json.loads(text))
+
+
+def _object(value: object, kind: type[Approval | Gate], what: str, field: str) -> dict[str, Any]:
+    """A copy of an object that has fields of this kind and no others. Raises Invalid."""
+    if not isinstance(value, Mapping):
+        raise Invalid(f"{what} is an object", field)
+    names = [one.name for one in fields(kind)]
+    for name in value:
+        if name not in names:
+            raise Invalid(f"{what} has {', '.join(names)}; not {str(name)[:40]}", field)
+    return dict(value)
 
 
 def percent(rate: float) -> str:

@@ -27,7 +27,7 @@ class Distance:
     Attributes:
         name: what is counted.
         count: how many there are.
-        limit: where the gate acts: for `confirmed` at this number, for all else above it.
+        limit: where the gate acts: for `confirmed` and `approvals` at this number, for all else above it.
         of: devices among which these are counted, when the limit follows from a rate.
         rate: that rate.
         evidence: that it is exceeded (`sequential`); above the limit it is enough.
@@ -43,22 +43,28 @@ class Distance:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, why (in a sentence with its numbers), and how far each part of the gate is."""
+    """A verdict, why (in a sentence with its numbers), and how far each part of the gate is.
+
+    `awaits_approval`: nothing else is missing.
+    """
 
     verdict: Verdict
     reason: str
     distances: tuple[Distance, ...]
+    awaits_approval: bool = False
 
 
-def judge(rollout: Rollout, stage: Stage, is_last: bool, now_ms: int) -> Judgement:
+def judge(rollout: Rollout, stage: Stage, is_last: bool, now_ms: int, approvals: int = 0) -> Judgement:
     """Compares a rollout's counters with the gate of its stage. Too many failures win over all that is reached.
 
-    The stage has been through `with_reached`.
+    The stage has been through `with_reached`; `approvals`: how many people have approved it.
     """
     gate, number = stage.gate, stage.position + 1
     confirmed = Distance("confirmed", rollout.confirmed, gate.min_confirmed)
     limits = tuple(_limits(rollout, stage))
     distances = (confirmed, *limits)
+    if gate.approval is not None:
+        distances += (Distance("approvals", approvals, gate.approval.people),)
     for limit in limits:
         if limit.count > limit.limit:
             why = f"Paused in stage {number}: {_too_many(rollout, limit)}."
@@ -71,6 +77,10 @@ def judge(rollout: Rollout, stage: Stage, is_last: bool, now_ms: int) -> Judgeme
     if now_ms < soaked_ms:
         needed = f"has its {gate.min_confirmed} confirmed boots and soaks until {rfc3339(soaked_ms)}"
         return Judgement(Verdict.WAIT, f"Stage {number}: {needed}{watched}.", distances)
+    if gate.approval is not None and approvals < gate.approval.people:
+        needed = f"has its {gate.min_confirmed} confirmed boots and waits for approval by {gate.approval.in_words()}"
+        why = f"Stage {number}: {needed}, {approvals} so far{watched}."
+        return Judgement(Verdict.WAIT, why, distances, awaits_approval=True)
     failures = rollout.failures - stage.failures_forgiven
     numbers = f"{rollout.confirmed} confirmed of {gate.min_confirmed} needed, {failures} failures"
     if is_last:

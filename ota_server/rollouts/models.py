@@ -246,6 +246,16 @@ rollout_scans = Table(
     Column("sample", LargeBinary, nullable=False),
 )
 
+# Who let a stage end; an account's approval counts once.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
 # Who crashed while it ran what a rollout offered it, once for each device and rollout.
 rollout_crashes = Table(
     "rollout_crashes",

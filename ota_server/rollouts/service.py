@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
-from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.errors import Conflict, Forbidden, Invalid, NotFound
+from ota_server.organizations import store as organizations
 from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import service as releases_service
@@ -162,6 +163,8 @@ def resume(connection: Connection, product: Product, rollout_id: int, by: str, n
     store.move_rollout(connection, rollout, RolloutStatus.RUNNING, {"reason": f"Resumed by {by}."})
     forgiven = Forgiven(rollout.failures, rollout.reverted, rollout.crashed)
     store.change(connection, rollout.id, {"forgiven": forgiven})
+    # Who approved the stage knew less than who resumes it.
+    store.forget_approvals(connection, rollout.id, rollout.stage)
     store.change_stage(connection, rollout.id, rollout.stage, {"failures_forgiven": rollout.failures})
     products.plan_changed(connection, product.id)
     apply_gate(connection, rollout.id, now_ms)
@@ -176,6 +179,28 @@ def abort(connection: Connection, product: Product, rollout_id: int, by: str, no
     return get(connection, product, rollout_id)
 
 
+def approve(connection: Connection, product: Product, rollout_id: int, account_id: int, now_ms: int) -> Rollout:
+    """Approves the stage that runs, when its gate waits for nothing else.
+
+    Raises:
+        Conflict: it does not wait for that, or the account has approved it.
+        Forbidden: the account's role is not enough. An API user has none.
+    """
+    rollout = get(connection, product, rollout_id)
+    if rollout.status is not RolloutStatus.RUNNING:
+        raise Conflict(f"rollout {rollout.id} is {rollout.status}: there is nothing to approve")
+    stage, judgement, _ = _look(connection, rollout, now_ms)
+    if not judgement.awaits_approval or stage.gate.approval is None:
+        raise Conflict(f"nothing waits for approval now. {judgement.reason}")
+    roles = {one.id: role for one, role in organizations.of_account(connection, account_id)}
+    if not stage.gate.approval.may_give(roles.get(product.organization_id)):
+        raise Forbidden(f"stage {stage.position + 1} is approved by {stage.gate.approval.in_words()}")
+    if not store.add_approval(connection, rollout.id, stage.position, account_id, now_ms):
+        raise Conflict(f"you have approved stage {stage.position + 1}: it needs somebody else")
+    apply_gate(connection, rollout.id, now_ms)
+    return get(connection, product, rollout_id)
+
+
 def apply_gate(connection: Connection, rollout_id: int, now_ms: int) -> None:
     """Compares the counters with the gate, and moves the rollout on, pauses or completes it."""
     while True:
@@ -183,12 +208,9 @@ def apply_gate(connection: Connection, rollout_id: int, now_ms: int) -> None:
         assert rollout is not None
         if rollout.status is not RolloutStatus.RUNNING:
             return
-        stages = store.stages_of(connection, rollout_id)
-        before = stages[rollout.stage]
-        stage = with_reached(rollout, before, now_ms)
-        if stage != before:
+        stage, judgement, is_reached_now = _look(connection, rollout, now_ms)
+        if is_reached_now:
             store.change_stage(connection, rollout_id, stage.position, {"reached_ms": stage.reached_ms})
-        judgement = judge(rollout, stage, stage.position == len(stages) - 1, now_ms)
         if judgement.verdict is Verdict.WAIT:
             store.change(connection, rollout_id, {"reason": judgement.reason})
             return
@@ -216,9 +238,8 @@ def is_due(connection: Connection, rollout: Rollout, now_ms: int) -> bool:
         return rollout.schedule.is_due(now_ms)
     if rollout.status is not RolloutStatus.RUNNING:
         return False
-    stage = store.stages_of(connection, rollout.id)[rollout.stage]
-    judgement = current_judgement(connection, rollout, now_ms)
-    return judgement.verdict is not Verdict.WAIT or with_reached(rollout, stage, now_ms) != stage
+    _, judgement, is_reached_now = _look(connection, rollout, now_ms)
+    return judgement.verdict is not Verdict.WAIT or is_reached_now
 
 
 def keep_time(connection: Connection, rollout_id: int, now_ms: int) -> None:
@@ -233,9 +254,17 @@ def keep_time(connection: Connection, rollout_id: int, now_ms: int) -> None:
 
 def current_judgement(connection: Connection, rollout: Rollout, now_ms: int) -> Judgement:
     """What the gate of the stage that runs says now."""
+    return _look(connection, rollout, now_ms)[1]
+
+
+def _look(connection: Connection, rollout: Rollout, now_ms: int) -> tuple[Stage, Judgement, bool]:
+    """The stage that runs, what its gate says now, and whether it has its confirmed boots only since now."""
     stages = store.stages_of(connection, rollout.id)
-    stage = with_reached(rollout, stages[rollout.stage], now_ms)
-    return judge(rollout, stage, stage.position == len(stages) - 1, now_ms)
+    kept = stages[rollout.stage]
+    stage = with_reached(rollout, kept, now_ms)
+    approvals = store.count_approvals(connection, rollout.id, stage.position) if stage.gate.approval else 0
+    is_last = stage.position == len(stages) - 1
+    return stage, judge(rollout, stage, is_last, now_ms, approvals), stage != kept
 
 
 def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, now_ms: int) -> str:

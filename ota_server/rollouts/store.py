@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
+from ota_server.accounts.models import accounts
 from ota_server.devices.models import devices
 from ota_server.moves import check_move
 from ota_server.releases.models import patches
@@ -25,6 +26,7 @@ from ota_server.rollouts.models import (
     Rollout,
     RolloutStatus,
     Stage,
+    approvals,
     attempts,
     fleet_scans,
     outcomes,
@@ -170,6 +172,35 @@ def change_stage(connection: Connection, rollout_id: int, position: int, values:
     connection.execute(
         update(stages).where(stages.c.rollout_id == rollout_id, stages.c.position == position).values(**values)
     )
+
+
+def add_approval(connection: Connection, rollout_id: int, position: int, account_id: int, at_ms: int) -> bool:
+    """Adds an approval of a stage; False when the account has approved it before."""
+    values = {"rollout_id": rollout_id, "position": position, "account_id": account_id, "at_ms": at_ms}
+    return insert_once(connection, approvals, values)
+
+
+def forget_approvals(connection: Connection, rollout_id: int, position: int) -> None:
+    connection.execute(delete(approvals).where(approvals.c.rollout_id == rollout_id, approvals.c.position == position))
+
+
+def approvals_of(connection: Connection, rollout_id: int) -> list[tuple[int, str, int]]:
+    """(position of the stage, address of who approved it, time), first ones first."""
+    rows = connection.execute(
+        select(approvals.c.position, accounts.c.email, approvals.c.at_ms)
+        .join_from(approvals, accounts, accounts.c.id == approvals.c.account_id)
+        .where(approvals.c.rollout_id == rollout_id)
+        .order_by(approvals.c.position, approvals.c.at_ms, accounts.c.id)
+    )
+    return [(position, email, at_ms) for position, email, at_ms in rows]
+
+
+def count_approvals(connection: Connection, rollout_id: int, position: int) -> int:
+    return connection.execute(
+        select(func.count())
+        .select_from(approvals)
+        .where(approvals.c.rollout_id == rollout_id, approvals.c.position == position)
+    ).scalar_one()
 
 
 def count_up(connection: Connection, rollout_id: int, *counters: str) -> None:

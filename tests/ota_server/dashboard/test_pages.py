@@ -94,6 +94,19 @@ def test_overview_answers_its_questions(stocked: Server) -> None:
         assert f'<b data-count="{state}">{count}</b>' in page
 
 
+def test_stage_that_waits_for_approval_is_approved_on_its_page(stocked: Server) -> None:
+    gate = {"approval": {"role": "administrator"}}
+    rollout = stocked.rollout(2, {"percent": 99, "gate": gate}, {"gate": {"min_confirmed": 9}})
+    client, page = sign_in(stocked), f"{HOME}/rollouts/{rollout}"
+    assert "Approve stage" not in client.get(page).text
+    stocked.device().update()
+    shown = client.get(page).text
+    assert "waits for approval by 1 person (administrator)" in shown
+    assert "Approve stage 1" in shown
+    client.post(f"{page}/approve", data={"form_token": form_token(shown)})
+    assert stocked.show(rollout)["rollout"]["stage"] == 2
+
+
 def test_device_page_tells_its_history_and_why(stocked: Server) -> None:
     device = stocked.device()
     device.log("<script>alert(1)</script>")

@@ -233,7 +233,7 @@ CALLS = {
         f"POST /products/{{product}}/rollouts/{{rollout}}/{verb}": Call(
             P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts/1/{verb}"
         )
-        for verb in ("start", "cancel", "pause", "resume", "abort")
+        for verb in ("start", "cancel", "pause", "resume", "approve", "abort")
     },
     "PUT /products/{product}/rollouts/{rollout}/schedule": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts/1/schedule", _json(schedule={})

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ota_server.errors import Invalid
-from ota_server.rollouts.gate import COUNT_MAX, RATE_MAX, RATE_MIN, SOAK_MAX_S, Gate
+from ota_server.organizations.roles import Role
+from ota_server.rollouts.gate import APPROVERS, COUNT_MAX, PEOPLE_MAX, RATE_MAX, RATE_MIN, SOAK_MAX_S, Approval, Gate
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -27,6 +28,7 @@ GATES = st.builds(
     max_failure_rate=RATES,
     max_revert_rate=RATES,
     max_crash_rate=RATES,
+    approval=st.none() | st.builds(Approval, role=st.sampled_from(APPROVERS), people=st.integers(1, PEOPLE_MAX)),
 )
 
 
@@ -55,6 +57,11 @@ def test_anything_else_is_refused_or_a_gate(value: Any) -> None:
         ({"max_failures": -1}, "max_failures is a whole number from 0"),
         ({"max_failures": "3"}, "max_failures is a whole number"),
         ({"max_failure_rate": 2}, "max_failure_rate is a share from 0.0001 to 0.9999, such as 0.02 for 2 %"),
+        ({"approval": {}}, "an approval says by whom: role, people or both"),
+        ({"approval": {"role": []}}, "role is"),
+        ({"approval": {"role": "support"}}, "role is administrator or developer"),
+        ({"approval": {"people": 11}}, "people is a whole number from 1 to 10"),
+        ({"approval": {"by": "ana"}}, "approval has role, people; not by"),
         ({"max_crash_rate": float("nan")}, "max_crash_rate is a share"),
         ({"max_revert_rate": "0.1"}, "max_revert_rate is a share"),
     ],
@@ -70,3 +77,12 @@ def test_error_says_what_a_field_may_be(value: object, text: str) -> None:
 )
 def test_failures_are_counted_against_0_unless_a_limit_is_given(value: object, max_failures: int | None) -> None:
     assert Gate.from_json(value).max_failures == max_failures
+
+
+def test_approval_is_given_by_its_role_and_those_above() -> None:
+    approval = Gate.from_json({"approval": {"role": "administrator", "people": 2}}).approval
+    assert approval is not None
+    assert [role for role in Role if approval.may_give(role)] == [Role.ADMINISTRATOR]
+    assert [role for role in Role if Approval().may_give(role)] == [Role.ADMINISTRATOR, Role.DEVELOPER]
+    assert not Approval().may_give(None)
+    assert (approval.in_words(), Approval().in_words()) == ("2 people (administrator)", "1 person (developer or above)")

@@ -87,6 +87,7 @@ _verb("start", "Start a draft, at once or when its schedule says.")
 _verb("cancel", "Take a scheduled start back.")
 _verb("pause", "Stop offering until it is resumed.")
 _verb("resume", "Go on; the failures so far are forgiven.")
+_verb("approve", "Let the stage that waits for it end.")
 _verb("abort", "End a rollout for good.")
 
 
@@ -136,7 +137,9 @@ def _print(facts: JsonObject, as_json: bool) -> None:
     click.echo(f"rollout {item['id']} of version {item['version']}: {item['status']}")
     click.echo(str(item["gate"]))
     shown: dict[str, JsonValue] = {
-        name: item[name] for name in ("schedule", "gate_distance", "progress", "counters", "stages") if item.get(name)
+        name: item[name]
+        for name in ("schedule", "gate_distance", "progress", "counters", "stages", "approvals")
+        if item.get(name)
     }
     for name in ("reasons", "troubles"):
         found = facts.get(name)
