@@ -25,7 +25,17 @@ from ota_server.observe import logs
 from ota_server.observe.logs import Accesses, LogForm, LogLevel
 from ota_server.operate import read_password
 from ota_server.organizations.service import add_administrator
-from ota_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings, prepare, read_token, use_development_keys
+from ota_server.settings import (
+    ADDRESS_CONNECTIONS_MAX,
+    CHECK_INS_PER_S,
+    CONNECTIONS_MAX,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    Settings,
+    prepare,
+    read_token,
+    use_development_keys,
+)
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
 from ota_server.storage.options import database_option
@@ -75,6 +85,30 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
 )
 @hook_network_option
 @click.option(
+    "--connections",
+    "connections_max",
+    default=CONNECTIONS_MAX,
+    show_default=True,
+    type=click.IntRange(10, 1_000_000),
+    help="At once; beyond it the one that has been idle longest is ended.",
+)
+@click.option(
+    "--connections-per-address",
+    "address_connections_max",
+    default=ADDRESS_CONNECTIONS_MAX,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="From one address (IPv6: one /64). A proxy on this machine is none.",
+)
+@click.option(
+    "--check-ins-per-second",
+    "check_ins_per_s",
+    default=CHECK_INS_PER_S,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="How many devices this process asks to come in one second: the others are told to come later.",
+)
+@click.option(
     "--metrics-token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with the token that opens /metrics. [default: /metrics is for this machine only]",
@@ -120,6 +154,9 @@ def serve(
     public_url: str,
     sign_up: str,
     hook_networks: tuple[Network, ...],
+    connections_max: int,
+    address_connections_max: int,
+    check_ins_per_s: int,
     metrics_token_file: Path | None,
     log_form: LogForm,
     log_level: LogLevel,
@@ -144,6 +181,9 @@ def serve(
         sign_up=SignUpPolicy.from_text(sign_up),
         database_url=database_url,
         hook_networks=hook_networks,
+        connections_max=connections_max,
+        address_connections_max=address_connections_max,
+        check_ins_per_s=check_ins_per_s,
         metrics_token=None if metrics_token_file is None else read_token(metrics_token_file),
         is_working=not no_worker,
     )

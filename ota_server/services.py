@@ -19,13 +19,15 @@ from ota_server.clock import Clock
 from ota_server.customers.by_mail import CustomersByMail
 from ota_server.devices import sessions
 from ota_server.devices import store as devices
+from ota_server.devices.admission import Admission
+from ota_server.devices.calendar import Calendar
 from ota_server.devices.check_in import CheckedIn, CheckIns
 from ota_server.devices.sessions import KeySetChain, NewDeviceLimit
 from ota_server.errors import Unavailable
 from ota_server.jobs import Jobs, open_jobs
 from ota_server.mail.limits import MailLimits
 from ota_server.mail.postman import Postman
-from ota_server.observe.measures import DeviceMeasures
+from ota_server.observe.measures import ConnectionMeasures, DeviceMeasures
 from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
 from ota_server.releases.encoder import Encoder
@@ -81,12 +83,15 @@ class Services:
     sign_ups: Rate
     by_mail: ByMail
     customers_by_mail: CustomersByMail
+    calendar: Calendar
+    admission: Admission
     check_ins: CheckIns
     calls: Calls
     publish_rate: Rate
     limit: NewDeviceLimit
     meter: Meter
     device_measures: DeviceMeasures
+    connection_measures: ConnectionMeasures
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -125,12 +130,14 @@ class Services:
             self.database.close()
 
     def open_session(self, opening: sessions.Opening) -> Future[tuple[bytes, int]]:
-        """Lets a device in; see `sessions.open_session`."""
+        """Lets a device in; see `sessions.open_session`. Raises TooBusy."""
+        self.admission.check()
         now_ms = self.clock.now_ms()
         return self.database.submit(lambda connection: sessions.open_session(connection, opening, self.limit, now_ms))
 
     def check_in(self, message: SealedMessage) -> Future[CheckedIn]:
-        """Counts a message; see `CheckIns.take`."""
+        """Counts a message; see `CheckIns.take`. Raises TooBusy."""
+        self.admission.check()
         now_ms = self.clock.now_ms()
         return self.database.submit(lambda connection: self.check_ins.take(connection, message, now_ms))
 
@@ -183,6 +190,7 @@ def open_services(settings: Settings, clock: Clock | None = None, encoder: Encod
     except MusterError:
         jobs.database.close()
         raise
+    calendar = Calendar(settings.check_ins_per_s)
     passwords = Passwords()
     letters = None if settings.smtp is None else Letters(settings.public_url)
     limits = MailLimits()
@@ -211,10 +219,13 @@ def open_services(settings: Settings, clock: Clock | None = None, encoder: Encod
         customers_by_mail=CustomersByMail(
             database, passwords, None if settings.smtp is None else settings.public_url, limits
         ),
-        check_ins=CheckIns(chain),
+        calendar=calendar,
+        admission=Admission(database, calendar, clock),
+        check_ins=CheckIns(chain, calendar),
         calls=Calls(database, feed, clock, settings.call_timeout_s),
         publish_rate=Rate(PUBLISHED_MAX, 60, f"at most {PUBLISHED_MAX} events a minute are published by an account"),
         limit=NewDeviceLimit(),
         meter=Meter(),
         device_measures=DeviceMeasures(),
+        connection_measures=ConnectionMeasures(),
     )

@@ -21,6 +21,8 @@ from ota_server.storage.engine import sqlite_url
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
+CONNECTIONS_MAX, ADDRESS_CONNECTIONS_MAX = 4000, 200
+CHECK_INS_PER_S = 2000
 TOKEN_MIN, TOKEN_MAX = 16, 200
 
 
@@ -43,6 +45,9 @@ class Settings:
         smtp: the mail server; None: no mail is sent.
         sign_up: who may make an account by themselves.
         database_url: a PostgreSQL database; None for SQLite in the data folder.
+        connections_max: connections at once; beyond it the one that has been idle longest goes.
+        address_connections_max: connections from one address; a proxy on this machine is none.
+        check_ins_per_s: how many devices this process asks to come in one second.
         metrics_token: what opens `/metrics`; None: it is for this machine only.
         is_working: whether the server does its jobs itself; not where `muster worker` does them.
     """
@@ -61,6 +66,9 @@ class Settings:
     smtp: SmtpSettings | None = None
     sign_up: SignUpPolicy = field(default_factory=SignUpPolicy)
     database_url: URL | None = None
+    connections_max: int = CONNECTIONS_MAX
+    address_connections_max: int = ADDRESS_CONNECTIONS_MAX
+    check_ins_per_s: int = CHECK_INS_PER_S
     metrics_token: str | None = field(default=None, repr=False)
     is_working: bool = True
 

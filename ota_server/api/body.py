@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Iterable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -68,8 +69,15 @@ async def read_fields(request: Request, model: type[M]) -> M:
         raise Invalid(f"{field}: {first['msg']}" if field else str(first["msg"]), field or None) from error
 
 
+TOO_SLOW = "the body comes too slowly"
+BODY_PAUSE_S = 20.0
+"""How long a body may stand still."""
+BODY_RATE_MIN = 1024
+"""Bytes a second that a body must come with, besides one BODY_PAUSE_S."""
+
+
 class BodyLimit:
-    """ASGI middleware: a body above `size_max` bytes is refused with 413, announced or not."""
+    """ASGI middleware: a body above `size_max` bytes is refused with 413, announced or not; a slow one with 408."""
 
     def __init__(self, app: ASGIApp, size_max: int) -> None:
         self._app = app
@@ -81,20 +89,36 @@ class BodyLimit:
             return
         headers = dict(scope["headers"])
         claimed = _claimed_size(headers.get(b"content-length", b"").decode("latin-1"))
-        received = 0
+        received, is_whole, began = 0, False, time.monotonic()
+
+        async def closing(message: Message) -> None:
+            # The rest of a body that is refused is not read: the connection cannot be used again.
+            if message["type"] == "http.response.start" and message["status"] in (408, 413):
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
 
         async def limited() -> Message:
-            nonlocal received
+            nonlocal received, is_whole
             if claimed > self._size_max:
                 raise HTTPException(413)
-            message = await receive()
+            if is_whole:
+                # What still comes is the end of the connection, which may be far.
+                return await receive()
+            try:
+                async with asyncio.timeout(BODY_PAUSE_S):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(408, TOO_SLOW) from error
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
+                is_whole = not message.get("more_body", False)
                 if received > self._size_max:
                     raise HTTPException(413)
+                if not is_whole and time.monotonic() - began > BODY_PAUSE_S + received / BODY_RATE_MIN:
+                    raise HTTPException(408, TOO_SLOW)
             return message
 
-        await self._app(scope, limited, send)
+        await self._app(scope, limited, closing)
 
 
 class FormsAsJson:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cbor2
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,6 +25,8 @@ from ota_server.errors import TooMany, Unavailable
 from ota_server.services import Services
 
 PREFIX = "/device/v1/"
+HELD_MAX = 1000
+"""Check-ins that are held at once; others are answered as if the time was up. Each keeps a connection."""
 CBOR = b"application/cbor"
 _CHECK_IN, _OPEN, _PATCHES = "check-in", "open", "patches"
 _METHODS = {_CHECK_IN: ("POST",), _OPEN: ("POST",), _PATCHES: ("GET", "HEAD")}
@@ -75,7 +78,9 @@ class DeviceApp:
         except SessionRefused:
             return Reply(401)
         except (TooMany, Unavailable) as error:
-            return Reply(error.status, headers=[(b"retry-after", b"%d" % error.retry_after_s)])
+            # The same number as a body: the gateway hands devices the body, and no header.
+            retry = cbor2.dumps(error.retry_after_s)
+            return Reply(error.status, retry, [_CBOR_HEADER, (b"retry-after", b"%d" % error.retry_after_s)])
         except HTTPException as error:
             # The rest of a body that is refused is not read: the connection cannot be used again.
             return Reply(error.status_code, headers=[(b"connection", b"close")])
@@ -112,9 +117,13 @@ class DeviceApp:
         services.meter.check_in(checked_in.product_id)
         services.device_measures.check_in_s.observe(time.perf_counter() - began)
         services.after(checked_in)
-        if checked_in.hold_s:
-            with services.device_measures.held.track_inprogress():
+        measures = services.device_measures
+        if checked_in.hold_s and measures.held < HELD_MAX:
+            measures.held += 1
+            try:
                 checked_in = await self._hold(checked_in)
+            finally:
+                measures.held -= 1
         return Reply(200, checked_in.sealed(), [_CBOR_HEADER])
 
     async def _hold(self, held: CheckedIn) -> CheckedIn:

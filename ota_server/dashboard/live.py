@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 from starlette.responses import StreamingResponse
 
 from ota_server.dashboard.security import HEADERS
-from ota_server.errors import ServerError
+from ota_server.errors import ServerError, TooMany
 from ota_server.telemetry.feed import Feed
 
 KEEP_ALIVE_S = 12.0
@@ -18,16 +19,40 @@ KEEP_ALIVE_S = 12.0
 PAUSE_S = 0.4
 """Changes within this time are sent together."""
 
+PAGES_MAX = 500
+PAGES_OF_ONE_MAX = 20
+
 Regions = Callable[[], dict[str, str]]
 
 
-def stream(feed: Feed, product_id: int, regions: Regions) -> StreamingResponse:
-    """An event stream that ends when `regions` raises a ServerError or the server stops."""
-    return StreamingResponse(
-        _events(feed, product_id, regions),
-        media_type="text/event-stream",
-        headers={**HEADERS, "x-accel-buffering": "no"},
-    )
+class LivePages:
+    """The pages of one process that are sent what changes, a bounded number of them. Used from one event loop."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._open: Counter[int] = Counter()
+
+    def stream(self, account_id: int, product_id: int, regions: Regions) -> StreamingResponse:
+        """An event stream that ends when `regions` raises a ServerError or the server stops. Raises TooMany."""
+        if self._open.total() >= PAGES_MAX:
+            raise TooMany("too many pages are open on this server: this one does not change by itself", 60)
+        if self._open[account_id] >= PAGES_OF_ONE_MAX:
+            raise TooMany(f"you have {PAGES_OF_ONE_MAX} pages open: this one does not change by itself", 60)
+        return StreamingResponse(
+            self._events(account_id, product_id, regions),
+            media_type="text/event-stream",
+            headers={**HEADERS, "x-accel-buffering": "no"},
+        )
+
+    async def _events(self, account_id: int, product_id: int, regions: Regions) -> AsyncIterator[str]:
+        self._open[account_id] += 1
+        try:
+            async for text in _events(self._feed, product_id, regions):
+                yield text
+        finally:
+            self._open[account_id] -= 1
+            if not self._open[account_id]:
+                del self._open[account_id]
 
 
 async def _events(feed: Feed, product_id: int, regions: Regions) -> AsyncIterator[str]:

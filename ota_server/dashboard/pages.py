@@ -28,7 +28,7 @@ from ota_server.dashboard import brand_pages, facts, log_filter, security
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.customer_pages import CustomerPages
-from ota_server.dashboard.live import stream
+from ota_server.dashboard.live import LivePages
 from ota_server.dashboard.render import FOLDER, make_environment
 from ota_server.dashboard.security import Visitor
 from ota_server.devices import search as devices_search
@@ -62,6 +62,7 @@ class Dashboard:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._environment: Environment = make_environment()
+        self._live_pages = LivePages(services.feed)
 
     def app(self) -> Starlette:
         """The application to be mounted at the root."""
@@ -212,7 +213,7 @@ class Dashboard:
             return self.regions(product, view, name, request.query_params, now)
 
         await asyncio.to_thread(regions)
-        return stream(self._services.feed, product.id, regions)
+        return self._live_pages.stream(session.account.id, product.id, regions)
 
     # Forms
 

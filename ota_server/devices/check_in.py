@@ -30,6 +30,7 @@ from muster.protocol.report import HOLD_MAX
 from ota_server.calls import store as calls
 from ota_server.calls.models import CallKind
 from ota_server.devices import claims, store
+from ota_server.devices.calendar import Calendar
 from ota_server.devices.models import ONLINE_INTERVALS, Device, DeviceStatus
 from ota_server.devices.sessions import KeySetChain
 from ota_server.products import store as products
@@ -118,10 +119,12 @@ class CheckIns:
 
     Args:
         chain: the server's key sets.
+        calendar: spreads when devices come back.
     """
 
-    def __init__(self, chain: KeySetChain) -> None:
+    def __init__(self, chain: KeySetChain, calendar: Calendar) -> None:
         self._chain = chain
+        self._calendar = calendar
         self._plans = PlanCache(chain.version)
         self._come_backs = ComeBacks()
 
@@ -144,7 +147,9 @@ class CheckIns:
         product = products.get(connection, device.product_id)
         assert product is not None
         hold_s = report.hold_s or 0
-        visit = _Visit(connection, self._chain, self._come_backs, device, product, report, is_first, hold_s, now_ms)
+        visit = _Visit(
+            connection, self._chain, self._come_backs, self._calendar, device, product, report, is_first, hold_s, now_ms
+        )
         if device.status is DeviceStatus.ACTIVE:
             visit.count()
             if report.outcome is not None or report.update is not None or report.crash is not None:
@@ -175,7 +180,18 @@ class CheckIns:
             return replace(held, hold_s=0)
         product = products.get(connection, device.product_id)
         assert product is not None
-        visit = _Visit(connection, self._chain, self._come_backs, device, product, Report(), False, held.hold_s, now_ms)
+        visit = _Visit(
+            connection,
+            self._chain,
+            self._come_backs,
+            self._calendar,
+            device,
+            product,
+            Report(),
+            False,
+            held.hold_s,
+            now_ms,
+        )
         if device.status is DeviceStatus.ACTIVE:
             visit.answer_plan(self._plans.get(connection, product))
         else:
@@ -193,6 +209,7 @@ class _Visit:
         connection: Connection,
         chain: KeySetChain,
         come_backs: ComeBacks,
+        calendar: Calendar,
         device: Device,
         product: Product,
         report: Report,
@@ -203,6 +220,7 @@ class _Visit:
         self._connection = connection
         self._chain = chain
         self._come_backs = come_backs
+        self._calendar = calendar
         self._before = device
         self._product = product
         self._report = report
@@ -538,6 +556,11 @@ class _Visit:
             wished = WATCHED_INTERVAL_S
         if wait_s is not None:
             wished = min(wished, wait_s)
+        if wished > WATCHED_INTERVAL_S:
+            placed = self._calendar.place(self._now_ms // 1000, wished)
+            if placed > wished:
+                self.values["online_until_ms"] = self._now_ms + int(placed * ONLINE_INTERVALS * 1000)
+            wished = placed
         if self._device.interval_s != wished:
             self._say(next_s=wished)
 

@@ -49,7 +49,7 @@ class DatabaseMeasures:
 
 
 class DeviceMeasures:
-    """Of what devices ask."""
+    """Of what devices ask. `held`: check-ins that are held now."""
 
     def __init__(self) -> None:
         self.check_in_s = Histogram(
@@ -59,7 +59,9 @@ class DeviceMeasures:
             registry=None,
         )
         self.openings = Counter("muster_openings", "Sessions that were opened.", registry=None)
-        self.held = Gauge("muster_held_check_ins", "Check-ins that are held now.", registry=None)
+        self.held = 0
+        self._held = Gauge("muster_held_check_ins", "Check-ins that are held now.", registry=None)
+        self._held.set_function(lambda: self.held)
         self.refused = Counter(
             "muster_device_refusals", "Requests of devices that were refused.", ("reason",), registry=None
         )
@@ -67,7 +69,27 @@ class DeviceMeasures:
             self.refused.labels(reason)
 
     def all(self) -> Iterable[Collector]:
-        return self.check_in_s, self.openings, self.held, self.refused
+        return self.check_in_s, self.openings, self._held, self.refused
+
+
+class ConnectionMeasures:
+    """Of connections. `open`: how many there are."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self._open = Gauge("muster_connections", "Connections that are open.", registry=None)
+        self._open.set_function(lambda: self.open)
+        self._ended = Counter(
+            "muster_connections_ended", "Connections that the server refused or ended.", ("reason",), registry=None
+        )
+        for reason in ("address", "full", "idle", "head", "reader"):
+            self._ended.labels(reason)
+
+    def all(self) -> Iterable[Collector]:
+        return self._open, self._ended
+
+    def ended(self, reason: str) -> None:
+        self._ended.labels(reason).inc()
 
 
 class RequestMeasures:

@@ -29,7 +29,12 @@ def make_registry(services: Services, requests: RequestMeasures) -> CollectorReg
     # First: a read that fails is counted in the same answer.
     registry.register(_FromDatabase(services))
     ProcessCollector(registry=registry)
-    for measures in (requests, services.database.measures, services.device_measures):
+    for measures in (
+        requests,
+        services.connection_measures,
+        services.database.measures,
+        services.device_measures,
+    ):
         for measure in measures.all():
             registry.register(measure)
     registry.register(_Now(services))
@@ -46,6 +51,12 @@ class _Now(Collector):
         services = self._services
         yield _gauge("muster_write_queue", "Writes that wait for a commit, about.", services.database.waiting)
         yield _gauge("muster_event_streams", "Streams of events that are open.", services.streams.count)
+        yield _gauge(
+            "muster_write_wait_seconds", "How long a write will wait for its commit, about.", services.database.wait_s
+        )
+        yield CounterMetricFamily(
+            "muster_devices_delayed", "Devices that were told to come later than they would.", services.calendar.delayed
+        )
         yield _labelled(
             CounterMetricFamily("muster_deliveries", "Tries to deliver to webhooks.", labels=("result",)),
             services.courier.results,

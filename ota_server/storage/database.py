@@ -35,6 +35,9 @@ QUEUE_MAX = 4096
 """Most jobs that wait; beyond it the server says 503 rather than growing."""
 
 
+BATCH_WEIGHT = 0.1
+"""Of the newest commit in how long commits take."""
+
 _logger = logging.getLogger("ota_server.storage")
 
 
@@ -95,6 +98,8 @@ class Database:
         self._writer_engine = make_engine(url, Use.WRITE)
         self.measures = DatabaseMeasures()
         self._queue: queue.Queue[_Job | None] = queue.Queue(QUEUE_MAX)
+        self._batch_s = 0.0
+        self._began: float | None = None
         self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._thread.start()
 
@@ -138,6 +143,13 @@ class Database:
         return self._queue.qsize()
 
     @property
+    def wait_s(self) -> float:
+        """How long a write that is queued now will wait for its commit, about: by how long the last ones took."""
+        began = self._began
+        running_s = 0.0 if began is None else time.perf_counter() - began
+        return max(running_s, self._batch_s * self._queue.qsize() / BATCH_MAX)
+
+    @property
     def is_writing(self) -> bool:
         """Whether the writer is there."""
         return self._thread.is_alive()
@@ -156,6 +168,7 @@ class Database:
             batch = [job for job in batch if job.begin()]
             if batch:
                 self._write_batch(batch)
+                self._began = None
                 CURRENT.set("")
 
     def _next_batch(self) -> tuple[list[_Job], bool]:
@@ -172,7 +185,7 @@ class Database:
         return batch, False
 
     def _write_batch(self, batch: list[_Job]) -> None:
-        began = time.perf_counter()
+        began = self._began = time.perf_counter()
         try:
             try:
                 self._commit(batch, is_alone=False)
@@ -185,7 +198,9 @@ class Database:
             for job in batch:
                 job.lost(Unavailable("the database failed: look whether this was kept before it is tried again"))
             return
-        self.measures.commit_s.observe(time.perf_counter() - began)
+        took_s = time.perf_counter() - began
+        self._batch_s += (took_s - self._batch_s) * BATCH_WEIGHT
+        self.measures.commit_s.observe(took_s)
         self.measures.commit_jobs.observe(len(batch))
         for job in batch:
             job.committed()

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from sqlalchemy.engine import URL
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -217,8 +216,7 @@ def listen_app(
     listener = http.listen("127.0.0.1", 0)
     ready = threading.Event()
     wrapped = app if wrap is None else wrap(app)
-    config = uvicorn.Config(wrapped, http=http.PatientProtocol, log_level="critical", timeout_graceful_shutdown=5)
-    runner = http.OtaServer(config, services, ready.set)
+    runner = http.OtaServer(http.make_config(wrapped, services), services, ready.set)
     thread = threading.Thread(target=runner.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     assert ready.wait(60)

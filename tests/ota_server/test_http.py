@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ota_server import http
+from ota_server.api import body as bodies
 from ota_server.clock import SystemClock
 from ota_server.errors import Unavailable
 from ota_server.settings import Settings
@@ -93,16 +96,18 @@ def test_ranges_of_a_patch(stocked: Server, wanted: str | None, status: int, fir
         assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-def test_full_queue_is_503_with_retry_after(stocked: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_queue_is_503_with_retry_after(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise Unavailable("too much to do")
 
-    device = stocked.device()
+    server.product()
+    device = server.device()
     device.check_in()
-    monkeypatch.setattr(stocked.services.database, "submit", refuse)
-    response = stocked.client.post(POSTS[1], content=device.session.seal(device.state), headers=CBOR)
+    monkeypatch.setattr(server.services.database, "submit", refuse)
+    response = server.client.post(POSTS[1], content=device.session.seal(device.state), headers=CBOR)
     assert response.status_code == 503
     assert response.headers["retry-after"] == "30"
+    assert response.content == bytes([0x18, 30]), "CBOR, for devices behind a gateway"
 
 
 def test_one_bad_check_in_does_not_fail_its_batch(stocked: Server) -> None:
@@ -139,6 +144,40 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[str
     with listen_app(impatient, SystemClock()) as (_, url):
         host, port = url.removeprefix("http://").split(":")
         yield host, int(port)
+
+
+def test_a_body_of_a_person_that_comes_too_slowly_is_408(
+    quick: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_PAUSE_S", 0.2)
+    for path in (b"/v1/orgs", b"/oauth/token", b"/sign-in"):
+        head = b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n" % path
+        answer = say(quick, head + b"content-length: 100\r\n\r\n", b"only this")
+        assert b" 408 " in answer.split(b"\r\n")[0], path
+        assert b"connection: close" in answer
+
+
+def test_a_reader_that_takes_nothing_is_cut_off(quick: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "SEND_TIMEOUT_S", 0.2)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(quick)
+        connection.sendall(b"GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 100)
+        waiting = select.poll()
+        waiting.register(connection, select.POLLHUP | select.POLLERR)
+        assert waiting.poll(60_000), "the server ends it"
+
+
+def test_idle_connections_make_room_for_new_ones(tmp_path: Path) -> None:
+    settings = replace(make_settings(tmp_path / "server"), connections_max=10)
+    with listen_app(settings, SystemClock()) as (services, url), contextlib.ExitStack() as stack:
+        host, port = url.removeprefix("http://").split(":")
+        for number in range(30):
+            connection = stack.enter_context(socket.create_connection((host, int(port)), timeout=60))
+            connection.sendall(b"GET /health/live HTTP/1.1\r\n"[: 1 + number % 20])
+        answer = say((host, int(port)), b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert b" 200 " in answer.split(b"\r\n")[0]
+        assert services.connection_measures.open <= 10
 
 
 HEAD = b"POST /device/v1/check-in HTTP/1.1\r\nhost: x\r\ncontent-type: application/cbor\r\n"

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When there is too much to do devices are told when to come back, and people go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from ota_server.api import device as api
+from ota_server.dashboard import live
+from ota_server.devices import admission
+from tests.ota_server import keys
+from tests.ota_server.conftest import CBOR, EMAIL, PASSWORD, HandClock, Server, make_settings, run_server
+from tests.ota_server.simulated import SimulatedDevice
+
+
+@pytest.fixture
+def busy(server: Server) -> Iterator[tuple[Server, SimulatedDevice]]:
+    """A server whose writer is held up by a job, and a device in a session."""
+    server.product()
+    device = server.device()
+    device.check_in()
+    server.client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD})
+    gate, began = threading.Event(), threading.Event()
+
+    def work(_connection: object) -> bool:
+        began.set()
+        return gate.wait(60)
+
+    held = server.services.database.submit(work)
+    assert began.wait(60)
+    yield server, device
+    gate.set()
+    assert held.result(60)
+
+
+def test_devices_are_refused_early_and_people_still_read(
+    busy: tuple[Server, SimulatedDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, device = busy
+    monkeypatch.setattr(admission, "WAIT_MAX_S", 0.0)
+    for path, body in (("check-in", device.session.seal(device.state)), ("open", b"whatever it is")):
+        response = server.client.post(f"/device/v1/{path}", content=body, headers=CBOR)
+        if path == "check-in":
+            assert response.status_code == 503
+            assert int(response.headers["retry-after"]) >= admission.COME_BACK_S
+            assert response.content == bytes([int(response.headers["retry-after"])])
+    for page in (f"/products/{keys.PRODUCT}", "/products/thermostat/devices", "/health/live"):
+        assert server.client.get(page).status_code == 200, page
+    assert server.api("GET", f"/products/{keys.PRODUCT}/devices")["devices"]
+
+
+def test_devices_leave_room_in_the_queue_for_people(
+    busy: tuple[Server, SimulatedDevice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, device = busy
+    monkeypatch.setattr(admission, "WAITING_MAX", 3)
+    database = server.services.database
+    waiting = [database.submit(lambda _connection: None) for _ in range(3)]
+    assert server.post("/device/v1/check-in", device.session.seal(device.state))[0] == 503
+    waiting.append(database.submit(lambda _connection: None))
+    assert not any(one.done() for one in waiting)
+
+
+def test_refused_devices_get_seconds_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    settings = replace(make_settings(tmp_path_factory.mktemp("spread") / "server"), check_ins_per_s=2)
+    for server in run_server(settings, HandClock()):
+        check = server.services.admission.check
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(admission, "WAIT_MAX_S", -1.0)
+            told = []
+            for _ in range(6):
+                with pytest.raises(admission.TooBusy) as refused:
+                    check()
+                told.append(refused.value.retry_after_s)
+        assert told == [5, 5, 6, 6, 7, 7]
+        check()
+
+
+def test_a_fleet_that_comes_at_once_is_spread_by_its_answers_and_stays_online(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    settings = replace(make_settings(tmp_path_factory.mktemp("wave") / "server"), check_ins_per_s=1)
+    for server in run_server(settings, HandClock()):
+        server.product(check_in_interval_s=10)
+        devices = [server.device(number) for number in range(12)]
+        for device in devices:
+            device.check_in()
+        told = [device.interval_s for device in devices]
+        assert len(set(told)) == len(devices), "each has a second of its own"
+        assert min(told) >= 9
+        latest = max(told)
+        assert latest > 10 * 1.1
+        server.clock.advance_s(latest * 2.5 - 1)
+        seen = server.seen(devices[told.index(latest)])
+        assert seen["online"]
+
+
+def test_more_check_ins_than_can_be_held_are_answered_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "HELD_MAX", 0)
+    server.product()
+    device = server.device()
+    device.check_in()
+    device.check_in()
+    device.check_in(hold_s=25)
+    assert server.services.device_measures.held == 0
+
+
+def test_an_account_has_so_many_live_pages(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.product()
+    server.client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD})
+    monkeypatch.setattr(live, "PAGES_OF_ONE_MAX", 0)
+    refused = server.client.get(f"/products/{keys.PRODUCT}/live/overview")
+    assert refused.status_code == 429
+    assert "does not change by itself" in refused.text
