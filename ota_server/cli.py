@@ -38,7 +38,8 @@ from ota_server.settings import (
 )
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
-from ota_server.storage.options import database_option
+from ota_server.storage.options import bucket_option, database_option
+from ota_server.storage.s3 import Bucket
 from ota_server.webhooks.network import Network
 from ota_server.webhooks.options import hook_network_option
 
@@ -48,6 +49,7 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
 @click.command("serve", epilog=_EXAMPLE)
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
 @database_option
+@bucket_option
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="0: a free one.")
 @click.option(
@@ -145,6 +147,7 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
 def serve(
     data: Path | None,
     database_url: URL | None,
+    bucket: Bucket | None,
     host: str,
     port: int,
     online_key: Path | None,
@@ -180,6 +183,7 @@ def serve(
         smtp=smtp,
         sign_up=SignUpPolicy.from_text(sign_up),
         database_url=database_url,
+        bucket=bucket,
         hook_networks=hook_networks,
         connections_max=connections_max,
         address_connections_max=address_connections_max,

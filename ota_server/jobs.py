@@ -79,7 +79,7 @@ class Jobs:
         def write(connection: Connection) -> int:
             outbox.forget_before(connection, before_ms)
             calls_store.forget_before(connection, now_ms)
-            note_amounts(connection, self.kept.size_of, now_ms)
+            note_amounts(connection, now_ms)
             return telemetry.forget_old(connection, now_ms, self.settings.keep_telemetry_days)
 
         return self.database.submit(write)
@@ -99,7 +99,7 @@ def open_jobs(
     clock = clock or SystemClock()
     migrate(settings.database)
     database = Database(settings.database)
-    kept, served = BlobStore(settings.kept_dir), BlobStore(settings.served_dir)
+    kept, served = settings.open_blobs()
     relay = open_relay(settings.database)
     feed = Feed(relay)
     streams = Streams(database, feed, relay)

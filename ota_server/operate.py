@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,10 +24,10 @@ from ota_server.clock import SystemClock
 from ota_server.errors import NotFound, ServerError
 from ota_server.organizations import store as organizations
 from ota_server.settings import Settings
-from ota_server.storage.blobs import BlobStore
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
-from ota_server.storage.options import database_option
+from ota_server.storage.options import bucket_option, database_option
+from ota_server.storage.s3 import Bucket
 from ota_server.usage import service, store
 from ota_server.usage.models import Limits
 
@@ -136,14 +136,17 @@ def set_limits(
 @click.option("--blobs", "reads_blobs", is_flag=True, help="Read every image and patch, too.")
 @_data_option
 @database_option
+@bucket_option
 @click.option("--json", "as_json", is_flag=True, help="Print what differs as JSON.")
-def check_kept(reads_blobs: bool, data: Path | None, database_url: URL | None, as_json: bool) -> None:
+def check_kept(
+    reads_blobs: bool, data: Path | None, database_url: URL | None, bucket: Bucket | None, as_json: bool
+) -> None:
     """Count anew what is counted, and name everything that differs; exit code 1 if anything does.
 
     It changes nothing, and may be run beside a server.
     """
-    settings = _settings(data, database_url)
-    kept, served = BlobStore(settings.kept_dir), BlobStore(settings.served_dir)
+    settings = replace(_settings(data, database_url), bucket=bucket)
+    kept, served = settings.open_blobs()
     with _database(settings) as database, database.read() as connection:
         found = check(connection, kept, served, reads_blobs)
     if as_json:

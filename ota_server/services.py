@@ -100,7 +100,7 @@ class Services:
 
     def start(self) -> None:
         """Begins to serve and to work, with new sessions unless this very database was stopped cleanly, or is used."""
-        place = restore.TokenFile(self.settings.data_dir)
+        place = self.settings.token_place
         with restore.changing(self.settings.database) as is_unserved:
             if is_unserved():
                 outside = place.take_token()
@@ -122,7 +122,7 @@ class Services:
                 token = self.database.write(restore.write_stop_token) if is_unserved() else None
                 self.database.close()
                 if token is not None:
-                    restore.TokenFile(self.settings.data_dir).keep_token(token)
+                    self.settings.token_place.keep_token(token)
         except (Unavailable, EnvironmentFault) as error:
             # The next start drops the sessions, which is always safe.
             _logger.warning("the stop is not clean: %s", error)

@@ -17,7 +17,10 @@ from muster.signing.keys import SEED_SIZE, PrivateKey, read_private_key, write_p
 from muster.signing.keyset import KeySet
 from ota_server.accounts.policy import SignUpPolicy
 from ota_server.mail.smtp import SmtpSettings
+from ota_server.storage.blobs import BlobStore, FolderShelf
 from ota_server.storage.engine import sqlite_url
+from ota_server.storage.restore import TokenFile, TokenPlace
+from ota_server.storage.s3 import Bucket, S3Shelf, S3Token
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -49,6 +52,7 @@ class Settings:
         address_connections_max: connections from one address; a proxy on this machine is none.
         check_ins_per_s: how many devices this process asks to come in one second.
         metrics_token: what opens `/metrics`; None: it is for this machine only.
+        bucket: where blobs lie; None: in the data folder.
         is_working: whether the server does its jobs itself; not where `muster worker` does them.
     """
 
@@ -70,6 +74,7 @@ class Settings:
     address_connections_max: int = ADDRESS_CONNECTIONS_MAX
     check_ins_per_s: int = CHECK_INS_PER_S
     metrics_token: str | None = field(default=None, repr=False)
+    bucket: Bucket | None = None
     is_working: bool = True
 
     def __post_init__(self) -> None:
@@ -103,6 +108,17 @@ class Settings:
     @property
     def keyset_dir(self) -> Path:
         return self.data_dir / "keysets"
+
+    def open_blobs(self) -> tuple[BlobStore, BlobStore]:
+        """Those that are kept, and those that are served."""
+        if self.bucket is None:
+            return BlobStore(FolderShelf(self.kept_dir)), BlobStore(FolderShelf(self.served_dir))
+        return BlobStore(S3Shelf(self.bucket, "kept")), BlobStore(S3Shelf(self.bucket, "served"))
+
+    @property
+    def token_place(self) -> TokenPlace:
+        """Where servers find the outer half of the stop token: all of them, if they share a bucket."""
+        return TokenFile(self.data_dir) if self.bucket is None else S3Token(self.bucket)
 
     def may_use_development_keys(self) -> bool:
         """Whether no key of any kind was given, now or before."""

@@ -19,7 +19,8 @@ from ota_server.jobs import FORGET_EVERY_S, open_jobs
 from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
 from ota_server.settings import Settings, make_data_folder
-from ota_server.storage.options import database_option
+from ota_server.storage.options import bucket_option, database_option
+from ota_server.storage.s3 import Bucket
 from ota_server.webhooks.network import Network
 from ota_server.webhooks.options import hook_network_option
 
@@ -29,12 +30,14 @@ _EXAMPLE = "Example: muster worker --database postgresql://muster@db.example.com
 @click.command("worker", epilog=_EXAMPLE)
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
 @database_option
+@bucket_option
 @click.option("--public-url", default="", metavar="URL", help="Where people reach the server.")
 @hook_network_option
 @mail_options
 def worker(
     data: Path | None,
     database_url: URL | None,
+    bucket: Bucket | None,
     public_url: str,
     hook_networks: tuple[Network, ...],
     smtp: SmtpSettings | None,
@@ -51,6 +54,7 @@ def worker(
         smtp=smtp,
         hook_networks=hook_networks,
         database_url=database_url,
+        bucket=bucket,
     )
     run(settings)
 

@@ -92,7 +92,7 @@ def upload(
 
     def write(connection: Connection, now_ms: int) -> tuple[Release, StoredImage]:
         added = service.add_upload(connection, found, checked, now_ms)
-        limits.check_storage(connection, found.organization_id, services.kept.size_of)
+        limits.check_storage(connection, found.organization_id)
         return added
 
     release, _ = act(

@@ -49,7 +49,7 @@ def get_usage(
     found = actor.organization(organization, Permission.VIEW)
     days = _days(services, found, first, last)
     with services.database.read() as connection:
-        now = store.amounts(connection, found.id, services.kept.size_of)
+        now = store.amounts(connection, found.id)
         limits = service.limits_for(connection, found.id)
     return {
         "usage": {

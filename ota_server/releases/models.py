@@ -64,6 +64,7 @@ images = Table(
     Column("identity8", LargeBinary(8), nullable=False),
     Column("blob", LargeBinary(32), nullable=False),
     Column("elf_blob", LargeBinary(32), nullable=True),
+    Column("elf_size", Integer, nullable=True),
     Column("size", Integer, nullable=False),
     Column("security_counter", BigInteger, nullable=False),
     Column("hardware_lowest", Integer, nullable=False),

@@ -127,8 +127,8 @@ def add_upload(
             "build it under a new version"
         )
     files: dict[str, object] = {"blob": checked.blob, "size": len(checked.image.raw), "signers": _signers(checked)}
-    if checked.elf_blob is not None:
-        files["elf_blob"] = checked.elf_blob
+    if checked.upload.elf is not None:
+        files |= {"elf_blob": checked.elf_blob, "elf_size": len(checked.upload.elf)}
     flashed = store.image_by_identity(connection, checked.image.identity)
     if flashed is not None:
         store.change_image(connection, flashed.id, {**files, "release_id": release_id})

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from ota_server.errors import LimitReached
 from ota_server.usage import store
 from ota_server.usage.models import Limits
-from ota_server.usage.store import SizeOf
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -52,11 +51,11 @@ def has_room_for_device(connection: Connection, organization_id: int) -> bool:
     return most is None or store.devices_of(connection, organization_id) < most
 
 
-def check_storage(connection: Connection, organization_id: int, size_of: SizeOf) -> None:
+def check_storage(connection: Connection, organization_id: int) -> None:
     """Raises LimitReached."""
     most = limits_for(connection, organization_id).storage_bytes
     if most is not None:
-        _check(store.storage_bytes(connection, organization_id, size_of), most, "bytes of storage")
+        _check(store.storage_bytes(connection, organization_id), most, "bytes of storage")
 
 
 def check_organizations(connection: Connection, account_id: int) -> None:
@@ -66,10 +65,10 @@ def check_organizations(connection: Connection, account_id: int) -> None:
         _check(store.organizations_owned(connection, account_id), most, "organizations of one account")
 
 
-def note_amounts(connection: Connection, size_of: SizeOf, now_ms: int) -> None:
+def note_amounts(connection: Connection, now_ms: int) -> None:
     """Writes down what every organization has today."""
     for organization_id in store.every_organization(connection):
-        found = store.amounts(connection, organization_id, size_of)
+        found = store.amounts(connection, organization_id)
         store.set_amounts(connection, organization_id, now_ms // DAY_MS, found)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -17,7 +17,6 @@ from ota_server.releases.models import images, patches
 from ota_server.usage.meter import Counts
 from ota_server.usage.models import Amounts, Day, Limits, limits, usage_days
 
-SizeOf = Callable[[bytes], int]
 """How large the file of a digest is."""
 
 COUNTED = (DeviceStatus.EXPECTED, DeviceStatus.ACTIVE)
@@ -38,22 +37,22 @@ def devices_of(connection: Connection, organization_id: int) -> int:
     return _count(connection, devices.c.product_id.in_(own) & devices.c.status.in_(COUNTED))
 
 
-def storage_bytes(connection: Connection, organization_id: int, size_of: SizeOf) -> int:
+def storage_bytes(connection: Connection, organization_id: int) -> int:
     """Of images, ELF files and patches."""
     own = select(products.c.id).where(products.c.organization_id == organization_id)
     total = 0
     for table in (images, patches):
         query = select(func.coalesce(func.sum(table.c.size), 0)).where(table.c.product_id.in_(own))
         total += int(connection.execute(query).scalar_one())
-    elves = select(images.c.elf_blob).where(images.c.product_id.in_(own), images.c.elf_blob.is_not(None)).distinct()
-    return total + sum(size_of(digest) for digest in connection.execute(elves).scalars())
+    elves = select(images.c.elf_blob, images.c.elf_size).where(images.c.product_id.in_(own)).distinct().subquery()
+    return total + int(connection.execute(select(func.coalesce(func.sum(elves.c.elf_size), 0))).scalar_one())
 
 
-def amounts(connection: Connection, organization_id: int, size_of: SizeOf) -> Amounts:
+def amounts(connection: Connection, organization_id: int) -> Amounts:
     return Amounts(
         seats(connection, organization_id),
         devices_of(connection, organization_id),
-        storage_bytes(connection, organization_id, size_of),
+        storage_bytes(connection, organization_id),
     )
 
 

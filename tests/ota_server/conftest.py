@@ -37,6 +37,7 @@ from ota_server.settings import Settings
 from ota_server.storage.migrate import migrate
 from tests.ota_server import keys
 from tests.ota_server.postgresql import PostgreSql, run_postgresql
+from tests.ota_server.s3 import ENVIRONMENT, S3Server, run_s3
 from tests.ota_server.simulated import SimulatedDevice
 
 EMAIL = "ana@example.com"
@@ -244,6 +245,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSql]:
     with run_postgresql() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    with pytest.MonkeyPatch.context() as patch, run_s3() as made:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
         yield made
 
 

@@ -14,7 +14,6 @@ from sqlalchemy.engine import URL
 
 from muster.cli.main import main
 from ota_server.check import check
-from ota_server.storage.blobs import BlobStore
 from ota_server.storage.check import Difference
 from tests.ota_server import keys
 from tests.ota_server.conftest import HandClock, Server, make_settings, run_server
@@ -33,7 +32,7 @@ def sentence(difference: Difference) -> str:
 def found(server: Server, reads_blobs: bool = False) -> list[str]:
     settings = server.services.settings
     # Not the server's own stores: they remember what they have read.
-    kept, served = BlobStore(settings.kept_dir), BlobStore(settings.served_dir)
+    kept, served = settings.open_blobs()
     with server.services.database.read() as connection:
         return [sentence(difference) for difference in check(connection, kept, served, reads_blobs)]
 

@@ -12,7 +12,6 @@ from sqlalchemy.engine import URL
 from ota_server.check import check
 from ota_server.organizations.service import add_administrator
 from ota_server.settings import Settings
-from ota_server.storage.blobs import BlobStore
 from ota_server.storage.database import Database
 from tests.ota_server.chaos.faults import Faults
 from tests.ota_server.chaos.process import ServerProcess, server_process
@@ -32,7 +31,7 @@ class Bench:
     def assert_sound(self) -> None:
         """What the fleet knows is kept, and all that is kept agrees. The server may run meanwhile."""
         database = Database(self.settings.database)
-        kept, served = BlobStore(self.settings.kept_dir), BlobStore(self.settings.served_dir)
+        kept, served = self.settings.open_blobs()
         try:
             with database.read() as connection:
                 assert check(connection, kept, served, reads_blobs=True) == []
