@@ -16,6 +16,7 @@ from ota_server.devices import groups
 from ota_server.devices.models import Group
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
+from ota_server.rollouts import cohorts
 
 router = APIRouter(prefix="/products/{product}/groups")
 
@@ -76,12 +77,18 @@ def change_group(product: str, group: str, body: GroupChanges, services: Service
     """Sets name, description or color."""
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
     changes = body.model_dump(exclude_none=True)
+
+    def write(connection: Connection, _now_ms: int) -> Group:
+        if changes.get("name", group) != group:
+            cohorts.check_group_unused(connection, found, group)
+        return groups.change(connection, found, group, changes)
+
     changed = act(
         services,
         actor,
         "group.change",
         f"{found.id} {group}",
-        lambda connection, _now_ms: groups.change(connection, found, group, changes),
+        write,
         found,
         ", ".join(f"{key}={value}" for key, value in changes.items()),
     )
@@ -91,14 +98,19 @@ def change_group(product: str, group: str, body: GroupChanges, services: Service
 
 @router.delete("/{group}", status_code=204)
 def remove_group(product: str, group: str, services: ServicesDep, actor: ActorDep) -> Response:
-    """Removes a group; its devices stay."""
+    """Removes a group that no cohort names; its devices stay."""
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
+
+    def write(connection: Connection, _now_ms: int) -> None:
+        cohorts.check_group_unused(connection, found, group)
+        groups.remove(connection, found, group)
+
     act(
         services,
         actor,
         "group.remove",
         f"{found.id} {group}",
-        lambda connection, _now_ms: groups.remove(connection, found, group),
+        write,
         found,
     )
     return Response(status_code=204)

@@ -17,6 +17,7 @@ from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.rollouts import counts, service, store
+from ota_server.rollouts.cohort import Cohort
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.models import Rollout, RolloutStatus
 from ota_server.rollouts.progress import progress
@@ -27,10 +28,11 @@ router = APIRouter(prefix="/products/{product}/rollouts")
 
 
 class StageBody(BaseModel):
-    """A stage: `percent` of all devices, and its gate (docs/howto/gates.md)."""
+    """A stage: `percent` of a cohort (docs/howto/rollouts.md), and its gate (docs/howto/gates.md)."""
 
     model_config = ConfigDict(extra="forbid")
 
+    cohort: dict[str, Any] = {"all": True}
     percent: Annotated[int, Field(ge=1, le=100)] = 100
     gate: dict[str, Any] = {}
 
@@ -187,7 +189,7 @@ def abort_rollout(product: str, rollout: Number, services: ServicesDep, actor: A
 
 def _new_stage(number: int, body: StageBody) -> service.NewStage:
     try:
-        return service.NewStage(body.percent, Gate.from_json(body.gate))
+        return service.NewStage(body.percent, Gate.from_json(body.gate), Cohort.from_json(body.cohort))
     except Invalid as error:
         raise Invalid(f"stage {number}: {error}", f"stages.{number - 1}.{error.field}") from error
 

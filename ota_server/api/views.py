@@ -19,10 +19,12 @@ from ota_server.organizations.models import Invitation, Member, Organization
 from ota_server.organizations.roles import Role
 from ota_server.products.models import Product
 from ota_server.releases.models import Release, StoredImage, StoredPatch
+from ota_server.rollouts.cohort import Cohort
 from ota_server.rollouts.decide import Trace
 from ota_server.rollouts.judge import Distance, Judgement
-from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, Stage
+from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, SavedCohort, Stage
 from ota_server.rollouts.outcomes import reason_text
+from ota_server.rollouts.preview import Preview
 from ota_server.rollouts.progress import Progress
 from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
 from ota_server.times import rfc3339
@@ -176,6 +178,39 @@ def group(item: Group, device_count: int) -> Json:
     }
 
 
+def cohort(item: SavedCohort) -> Json:
+    return {
+        "name": item.name,
+        "description": item.description,
+        "cohort": item.cohort.to_json(),
+        "in_words": item.cohort.in_words(),
+    }
+
+
+def preview(item: Preview, of: Cohort) -> Json:
+    """What a cohort holds now."""
+    return {
+        "in_words": of.in_words(),
+        "devices": item.devices,
+        "of": item.of,
+        "left_out": dict(item.left_out),
+        "platforms": {_platform(key) or "unknown": count for key, count in _most_first(item.platforms)},
+        "versions": {"unknown" if key is None else str(key): count for key, count in _most_first(item.versions)},
+        "sample": [
+            {"id": one.device_id, "name": one.name, "platform": _platform(one.platform_id), "version": one.version}
+            for one in item.sample
+        ],
+    }
+
+
+def _platform(platform_id: int | None) -> str | None:
+    return None if platform_id is None else platform_name(platform_id)
+
+
+def _most_first(counts: Mapping[int | None, int]) -> list[tuple[int | None, int]]:
+    return sorted(counts.items(), key=lambda item: -item[1])
+
+
 def customer(item: Customer) -> Json:
     return {
         "id": str(item.id),
@@ -240,7 +275,7 @@ def device(item: Device, now_ms: int, groups: Sequence[str], owner: str | None =
         "time_zone": item.time_zone,
         "firmware_product_id": item.product_id,
         "targeted_firmware_release_version": item.locked_version,
-        "platform": None if item.platform_id is None else platform_name(item.platform_id),
+        "platform": _platform(item.platform_id),
         "status": item.status.value,
         "quarantined": item.status is DeviceStatus.QUARANTINED,
         "quarantine_reason": item.quarantine_reason,
@@ -441,6 +476,7 @@ def distance(item: Distance) -> Json:
 def stage(item: Stage) -> Json:
     return {
         "position": item.position + 1,
+        "cohort": item.cohort.to_json(),
         "percent": item.percent,
         "gate": item.gate.to_json(),
         "started_at": time(item.started_ms),

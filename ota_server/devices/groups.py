@@ -45,6 +45,11 @@ def find(connection: Connection, product: Product, name: str) -> Group:
     return Group(*row)
 
 
+def exists(connection: Connection, product_id: int, name: str) -> bool:
+    where = (groups.c.product_id == product_id, groups.c.name == name)
+    return connection.execute(select(groups.c.id).where(*where)).first() is not None
+
+
 def create(connection: Connection, product: Product, name: str, description: str = "", color: str = "") -> Group:
     """Raises Invalid; Conflict when there is one already, or there are too many."""
     _check(name, description, color)

@@ -85,8 +85,8 @@ def what_it_has(connection: Connection, product_id: int) -> str:
 
 
 def remove(connection: Connection, product_id: int) -> None:
-    """With its groups, customers, events and webhooks. Nothing else may refer to it."""
-    for name in ("groups", "customers", "events"):
+    """With its cohorts, groups, customers, events and webhooks. Nothing else may refer to it."""
+    for name in ("cohorts", "groups", "customers", "events"):
         table = metadata.tables[name]
         connection.execute(delete(table).where(table.c.product_id == product_id))
     connection.execute(delete(products).where(products.c.id == product_id))

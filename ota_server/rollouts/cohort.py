@@ -25,10 +25,10 @@ DEPTH_MAX = 10
 PARTS_MAX = 100
 """Of an `and`, an `or`, or a list of values."""
 DEVICES_MAX = 10_000
-SIZE_MAX = 400_000
+SIZE_MAX = 300_000
 """Characters of an expression in the database: what a check-in may have to look at is bounded."""
 
-_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _DEVICE_ID = re.compile(r"[0-9a-f]{24}")
 _INNER_SALT = b"cohort"
 """So that a tenth of a cohort that is half of all devices is a twentieth of them."""
@@ -304,7 +304,7 @@ class Outside(Cohort):
 
 
 class CohortText(TypeDecorator[Cohort]):
-    """A column that holds a cohort, as JSON."""
+    """A column that holds a cohort, as JSON; a saved one may have come into another one."""
 
     impl = Text
     cache_ok = True
@@ -313,7 +313,7 @@ class CohortText(TypeDecorator[Cohort]):
         return None if value is None else value.to_text()
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Cohort | None:
-        return None if value is None else Cohort.from_json(json.loads(value))
+        return None if value is None else _parsed(json.loads(value), "cohort", 1 - DEPTH_MAX)
 
 
 def draw_of(salt: bytes, device_id: str) -> int:
@@ -326,6 +326,12 @@ def is_within(draw: int, percent: int) -> bool:
     return draw * 100 < percent << 64
 
 
+def share_limit(percent: int) -> bytes | None:
+    """What a draw's first bytes lie below when it is among the first `percent`; None when all are."""
+    lowest_outside = -(-(percent << 64) // 100)
+    return None if percent >= 100 else lowest_outside.to_bytes(8, "big")
+
+
 def _parsed(value: object, where: str, depth: int) -> Cohort:
     if depth > DEPTH_MAX:
         raise Invalid(f"{where}: a cohort is at most {DEPTH_MAX} expressions deep", where)
@@ -334,9 +340,9 @@ def _parsed(value: object, where: str, depth: int) -> Cohort:
             return Everyone()
         case {"devices": list(ids), **rest} if not rest:
             return Listed(_device_ids(ids, f"{where}.devices"))
-        case {"group": str(name), **rest} if not rest and _NAME.fullmatch(name):
+        case {"group": str(name), **rest} if not rest and NAME.fullmatch(name):
             return InGroup(name)
-        case {"cohort": str(name), **rest} if not rest and _NAME.fullmatch(name):
+        case {"cohort": str(name), **rest} if not rest and NAME.fullmatch(name):
             return Saved(name)
         case {"percent": int(percent), **rest} if not rest and type(percent) is int and 1 <= percent <= 100:
             return Share(percent)

@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from muster.layout import IDENTITY_PREFIX_SIZE
-from ota_server.rollouts.cohort import Cohort, InGroup, draw_of, is_within
+from ota_server.rollouts.cohort import Cohort, Everyone, InGroup, draw_of, is_within
 from ota_server.rollouts.facts import DeviceFacts, Target
 from ota_server.rollouts.schedule import Schedule
 from ota_server.times import rfc3339
@@ -108,6 +108,10 @@ class ReachingStage:
     cohort: Cohort
     percent: int
 
+    @property
+    def reaches_all(self) -> bool:
+        return self.percent == 100 and self.cohort == Everyone()
+
     def in_words(self) -> str:
         return f"{self.percent} % of {self.cohort.in_words()}"
 
@@ -115,6 +119,8 @@ class ReachingStage:
 @dataclass(frozen=True, slots=True)
 class RunningRollout:
     """A rollout at the stage it has reached; the rule for the devices that are in it.
+
+    One that has completed, and does not reach every device, is still the rule for those of them that come late.
 
     Attributes:
         stage: position of the stage that it has reached, from 0.
@@ -131,6 +137,12 @@ class RunningRollout:
     salt: bytes
     targets: Mapping[int, Target]
     pace: Pace | None = None
+    is_completed: bool = False
+
+    @property
+    def reaches_all(self) -> bool:
+        """Whether it reaches every device."""
+        return any(one.reaches_all for one in self.stages[: self.stage + 1])
 
     def reached_in(self, facts: DeviceFacts) -> int | None:
         """Position of the first stage, reached or not, that brings a device in; None when none does."""
@@ -154,7 +166,8 @@ class RunningRollout:
 
     @property
     def _who(self) -> str:
-        return f"Rollout {self.id} of version {self.version}, stage {self.stage + 1}"
+        state = "completed" if self.is_completed else f"stage {self.stage + 1}"
+        return f"Rollout {self.id} of version {self.version}, {state}"
 
     def _first_of(self, stages: Sequence[ReachingStage], facts: DeviceFacts) -> int | None:
         draw = draw_of(self.salt, facts.device_id)
@@ -170,7 +183,7 @@ class Plan:
 
     Attributes:
         keyset_version: the server's newest key set.
-        rollouts: those that run, in the order in which they are asked.
+        rollouts: those that run, in the order in which they are asked, and behind them completed ones.
         default_version: what devices run that no rollout reaches.
         time_zone: of devices that have none of their own; None: UTC.
         default_pace: that of the completed rollout which made it the default.

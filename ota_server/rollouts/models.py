@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from ota_server.moves import Moves
+from ota_server.rollouts.cohort import Cohort, CohortText
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.schedule import Schedule
 from ota_server.storage.schema import DocumentType, RowNumber, metadata, status_type
@@ -150,11 +151,23 @@ rollouts = Table(
     Index("ix_rollouts_product_status", "product_id", "status"),
 )
 
+cohorts = Table(
+    "cohorts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("product_id", ForeignKey("products.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("cohort", CohortText, nullable=False),
+    UniqueConstraint("product_id", "name"),
+)
+
 stages = Table(
     "stages",
     metadata,
     Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
+    Column("cohort", CohortText, nullable=False),
     Column("percent", Integer, nullable=False),
     Column("gate", DocumentType(Gate), nullable=False),
     Column("failures_forgiven", Integer, nullable=False, default=0),
@@ -312,17 +325,30 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedCohort:
+    """A cohort with a name."""
+
+    id: int
+    product_id: int
+    name: str
+    description: str
+    cohort: Cohort
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
-    """A share of the devices with a gate.
+    """A share of a cohort with a gate. A later stage includes the earlier ones.
 
     Attributes:
-        percent: 1 to 100, of all devices: a later stage includes the earlier ones.
+        cohort: names saved ones until the rollout starts, and none any more then.
+        percent: 1 to 100, of the cohort.
         failures_forgiven: those before it began, and those that a team member has seen and resumed after.
         reached_ms: when it had the confirmed boots that its gate needs.
     """
 
     rollout_id: int
     position: int
+    cohort: Cohort
     percent: int
     gate: Gate
     failures_forgiven: int

@@ -11,12 +11,14 @@ from ota_server.devices import groups
 from ota_server.products.models import Product
 from ota_server.releases import store as releases
 from ota_server.releases.models import StoredImage
-from ota_server.rollouts import store
-from ota_server.rollouts.cohort import Everyone
+from ota_server.rollouts import cohorts, store
 from ota_server.rollouts.decide import Pace, Plan, ReachingStage, RunningRollout
 from ota_server.rollouts.facts import Target
-from ota_server.rollouts.models import Rollout
+from ota_server.rollouts.models import Rollout, RolloutStatus
 from ota_server.rollouts.schedule import Priority
+
+COMPLETED_MAX = 20
+"""Completed rollouts that devices may come late to."""
 
 
 class PlanCache:
@@ -44,6 +46,9 @@ def load_plan(connection: Connection, product: Product, keyset_version: int) -> 
     running = [rule_of(connection, rollout, targets) for rollout in store.running_of(connection, product.id)]
     # The sort is stable: the newest stay first among equals.
     running.sort(key=lambda one: one.pace is None or one.pace.schedule.priority is not Priority.SECURITY)
+    # Who comes late to what reached every device gets it as the product's default.
+    late = store.completed_above(connection, product.id, product.default_version or 0, COMPLETED_MAX)
+    running += [rule for rollout in late if not (rule := rule_of(connection, rollout, targets)).reaches_all]
     released = groups.released(connection, product.id)
     completed = None
     if product.default_version is not None:
@@ -61,12 +66,18 @@ def load_plan(connection: Connection, product: Product, keyset_version: int) -> 
 
 def rule_of(connection: Connection, rollout: Rollout, targets: Mapping[tuple[int, int], Target]) -> RunningRollout:
     """A rollout as the decision sees it, whatever its state."""
-    stages = [ReachingStage(Everyone(), item.percent) for item in store.stages_of(connection, rollout.id)]
+    stages = [
+        ReachingStage(cohorts.resolve(connection, rollout.product_id, item.cohort), item.percent)
+        for item in store.stages_of(connection, rollout.id)
+    ]
     by_platform = {
         platform_id: target for (version, platform_id), target in targets.items() if version == rollout.version
     }
     pace = _pace_of(rollout)
-    return RunningRollout(rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform, pace)
+    is_completed = rollout.status is RolloutStatus.COMPLETED
+    return RunningRollout(
+        rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform, pace, is_completed
+    )
 
 
 def _pace_of(rollout: Rollout) -> Pace | None:

@@ -196,7 +196,7 @@ def _tallies(connection: Connection, product: Product, keyset_version: int) -> t
     tallies = {}
     rules = [rule_of(connection, rollout, plan.targets) for rollout in listed]
     for rollout, rule in zip(listed, rules, strict=True):
-        newer = [other for other in plan.rollouts if other.id > rollout.id]
+        newer = [other for other in plan.rollouts if other.id > rollout.id and not other.is_completed]
         tallies[rollout.id] = Tally(rule, newer, plan, rollout.started_ms)
     return tallies, replace(plan, rollouts=rules).named_groups
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -17,7 +17,8 @@ from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import service as releases_service
 from ota_server.releases import store as releases
-from ota_server.rollouts import progress, store
+from ota_server.rollouts import cohorts, progress, store
+from ota_server.rollouts.cohort import Cohort, Everyone
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.judge import Judgement, Verdict, judge, with_reached
 from ota_server.rollouts.models import COUNTERS, Forgiven, Rollout, RolloutStatus, Stage
@@ -35,6 +36,7 @@ class NewStage:
 
     percent: int
     gate: Gate
+    cohort: Cohort = field(default_factory=Everyone)
 
 
 def create(
@@ -51,13 +53,15 @@ def create(
     """Makes a draft.
 
     Raises:
-        NotFound: there is no such release.
+        NotFound: there is no such release, or no group or cohort of a name.
         Invalid: stages or salt have no legal value.
     """
     release = releases.release_of(connection, product.id, version)
     if release is None:
         raise NotFound(f"product {product.id} has no release {version}")
     _check_stages(stages)
+    for stage in stages:
+        cohorts.check_names(connection, product, stage.cohort)
     if salt is not None and len(salt) != SALT_SIZE:
         raise Invalid(f"a salt has {SALT_SIZE} bytes", "salt")
     values: dict[str, object] = {
@@ -76,7 +80,8 @@ def create(
         **dict.fromkeys(COUNTERS, 0),
     }
     stage_values: list[dict[str, object]] = [
-        {"percent": stage.percent, "gate": stage.gate, "failures_forgiven": 0} for stage in stages
+        {"cohort": stage.cohort, "percent": stage.percent, "gate": stage.gate, "failures_forgiven": 0}
+        for stage in stages
     ]
     return get(connection, product, store.add(connection, values, stage_values))
 
@@ -104,7 +109,10 @@ def start(connection: Connection, product: Product, rollout_id: int, now_ms: int
 
 
 def _begin(connection: Connection, rollout: Rollout, now_ms: int) -> None:
-    """Begins the first stage, and asks for the patches that its devices are likely to need. Raises Conflict."""
+    """Begins the first stage, with saved cohorts as they are now, and asks for the patches that are likely needed.
+
+    Raises Conflict.
+    """
     targets = [
         image
         for image in releases.images_of_product(connection, rollout.product_id)
@@ -113,6 +121,9 @@ def _begin(connection: Connection, rollout: Rollout, now_ms: int) -> None:
     if not targets:
         raise Conflict(f"release {rollout.version} has no image yet: publish one first")
     store.move_rollout(connection, rollout, RolloutStatus.RUNNING, {"started_ms": now_ms, "reason": "Stage 1 begins."})
+    for stage in store.stages_of(connection, rollout.id):
+        meant = cohorts.resolve(connection, rollout.product_id, stage.cohort)
+        store.change_stage(connection, rollout.id, stage.position, {"cohort": meant})
     store.change_stage(connection, rollout.id, 0, {"started_ms": now_ms})
     for image in targets:
         releases_service.want_likely_patches(connection, image, now_ms)
@@ -272,8 +283,9 @@ def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, no
     store.move_rollout(connection, rollout, RolloutStatus.COMPLETED, {"reason": reason, "ended_ms": now_ms})
     product = products.get(connection, rollout.product_id)
     assert product is not None
-    # Whoever was not seen gets it later, as the product's default.
-    if product.default_version is None or product.default_version < rollout.version:
+    # Whoever was not seen gets it later, as the product's default; where not all devices were meant, from the rollout.
+    is_for_all = any(stage.cohort == Everyone() and stage.percent == 100 for stage in stage_list(connection, rollout))
+    if is_for_all and (product.default_version is None or product.default_version < rollout.version):
         products.set_default_version(connection, rollout.product_id, rollout.version)
     return reason
 
@@ -289,13 +301,14 @@ def _note(connection: Connection, rollout: Rollout, verb: str, detail: str, now_
 def _check_stages(stages: Sequence[NewStage]) -> None:
     if not 1 <= len(stages) <= STAGES_MAX:
         raise Invalid(f"a rollout has 1 to {STAGES_MAX} stages", "stages")
-    percent, min_confirmed = 0, 0
+    percents: dict[Cohort, int] = {}
+    min_confirmed = 0
     for number, stage in enumerate(stages, 1):
-        if not percent < stage.percent <= 100:
-            raise Invalid(f"stage {number}: percentages rise, up to 100", "stages")
+        if not percents.get(stage.cohort, 0) < stage.percent <= 100:
+            raise Invalid(f"stage {number}: percentages of a cohort rise, up to 100", "stages")
         if stage.gate.min_confirmed < min_confirmed:
             raise Invalid(f"stage {number}: min_confirmed counts the whole rollout and does not fall", "stages")
-        percent, min_confirmed = stage.percent, stage.gate.min_confirmed
+        percents[stage.cohort], min_confirmed = stage.percent, stage.gate.min_confirmed
 
 
 def stage_list(connection: Connection, rollout: Rollout) -> list[Stage]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or_, select, update
 
 from ota_server.accounts.models import accounts
 from ota_server.devices.models import devices
@@ -89,17 +89,23 @@ def running_of(connection: Connection, product_id: int) -> list[Rollout]:
 
 def completed_of(connection: Connection, product_id: int, version: int) -> Rollout | None:
     """The newest rollout of a version that was completed."""
-    row = connection.execute(
+    found = _completed(connection, product_id, rollouts.c.version == version, 1)
+    return found[0] if found else None
+
+
+def completed_above(connection: Connection, product_id: int, version: int, limit: int) -> list[Rollout]:
+    """Completed rollouts of higher versions, newest first."""
+    return _completed(connection, product_id, rollouts.c.version > version, limit)
+
+
+def _completed(connection: Connection, product_id: int, where: ColumnElement[bool], limit: int) -> list[Rollout]:
+    rows = connection.execute(
         select(*_ROLLOUT)
-        .where(
-            rollouts.c.product_id == product_id,
-            rollouts.c.status == RolloutStatus.COMPLETED,
-            rollouts.c.version == version,
-        )
+        .where(rollouts.c.product_id == product_id, rollouts.c.status == RolloutStatus.COMPLETED, where)
         .order_by(rollouts.c.id.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else Rollout(*row)
+        .limit(limit)
+    )
+    return [Rollout(*row) for row in rows]
 
 
 def take_turn(connection: Connection, rollout_id: int, per_minute: int, now_ms: int) -> bool:

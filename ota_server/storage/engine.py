@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from enum import Enum
 from pathlib import Path
@@ -127,6 +128,11 @@ def lock_writers(connection: Connection, is_alone: bool) -> None:
         connection.exec_driver_sql(f"LOCK TABLE stop_tokens IN {mode} MODE")
 
 
+def _salted_digest(salt: bytes, text: str) -> bytes:
+    """For `sql.salted_digest`: SQLite has no hash of its own."""
+    return hashlib.sha256(salt + text.encode()).digest()
+
+
 def _sqlite_engine(url: URL, use: Use) -> Engine:
     """WAL, synchronous=FULL: sqlite.org/wal.html."""
     connect = {"check_same_thread": False, "timeout": 30.0}
@@ -139,6 +145,7 @@ def _sqlite_engine(url: URL, use: Use) -> Engine:
     def on_connect(raw: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         # Python's module would begin transactions by itself, and too late for savepoints: we say BEGIN ourselves.
         raw.isolation_level = None
+        raw.create_function("salted_digest", 2, _salted_digest, deterministic=True)
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, Table, func, or_
+from sqlalchemy import BigInteger, ColumnElement, Connection, LargeBinary, Table, cast, func, literal, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -24,6 +24,20 @@ def has_part(connection: Connection, text: ColumnElement[str], part: str) -> Col
         return func.lower(text).contains(part.lower(), autoescape=True)
     # LIKE does not look at the case here.
     return text.contains(part, autoescape=True)
+
+
+def salted_digest(connection: Connection, salt: bytes, text: ColumnElement[str]) -> ColumnElement[bytes]:
+    """SHA-256 of a salt and a text."""
+    if connection.dialect.name == "postgresql":
+        return func.sha256(literal(salt, LargeBinary).op("||")(func.convert_to(text, "UTF8")), type_=LargeBinary)
+    return func.salted_digest(salt, text, type_=LargeBinary)
+
+
+def json_number(connection: Connection, text: ColumnElement[str], key: str) -> ColumnElement[int]:
+    """The whole number that an object, as text, has under a key; NULL for none."""
+    if connection.dialect.name == "postgresql":
+        return cast(cast(text, postgresql.JSONB)[key].astext, BigInteger)
+    return func.json_extract(text, f'$."{key}"', type_=BigInteger)
 
 
 def is_due(at_ms: ColumnElement[int], now_ms: int, ahead_max_ms: int) -> ColumnElement[bool]:

@@ -224,6 +224,18 @@ CALLS = {
         P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/1", _json(title="First")
     ),
     "DELETE /products/{product}/firmware/{version}": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/1"),
+    "GET /products/{product}/cohorts": Call(P.VIEW, f"{PRODUCT}/cohorts"),
+    "POST /products/{product}/cohorts": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/cohorts", _json(name="all", cohort={"all": True})
+    ),
+    "POST /products/{product}/cohorts/preview": Call(
+        P.VIEW_DEVICES, f"{PRODUCT}/cohorts/preview", _json(cohort={"all": True})
+    ),
+    "GET /products/{product}/cohorts/{cohort}": Call(P.VIEW, f"{PRODUCT}/cohorts/all"),
+    "PUT /products/{product}/cohorts/{cohort}": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/cohorts/all", _json(description="Every device.")
+    ),
+    "DELETE /products/{product}/cohorts/{cohort}": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/cohorts/none"),
     "GET /products/{product}/rollouts": Call(P.VIEW, f"{PRODUCT}/rollouts"),
     "POST /products/{product}/rollouts": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts", _json(version=1, stages=STAGES)
