@@ -54,6 +54,11 @@ class Reply:
         await send({"type": "http.response.body", "body": self.body})
 
 
+def _come_back(status: int, pause_s: int) -> Reply:
+    """The pause is in the body as well: a gateway hands devices that, and no header."""
+    return Reply(status, cbor2.dumps(pause_s), [_CBOR_HEADER, (b"retry-after", b"%d" % pause_s)])
+
+
 class DeviceApp:
     """ASGI middleware: answers what is below /device/v1/, and leaves the rest to the application that it is around."""
 
@@ -77,10 +82,10 @@ class DeviceApp:
             return Reply(400)
         except SessionRefused:
             return Reply(401)
-        except (TooMany, Unavailable) as error:
-            # The same number as a body: the gateway hands devices the body, and no header.
-            retry = cbor2.dumps(error.retry_after_s)
-            return Reply(error.status, retry, [_CBOR_HEADER, (b"retry-after", b"%d" % error.retry_after_s)])
+        except TooMany as error:
+            return _come_back(error.status, error.retry_after_s)
+        except Unavailable as error:
+            return _come_back(error.status, self._services.admission.come_back_s())
         except HTTPException as error:
             # The rest of a body that is refused is not read: the connection cannot be used again.
             return Reply(error.status_code, headers=[(b"connection", b"close")])

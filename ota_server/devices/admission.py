@@ -16,14 +16,6 @@ COME_BACK_S = 5
 """The soonest that a device is asked to come back."""
 
 
-class TooBusy(Unavailable):
-    """A device shall come back at a time of its own."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__("too much to do: come back later")
-        self.retry_after_s = retry_after_s
-
-
 class Admission:
     """Lets messages of devices in while they can be answered in time; the others get a time to come back at."""
 
@@ -33,7 +25,11 @@ class Admission:
         self._clock = clock
 
     def check(self) -> None:
-        """Raises TooBusy."""
+        """Raises Unavailable."""
         database = self._database
         if database.waiting >= WAITING_MAX or database.wait_s >= WAIT_MAX_S:
-            raise TooBusy(self._calendar.place(self._clock.now_ms() // 1000, COME_BACK_S))
+            raise Unavailable("too much to do: come back later")
+
+    def come_back_s(self) -> int:
+        """When a device that was refused shall come, each at another time: the calendar bounds how many come then."""
+        return self._calendar.place(self._clock.now_ms() // 1000, COME_BACK_S)

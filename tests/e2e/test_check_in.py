@@ -311,6 +311,19 @@ def test_session_that_is_refused_at_first_backs_off(served: Served) -> None:
     assert all(pause <= gap <= pause * 1.25 + 0.5 for gap, pause in zip(gaps, (5, 10, 20), strict=True))
 
 
+def test_busy_server_says_how_long_to_wait_and_cannot_send_a_device_away(served: Served) -> None:
+    bodies = iter([b"\x18\x1e", b"\x04", b"\x19\x0e\x11", b"<html>", b"\x18\x1e\x00"])
+    served.gateway.tamper = lambda message: (
+        [replace(message, http_status=503, answer=next(bodies))] if isinstance(message, OpenAnswer) else [message]
+    )
+    served.wait(lambda: len(served.gateway.openings) == 3, 60.0)
+    first, second, third = (time for time, _ in served.gateway.sent)
+    assert 30 <= second - first <= 31.5, "what it asks for"
+    assert 10 <= third - second <= 10 * 1.25 + 0.5, "not less than five seconds: its own back-off"
+    served.wait(lambda: len(served.gateway.openings) == 4, 60.0)
+    assert 20 <= served.gateway.sent[3][0] - third <= 20 * 1.25 + 0.5, "not more than an hour"
+
+
 def test_answers_that_are_not_for_the_last_message_change_nothing(in_session: Served) -> None:
     server, gateway = in_session.server, in_session.gateway
     before = [answer for answer in gateway.answered if isinstance(answer, CheckInAnswer)][-1]

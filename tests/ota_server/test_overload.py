@@ -42,12 +42,7 @@ def test_devices_are_refused_early_and_people_still_read(
 ) -> None:
     server, device = busy
     monkeypatch.setattr(admission, "WAIT_MAX_S", 0.0)
-    for path, body in (("check-in", device.session.seal(device.state)), ("open", b"whatever it is")):
-        response = server.client.post(f"/device/v1/{path}", content=body, headers=CBOR)
-        if path == "check-in":
-            assert response.status_code == 503
-            assert int(response.headers["retry-after"]) >= admission.COME_BACK_S
-            assert response.content == bytes([int(response.headers["retry-after"])])
+    assert server.post("/device/v1/check-in", device.session.seal(device.state))[0] == 503
     for page in (f"/products/{keys.PRODUCT}", "/products/thermostat/devices", "/health/live"):
         assert server.client.get(page).status_code == 200, page
     assert server.api("GET", f"/products/{keys.PRODUCT}/devices")["devices"]
@@ -68,16 +63,18 @@ def test_devices_leave_room_in_the_queue_for_people(
 def test_refused_devices_get_seconds_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = replace(make_settings(tmp_path_factory.mktemp("spread") / "server"), check_ins_per_s=2)
     for server in run_server(settings, HandClock()):
-        check = server.services.admission.check
+        server.product()
+        device = server.device()
+        device.check_in()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(admission, "WAIT_MAX_S", -1.0)
-            told = []
-            for _ in range(6):
-                with pytest.raises(admission.TooBusy) as refused:
-                    check()
-                told.append(refused.value.retry_after_s)
-        assert told == [5, 5, 6, 6, 7, 7]
-        check()
+            told = [
+                server.client.post("/device/v1/check-in", content=device.session.seal(device.state), headers=CBOR)
+                for _ in range(6)
+            ]
+        assert [response.status_code for response in told] == [503] * 6
+        assert [int(response.headers["retry-after"]) for response in told] == [5, 5, 6, 6, 7, 7]
+        assert [response.content for response in told] == [b"\x05", b"\x05", b"\x06", b"\x06", b"\x07", b"\x07"]
 
 
 def test_a_fleet_that_comes_at_once_is_spread_by_its_answers_and_stays_online(

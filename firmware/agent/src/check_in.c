@@ -12,6 +12,7 @@
 #include "device.h"
 #include "download.h"
 #include "keysets.h"
+#include "ota/cbor.h"
 #include "ota/session.h"
 #include "platform_config.h"
 #include "reporting.h"
@@ -27,6 +28,9 @@ enum {
     BACK_OFF_DOUBLINGS = 10, /* more than it takes from the first to the longest */
     HTTP_OK = 200,
     HTTP_UNAUTHORIZED = 401,
+    HTTP_TOO_MANY = 429,
+    HTTP_UNAVAILABLE = 503,
+    ASKED_SPREAD_MS = 1000, /* the server spreads devices over seconds; they spread within one */
 };
 
 /*            due, no session          answer               all there
@@ -70,12 +74,14 @@ static void wait(enum phase phase, uint32_t wait_ms) {
     check_in.wait_ms = wait_ms;
 }
 
-/* Up to a quarter of `ms` more. Without random numbers the wait is as it is. */
-static uint32_t with_jitter(uint32_t ms) {
+/* At random, `ms` at most; 0 without random numbers. */
+static uint32_t up_to(uint32_t ms) {
     uint8_t random[4];
-    if (chip_rng_fill(random, sizeof random) != OTA_OK) return ms;
-    return ms + ota_load32_le(random) % (ms / 4 + 1);
+    return chip_rng_fill(random, sizeof random) == OTA_OK ? ota_load32_le(random) % (ms + 1) : 0;
 }
+
+/* Up to a quarter of `ms` more. */
+static uint32_t with_jitter(uint32_t ms) { return ms + up_to(ms / 4); }
 
 static void back_off(void) {
     uint32_t doublings = ota_min_u32(check_in.failures, BACK_OFF_DOUBLINGS);
@@ -216,23 +222,39 @@ static void take_report_answer(void) {
     wait(PHASE_ANSWER_KEYSETS, 0);
 }
 
+/* The pause that a server with too much to do asks for; 0: none, so the back-off's own. It is not signed: it only
+ * chooses among pauses that the back-off may have. A trial has a deadline and waits for nobody. */
+static uint32_t asked_pause_s(uint16_t http_status, struct ota_span untrusted) {
+    struct ota_cbor_reader reader;
+    uint32_t pause_s;
+    if (http_status != HTTP_TOO_MANY && http_status != HTTP_UNAVAILABLE) return 0;
+    ota_cbor_reader_init(&reader, untrusted.bytes, untrusted.len);
+    if (!ota_cbor_read_range(&reader, BACK_OFF_FIRST_S, BACK_OFF_MAX_S, &pause_s)) return 0;
+    return ota_cbor_reader_at_end(&reader) && !device_is_on_trial() ? pause_s : 0;
+}
+
 /* A refusal is not signed. A session that has worked is opened anew at once; one that never has waits its turn. */
-static void take_refusal(uint16_t http_status) {
+static void take_refusal(uint16_t http_status, struct ota_span untrusted) {
+    uint32_t pause_s = asked_pause_s(http_status, untrusted);
     agent_log(AGENT_INFO, "check-in: refused, HTTP status %u", http_status);
     bool is_session_over = check_in.phase == PHASE_REPORTING && http_status == HTTP_UNAUTHORIZED;
     bool is_at_once = is_session_over && check_in.has_answer;
     if (is_session_over || check_in.phase == PHASE_OPENING) ota_session_drop(&check_in.session);
-    if (is_at_once)
+    if (is_at_once) {
         wait(PHASE_WAITING, 0);
-    else
+    } else if (pause_s > 0) {
+        check_in.failures++;
+        wait(PHASE_WAITING, pause_s * 1000 + up_to(ASKED_SPREAD_MS));
+    } else {
         back_off();
+    }
 }
 
 void check_in_take_answer(enum exchange exchange, uint16_t number, uint16_t http_status, struct ota_span untrusted) {
     enum phase asked = exchange == EXCHANGE_OPEN ? PHASE_OPENING : PHASE_REPORTING;
     if (check_in.phase != asked || number != check_in.number) return;
     if (http_status != HTTP_OK) {
-        take_refusal(http_status);
+        take_refusal(http_status, untrusted);
         return;
     }
     if (untrusted.len > sizeof received) return;

@@ -69,6 +69,15 @@ def test_a_refusal_keeps_its_status_and_loses_its_body() -> None:
     assert exchange(lambda _: httpx.Response(401, stream=Body(b"why"))) == Reply(401)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_that_a_busy_server_asks_for_is_handed_on_and_a_proxys_page_is_not(status: int) -> None:
+    cbor, html = {"content-type": "application/cbor"}, {"content-type": "text/html"}
+    assert exchange(lambda _: httpx.Response(status, stream=Body(b"\x18\x1e"), headers=cbor)) == Reply(
+        status, b"\x18\x1e"
+    )
+    assert exchange(lambda _: httpx.Response(status, stream=Body(b"<p>busy"), headers=html)) == Reply(status)
+
+
 def test_a_redirection_is_not_followed() -> None:
     assert exchange(lambda _: httpx.Response(302, headers={"location": "http://other/"})) == Reply(302)
 

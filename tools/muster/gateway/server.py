@@ -20,11 +20,14 @@ FETCH_TIMEOUT_S = 60.0
 KEEP_ALIVE_S = 30.0
 """Shorter than the server keeps an idle connection, so that a message never meets one that is just being closed."""
 FETCH_TRIES = 3
+PAUSE_SIZE_MAX = 5
 
 _CBOR = {"content-type": "application/cbor"}
 _PLAIN = {"accept-encoding": "identity"}
 _PARTIAL = 206
 _GONE = (404, 410)
+_BUSY = (429, 503)
+"""With a pause that the device shall make. A proxy's page says nothing to a device."""
 
 
 class ServerSilent(EnvironmentFault):
@@ -86,6 +89,8 @@ class HttpServer:
                 body = bytearray()
                 if response.status_code == OK:
                     await _read(response, body, EXCHANGE_SIZE_MAX)
+                elif response.status_code in _BUSY and response.headers.get("content-type") == _CBOR["content-type"]:
+                    await _read(response, body, PAUSE_SIZE_MAX)
                 return Reply(response.status_code, bytes(body))
         except (httpx.HTTPError, TimeoutError, ServerSilent):
             return Reply(NOT_REACHED)
