@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from ota_server.calls import store as calls_store
 from ota_server.clock import Clock, SystemClock
+from ota_server.figures.collector import Collector
 from ota_server.mail import outbox
 from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
@@ -54,10 +55,11 @@ class Jobs:
     scanner: Scanner
     postman: Postman
     timekeeper: Timekeeper
+    collector: Collector
 
     @property
     def workers(self) -> tuple[Worker, ...]:
-        return (self.presence, self.courier, self.patcher, self.postman, self.timekeeper, self.scanner)
+        return (self.presence, self.courier, self.patcher, self.postman, self.timekeeper, self.scanner, self.collector)
 
     def start(self) -> None:
         for worker in self.workers:
@@ -118,6 +120,7 @@ def open_jobs(
         postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
         timekeeper=Timekeeper(database, feed, clock),
         scanner=Scanner(database, feed, clock, keyset_version),
+        collector=Collector(database, feed, clock),
     )
     for worker in jobs.workers:
         worker.join(relay)

@@ -49,6 +49,10 @@ def of_product(
     return [Customer(*row) for row in connection.execute(query)], total
 
 
+def count(connection: Connection, product_id: int) -> int:
+    return connection.execute(select(func.count()).where(customers.c.product_id == product_id)).scalar_one()
+
+
 def active_since(connection: Connection, product_id: int, since_ms: int) -> int:
     """How many of a product's customers have asked for something since then."""
     where = (customers.c.product_id == product_id, customers.c.active_ms >= since_ms)

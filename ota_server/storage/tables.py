@@ -8,6 +8,7 @@ from ota_server.audit import models as _audit
 from ota_server.calls import models as _calls
 from ota_server.customers import models as _customers
 from ota_server.devices import models as _devices
+from ota_server.figures import models as _figures
 from ota_server.mail import models as _mail
 from ota_server.oauth import models as _oauth
 from ota_server.organizations import api_users as _api_users
@@ -28,6 +29,7 @@ REGISTERED = (
     _calls,
     _customers,
     _devices,
+    _figures,
     _mail,
     _oauth,
     _organizations,

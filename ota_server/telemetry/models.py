@@ -54,7 +54,7 @@ history = Table(
     Column("text", Text, nullable=False),
     Column("once", String(120), nullable=True),
     # Where its device was then; NULL: nowhere any more.
-    Column("product_id", ForeignKey("products.id"), nullable=True),
+    Column("product_id", ForeignKey("products.id", ondelete="SET NULL"), nullable=True),
     UniqueConstraint("device_row", "once"),
     Index("ix_history_device_at", "device_row", "at_ms"),
     Index("ix_history_product_at", "product_id", "at_ms", "id"),
@@ -69,7 +69,7 @@ logs = Table(
     Column("level", Integer, nullable=False),
     Column("text", Text, nullable=False),
     # Where its device was then; NULL: nowhere any more.
-    Column("product_id", ForeignKey("products.id"), nullable=True),
+    Column("product_id", ForeignKey("products.id", ondelete="SET NULL"), nullable=True),
     Index("ix_logs_device_at", "device_row", "at_ms"),
     Index("ix_logs_product_at", "product_id", "at_ms", "id"),
 )
@@ -114,7 +114,7 @@ crashes = Table(
     Column("lr", BigInteger, nullable=False),
     Column("uptime_s", BigInteger, nullable=False),
     # Where its device was then; NULL: nowhere any more.
-    Column("product_id", ForeignKey("products.id"), nullable=True),
+    Column("product_id", ForeignKey("products.id", ondelete="SET NULL"), nullable=True),
     Index("ix_crashes_device_at", "device_row", "at_ms"),
     Index("ix_crashes_product_at", "product_id", "at_ms"),
 )

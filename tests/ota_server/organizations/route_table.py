@@ -94,6 +94,7 @@ CALLS = {
     "GET /products/{product}": Call(P.VIEW, PRODUCT),
     "PUT /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT, _json(product={"description": "warm"})),
     "DELETE /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT),
+    "GET /products/{product}/figures": Call(P.VIEW, f"{PRODUCT}/figures"),
     "GET /products/{product}/log": Call(P.VIEW, f"{PRODUCT}/log"),
     "GET /products/{product}/team": Call(P.VIEW_TEAM, f"{PRODUCT}/team"),
     "POST /products/{product}/team": Call(

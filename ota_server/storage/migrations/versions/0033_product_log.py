@@ -21,7 +21,9 @@ def upgrade() -> None:
             f"(SELECT product_id FROM devices WHERE devices.id = {table}.device_row)"
         )
         with op.batch_alter_table(table) as batch:
-            batch.create_foreign_key(op.f(f"fk_{table}_product_id"), "products", ["product_id"], ["id"])
+            batch.create_foreign_key(
+                op.f(f"fk_{table}_product_id"), "products", ["product_id"], ["id"], ondelete="SET NULL"
+            )
     op.drop_index("ix_events_product_id", "events")
     for table in ("history", "logs", "events"):
         op.create_index(f"ix_{table}_product_at", table, ["product_id", "at_ms", "id"])
