@@ -301,6 +301,7 @@ PAGES = {
     "GET /products/{product}/devices/{device}": P.VIEW,
     "POST /products/{product}/devices/{device}/approve": P.MANAGE_DEVICES,
     "GET /products/{product}/customers": P.VIEW_CUSTOMERS,
+    "GET /products/{product}/log": P.VIEW,
     "GET /products/{product}/releases": P.VIEW,
     "GET /products/{product}/rollouts": P.VIEW,
     "GET /products/{product}/rollouts/{rollout:int}": P.VIEW,
