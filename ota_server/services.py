@@ -32,6 +32,7 @@ from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
 from ota_server.releases.encoder import Encoder
 from ota_server.releases.patcher import Patcher
+from ota_server.rollouts.forecast import Simulations
 from ota_server.rollouts.scanner import Scanner
 from ota_server.rollouts.timekeeper import Timekeeper
 from ota_server.settings import Settings, prepare
@@ -73,6 +74,7 @@ class Services:
     courier: Courier
     patcher: Patcher
     scanner: Scanner
+    simulations: Simulations
     postman: Postman
     timekeeper: Timekeeper
     jobs: Jobs
@@ -207,6 +209,7 @@ def open_services(settings: Settings, clock: Clock | None = None, encoder: Encod
         courier=jobs.courier,
         patcher=jobs.patcher,
         scanner=jobs.scanner,
+        simulations=Simulations(),
         postman=jobs.postman,
         timekeeper=jobs.timekeeper,
         jobs=jobs,

@@ -21,6 +21,7 @@ from ota_server.products.models import Product
 from ota_server.releases.models import Release, StoredImage, StoredPatch
 from ota_server.rollouts.cohort import Cohort
 from ota_server.rollouts.decide import Trace
+from ota_server.rollouts.forecast import SIMULATED, Forecast, Simulation, StageForecast
 from ota_server.rollouts.judge import Distance, Judgement
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, SavedCohort, Stage
 from ota_server.rollouts.outcomes import reason_text
@@ -471,6 +472,75 @@ def distance(item: Distance) -> Json:
     if item.evidence is None:
         return shown
     return {**shown, "of": item.of, "rate": item.rate, "evidence": round(item.evidence, 2)}
+
+
+def forecast(item: Forecast) -> Json:
+    return {
+        "scanned_at": time(item.scanned_ms),
+        "devices": item.devices,
+        "already": item.already,
+        "skipped": [{"reason": reason, "devices": count} for reason, count in item.skipped.items()],
+        "silent": item.silent,
+        "stages": [stage_forecast(position, one) for position, one in enumerate(item.stages, 1)],
+        "bytes_patched": item.bytes_patched,
+        "bytes_full": item.bytes_full,
+    }
+
+
+def stage_forecast(position: int, item: StageForecast) -> Json:
+    ends, sent = item.ends_ms, item.bytes_sent
+    return {
+        "position": position,
+        "devices": item.devices,
+        "bases": [
+            {
+                "platform": platform_name(base.platform_id),
+                "identity": base.identity,
+                "version": base.version,
+                "devices": base.devices,
+                "patch_bytes": base.patch_bytes,
+                "full_bytes": base.full_bytes,
+                "is_estimated": base.is_estimated,
+            }
+            for base in item.bases
+        ],
+        "ends_at": {"early": time(ends.early), "likely": time(ends.likely), "late": time(ends.late)},
+        "bytes_sent": {"early": sent.early, "likely": sent.likely, "late": sent.late},
+    }
+
+
+def simulation(item: Simulation) -> Json:
+    return {
+        "scanned_at": time(item.scanned_ms),
+        "began_at": time(item.began_ms),
+        "acts": [
+            {
+                "at": time(act.at_ms),
+                "stage": act.stage + 1,
+                "verdict": act.verdict.name.lower(),
+                "reason": act.reason,
+                "bytes_sent": act.bytes_sent,
+                # How many of the other plays had this gate do the same.
+                "also": item.ends.get((act.stage, act.verdict), 0),
+            }
+            for act in item.played.acts
+        ],
+        "others": [
+            {"stage": stage + 1, "verdict": verdict.name.lower(), "plays": count}
+            for (stage, verdict), count in sorted(item.ends.items(), key=lambda one: (one[0][0], one[0][1].value))
+        ],
+        "plays": SIMULATED,
+        "points": [
+            {
+                "at": time(point.at_ms),
+                "offered": point.offered,
+                "confirmed": point.confirmed,
+                "failures": point.failures,
+                "bytes_sent": point.bytes_sent,
+            }
+            for point in item.played.shown
+        ],
+    }
 
 
 def stage(item: Stage) -> Json:

@@ -21,12 +21,13 @@ from ota_server.figures import store as figures
 from ota_server.figures.models import HOUR_MS, Hour
 from ota_server.figures.series import Trend
 from ota_server.products.models import Product
-from ota_server.rollouts import counts
+from ota_server.rollouts import counts, forecast
 from ota_server.rollouts import service as rollouts_service
 from ota_server.rollouts import store as rollouts
 from ota_server.rollouts.decide import Trace
 from ota_server.rollouts.explain import explain
-from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, RolloutStatus, Stage
+from ota_server.rollouts.forecast import Forecast
+from ota_server.rollouts.models import OPEN, Attempt, OutcomeKind, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.outcomes import reason_text
 from ota_server.rollouts.progress import progress
 from ota_server.telemetry import store as telemetry
@@ -86,6 +87,7 @@ class RolloutFacts:
     scanned_ms: int | None
     bytes_sent: int
     bytes_saved: int
+    forecast: Forecast | None
     reasons: list[tuple[OutcomeKind, str, int]]
     troubles: list[tuple[str, OutcomeKind, str]]
 
@@ -271,6 +273,7 @@ def rollout_facts(connection: Connection, rollout: Rollout, now_ms: int) -> Roll
         scanned_ms=found.scanned_ms,
         bytes_sent=found.bytes_sent,
         bytes_saved=found.bytes_saved,
+        forecast=forecast.latest(connection, rollout) if rollout.status in OPEN else None,
         reasons=[(kind, reason_text(reason), count) for kind, reason, count in counts.reasons(connection, rollout.id)],
         troubles=[
             (device_id, kind, reason_text(reason))

@@ -59,6 +59,7 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["ago"] = ago
+    environment.filters["expected"] = expected
     environment.filters["state"] = state
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals["levels"] = LEVELS
@@ -72,6 +73,13 @@ def ago(at_ms: int | None, now_ms: int) -> Markup:
     exact = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     iso = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, exact, words_ago(now_ms - at_ms))
+
+
+def expected(at_ms: int | None) -> str:
+    """A time to come, to the minute: nobody knows it better."""
+    if at_ms is None:
+        return "not within four weeks"
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def words_ago(past_ms: int) -> str:

@@ -80,6 +80,16 @@ class StageScan:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """A look at a product's devices: see `RolloutScan`."""
+
+    at_ms: int
+    took_ms: int
+    devices: int
+    lost_per_day: float
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutScan:
     """What was found for a rollout.
 
@@ -150,6 +160,10 @@ class RolloutScan:
             for bases, size in zip(found.pop("stages"), found.pop("sampled"), strict=True)
         ]
         return cls(stages=stages, **found)
+
+    def left(self, counted: AttemptCounts) -> int:
+        """How many devices are not updated yet and may be: those to come, and those that are at it."""
+        return sum(self.to_come(counted)) + counted.of(*_UNDER_WAY)
 
 
 _PLAIN = (
@@ -258,13 +272,13 @@ class Tally:
         if self._started_ms is not None and seen_ms < self._started_ms and not device.is_online(now_ms):
             self._not_seen += 1
 
-    def found(self, at_ms: int, took_ms: int, devices: int, lost_per_day: float, counted: AttemptCounts) -> RolloutScan:
+    def found(self, looked: Looked, counted: AttemptCounts) -> RolloutScan:
         """What was found, given how far the rollout is by now."""
         stages = [stage.found() for stage in self._stages]
         return RolloutScan(
-            at_ms,
-            took_ms,
-            devices,
+            looked.at_ms,
+            looked.took_ms,
+            looked.devices,
             stages,
             max(self._running - counted.of(AttemptStatus.CONFIRMED), 0),
             _touched(counted),
@@ -272,7 +286,7 @@ class Tally:
             dict(self._skipped.most_common()),
             self._not_seen,
             self._silent,
-            lost_per_day,
+            looked.lost_per_day,
         )
 
     def _why_not(self, facts: DeviceFacts, is_in: bool) -> str | None:

@@ -257,6 +257,7 @@ rollout_scans = Table(
     Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
     Column("found", Text, nullable=False),
     Column("sample", LargeBinary, nullable=False),
+    Column("forecast", Text, nullable=False),
 )
 
 # Who let a stage end; an account's approval counts once.

@@ -22,9 +22,9 @@ from ota_server.devices.models import Device, DeviceStatus
 from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import store as releases
-from ota_server.rollouts import counts, store
+from ota_server.rollouts import counts, forecast, store
 from ota_server.rollouts.facts import facts_of
-from ota_server.rollouts.fleet_scan import RolloutScan, Tally
+from ota_server.rollouts.fleet_scan import Looked, RolloutScan, Tally
 from ota_server.rollouts.models import OPEN, RolloutStatus, fleet_scans, rollout_scans, rollouts
 from ota_server.rollouts.plan import load_plan, rule_of
 from ota_server.storage.database import Database
@@ -104,17 +104,28 @@ class Scanner(Worker):
         if self._stopped.is_set():
             return
         took_ms = math.ceil(1000 * (time.monotonic() - begin))
+        made = {
+            rollout_id: self._forecast(rollout_id, tally, Looked(at_ms, took_ms, seen.devices, seen.lost_per_day))
+            for rollout_id, tally in tallies.items()
+        }
 
         def keep(connection: Connection) -> None:
-            store.end_scan(connection, product.id, took_ms)
-            for rollout_id, tally in tallies.items():
-                counted = counts.get(connection, rollout_id)
-                found = tally.found(at_ms, took_ms, seen.devices, seen.lost_per_day, counted)
-                store.keep_scan(connection, rollout_id, found)
+            store.end_scan(connection, product.id, math.ceil(1000 * (time.monotonic() - begin)))
+            for rollout_id, (found, text) in made.items():
+                store.keep_scan(connection, rollout_id, found, text)
                 _want_patches(connection, product, rollout_id, found)
 
         self._database.write(keep)
         self._feed.publish(product.id)
+
+    def _forecast(self, rollout_id: int, tally: Tally, seen: Looked) -> tuple[RolloutScan, str]:
+        """What was found for a rollout, and the forecast that follows from it."""
+        with self._database.read() as connection:
+            rollout = store.get(connection, rollout_id)
+            assert rollout is not None
+            found = tally.found(seen, counts.get(connection, rollout_id))
+            setting = forecast.setting_of(connection, rollout, found, self._clock.now_ms())
+        return found, forecast.make(setting, found).to_text()
 
     def _pages(self, product_id: int) -> Iterator[Sequence[Device]]:
         """All devices of a product, by their rows. It rests as long as it works: others want to compute, too."""
@@ -194,7 +205,8 @@ def _tallies(connection: Connection, product: Product, keyset_version: int) -> t
     plan = load_plan(connection, product, keyset_version)
     listed = [rollout for rollout in store.of_product(connection, product.id) if rollout.status in OPEN][:ROLLOUTS_MAX]
     tallies = {}
-    rules = [rule_of(connection, rollout, plan.targets) for rollout in listed]
+    # Windows and limits only delay an offer: whom a rollout reaches does not depend on them.
+    rules = [replace(rule_of(connection, rollout, plan.targets), pace=None) for rollout in listed]
     for rollout, rule in zip(listed, rules, strict=True):
         newer = [other for other in plan.rollouts if other.id > rollout.id and not other.is_completed]
         tallies[rollout.id] = Tally(rule, newer, plan, rollout.started_ms)

@@ -327,6 +327,17 @@ def troubled_devices(connection: Connection, rollout_id: int, limit: int = 50) -
     return [(device_id, kind, reason) for device_id, kind, reason in rows]
 
 
+def update_durations(connection: Connection, rollout: Rollout, limit: int = 200) -> list[int]:
+    """Milliseconds from offers to confirmed boots, of some updates by a product's last rollouts."""
+    last = select(rollouts.c.id).where(rollouts.c.product_id == rollout.product_id).order_by(rollouts.c.id.desc())
+    query = select(attempts.c.ended_ms - attempts.c.offered_ms).where(
+        attempts.c.rollout_id.in_(connection.execute(last.limit(5)).scalars().all()),
+        attempts.c.is_latest.is_(True),
+        attempts.c.status == AttemptStatus.CONFIRMED,
+    )
+    return [max(duration, 0) for duration in connection.execute(query.limit(limit)).scalars()]
+
+
 def scan_of(connection: Connection, rollout_id: int, is_sampled: bool = False) -> RolloutScan | None:
     """The last scan for a rollout, without its sample unless that is asked for; None before the first."""
     columns = (rollout_scans.c.found, rollout_scans.c.sample) if is_sampled else (rollout_scans.c.found,)
@@ -343,8 +354,14 @@ def end_scan(connection: Connection, product_id: int, took_ms: int) -> None:
     connection.execute(update(fleet_scans).where(fleet_scans.c.product_id == product_id).values(took_ms=took_ms))
 
 
-def keep_scan(connection: Connection, rollout_id: int, scan: RolloutScan) -> None:
-    """Puts a scan in the place of the one before it."""
+def forecast_of(connection: Connection, rollout_id: int) -> str | None:
+    """The last forecast; see `Forecast.from_text`."""
+    query = select(rollout_scans.c.forecast).where(rollout_scans.c.rollout_id == rollout_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def keep_scan(connection: Connection, rollout_id: int, scan: RolloutScan, forecast: str) -> None:
+    """Puts a scan, and the forecast made of it, in the place of those before."""
     connection.execute(delete(rollout_scans).where(rollout_scans.c.rollout_id == rollout_id))
-    values = {"rollout_id": rollout_id, "found": scan.to_text(), "sample": scan.sample_to_bytes()}
+    values = {"rollout_id": rollout_id, "found": scan.to_text(), "sample": scan.sample_to_bytes(), "forecast": forecast}
     connection.execute(insert(rollout_scans).values(**values))

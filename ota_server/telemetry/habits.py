@@ -50,6 +50,11 @@ class Habit:
     hours: int
     share: int
 
+    @property
+    def heard_per_hour(self) -> float:
+        """The share of hours in which it was heard, of those that it is known."""
+        return min(self.share / _FULL / (1 - (1 - 1 / MEMORY_H) ** max(self.hours, 1)), 1.0)
+
     @classmethod
     def from_bytes(cls, raw: bytes) -> Habit:
         """Raises ValueError."""
@@ -86,20 +91,20 @@ class Habit:
 
     def chances(self) -> Sequence[float]:
         """How likely the device is heard in each hour of the week, while it lives as it did."""
-        known = 1 - (1 - 1 / MEMORY_H) ** max(self.hours, 1)
-        wanted = min(self.share / _FULL / known, 1.0) * WEEK_H
+        wanted = self.heard_per_hour * WEEK_H
         planes = zip(f"{self.high:0{WEEK_H}b}", f"{self.low:0{WEEK_H}b}", strict=True)
         counts = [int(high + low, 2) for high, low in planes][::-1]
-        chances = [_CHANCES[count] for count in counts]
-        told, silent = sum(chances), counts.count(0)
-        # The counts say which hours, the share says how many: hours that never came, or are not known yet, get the
-        # rest.
-        rest = max(wanted - told, 0.0) / silent if silent else 0.0
+        told, silent = sum(_CHANCES[count] for count in counts), counts.count(0)
+        # The counts say which hours, the share says how many. What is left over goes to the hours that always came, and
+        # then to those that never came, or are not known yet.
         scale = min(wanted / told, 1.0) if told else 1.0
-        return [
-            min(max(chance * scale if count else rest, _CHANCE_MIN), _CHANCE_MAX)
-            for chance, count in zip(chances, counts, strict=True)
-        ]
+        left = max(wanted - told, 0.0)
+        room = counts.count(COUNT_MAX) * (_CHANCE_MAX - _CHANCES[COUNT_MAX])
+        lift = min(left / room, 1.0) * (_CHANCE_MAX - _CHANCES[COUNT_MAX]) if room else 0.0
+        rest = max(left - room, 0.0) / silent if silent else 0.0
+        by_count = [rest, *(chance * scale for chance in _CHANCES[1:])]
+        by_count[COUNT_MAX] += lift
+        return [min(max(by_count[count], _CHANCE_MIN), _CHANCE_MAX) for count in counts]
 
 
 NEW = Habit(0, 0, 0, 0)

@@ -332,6 +332,10 @@ class ServerClient:
         """One rollout: `rollout`, `reasons` and `troubles`."""
         return _as_object(self._call("GET", f"/products/{product}/rollouts/{rollout}"))
 
+    def foresee(self, product: int, rollout: int, what: str, query: Mapping[str, str] | None = None) -> JsonObject:
+        """`what` is forecast or simulation."""
+        return _object(self._call("GET", f"/products/{product}/rollouts/{rollout}/{what}", params=query), what)
+
     def devices(self, product: int, filters: Mapping[str, str] | None = None) -> list[JsonObject]:
         """All devices of a product, or those that filters leave, such as groups, tag, status or version."""
         found: list[JsonObject] = []

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from muster.cli.forecast import simulation_lines
 from muster.cli.main import main
 from muster.client import ServerClient
 from ota_server.clock import SystemClock
 from ota_server.organizations.service import add_administrator
+from ota_server.services import Services
 from tests.ota_server import keys
 from tests.ota_server.conftest import listen_app, make_settings
 
@@ -22,7 +24,8 @@ from tests.ota_server.conftest import listen_app, make_settings
 class Terminal:
     """Runs `muster` commands with a server and a token in the environment."""
 
-    def __init__(self, url: str, token: str, folder: Path) -> None:
+    def __init__(self, url: str, token: str, folder: Path, services: Services) -> None:
+        self.work_off = services.scanner.work_off
         self.environment = {"MUSTER_SERVER": url, "MUSTER_TOKEN": token}
         self.folder = folder
 
@@ -43,7 +46,7 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     with listen_app(make_settings(tmp_path / "server"), SystemClock()) as (services, url):
         token = services.database.write(lambda c: add_administrator(c, "a@b.c", "-", "Warm Rooms", 0))
-        yield Terminal(url, token, tmp_path)
+        yield Terminal(url, token, tmp_path, services)
 
 
 def test_publish_and_roll_out_from_the_command_line(terminal: Terminal) -> None:
@@ -60,6 +63,35 @@ def test_publish_and_roll_out_from_the_command_line(terminal: Terminal) -> None:
     assert "rollout 1 of version 2: running" in shown.output
     assert "goes on at 5 confirmed, 0 now" in shown.output
     assert "running" in terminal.run("rollout", "show").output
+
+
+def test_rollout_is_foreseen_from_the_command_line(terminal: Terminal) -> None:
+    terminal.run("publish", terminal.file("2.bin", keys.image(2).raw), "--create-product", "Thermostat")
+    terminal.run("device", "import", terminal.file("devices", b"0123456789abcdef01234567\n"))
+    number = str(terminal.json("rollout", "create", "--version", "2", "--stage", "100:5")["rollout"]["id"])
+    terminal.work_off()
+    assert terminal.json("rollout", "forecast", number)["forecast"]["devices"] == 1
+    shown = terminal.run("rollout", "forecast", number).output
+    assert "stage 1: 0 devices" in shown
+    assert "1 It has not said yet what it runs." in shown or "1 Quarantined" in shown
+    assert terminal.json("rollout", "simulate", number, "--failure-rate", "0.1")["simulation"]["acts"] == []
+    assert "no gate does anything" in terminal.run("rollout", "simulate", number).output
+    assert terminal.run("rollout", "simulate", number, "--failure-rate", "2").exit_code == 2
+
+
+def test_simulation_is_told_as_a_table_and_a_plot() -> None:
+    times = [f"2027-01-15T{hour:02}:00:00.000Z" for hour in range(8, 12)]
+    points = [
+        {"at": at, "offered": 10 * number, "confirmed": 8 * number, "failures": number, "bytes_sent": 0}
+        for number, at in enumerate(times)
+    ]
+    act = {"at": times[3], "stage": 1, "verdict": "pause", "reason": "Paused: 3 failures.", "also": 19}
+    others = [{"stage": 1, "verdict": "pause", "plays": 19}, {"stage": 1, "verdict": "advance", "plays": 1}]
+    found = {"began_at": times[0], "acts": [act], "others": others, "plays": 20, "points": points}
+    lines = list(simulation_lines(found))
+    assert lines[0].split() == ["03:00", "stage", "1", "PAUSES", "in", "19", "of", "20", "other", "plays,", "too"]
+    assert lines[2].strip() == "stage 1 goes on in 1 of 20 other plays"
+    assert lines[-1].split() == ["03:00", "█" * 32 + "x" * 4, "30", "24", "3"]
 
 
 def test_rollout_is_given_a_schedule(terminal: Terminal) -> None:

@@ -27,7 +27,7 @@ def shop(tmp_path: Path) -> Iterator[Terminal]:
     """A server with one product and one device."""
     with listen_app(make_settings(tmp_path / "server"), SystemClock()) as (services, url):
         token = services.database.write(lambda c: add_administrator(c, "a@b.c", "-", "Warm Rooms", 0))
-        terminal = Terminal(url, token, tmp_path)
+        terminal = Terminal(url, token, tmp_path, services)
         terminal.json("product", "create", str(keys.PRODUCT), "Thermostat")
         key = keys.key("d").public_key.raw.hex()
         assert terminal.run("device", "import", terminal.file("ids", f"{DEVICE} {key}".encode())).exit_code == 0

@@ -242,6 +242,9 @@ CALLS = {
         P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts", _json(version=1, stages=STAGES)
     ),
     "GET /products/{product}/rollouts/{rollout}": Call(P.VIEW, f"{PRODUCT}/rollouts/1"),
+    "GET /products/{product}/rollouts/{rollout}/forecast": Call(P.VIEW, f"{PRODUCT}/rollouts/1/forecast"),
+    "POST /products/{product}/rollouts/{rollout}/forecast": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts/1/forecast"),
+    "GET /products/{product}/rollouts/{rollout}/simulation": Call(P.VIEW, f"{PRODUCT}/rollouts/1/simulation"),
     **{
         f"POST /products/{{product}}/rollouts/{{rollout}}/{verb}": Call(
             P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts/1/{verb}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from muster.cli.forecast import forecast, simulate
 from muster.cli.output import fact_lines, json_option
 from muster.cli.schedule import schedule_options
 from muster.cli.server import open_client, product_id, product_option, server_options
@@ -30,6 +31,10 @@ class StageType(click.ParamType[Stage]):
 @click.group(epilog="Example: muster rollout create --version 2 --stage 10:50:2 --stage 100:900:10 --start")
 def rollout() -> None:
     """Make, start, pause and show rollouts of a server."""
+
+
+rollout.add_command(forecast)
+rollout.add_command(simulate)
 
 
 @rollout.command(epilog="Example: muster rollout create --version 2 --stage 10:50:2 --stage 100:900:10 --start")
