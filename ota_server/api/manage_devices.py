@@ -211,6 +211,15 @@ def get_device(product: str, device: str, services: ServicesDep, actor: ActorDep
         )
 
 
+@router.get("/{device}/explain")
+def explain_device(product: str, device: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """What the device's next check-in would be offered, and what each rule says about it, in their order."""
+    with services.database.read() as connection:
+        found = actor.product(connection, product, Permission.VIEW_DEVICES)
+        row = service.find(connection, found, device)
+        return views.explanation(row, explain(connection, found, row, services.chain.version, services.clock.now_ms()))
+
+
 @router.put("")
 def change_many(product: str, body: NamesOfMany, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Puts many devices into groups and takes them out of others; or gives and takes tags."""

@@ -329,6 +329,17 @@ def device_details(
     }
 
 
+def explanation(item: Device, trace: Trace) -> Json:
+    target = trace.winner.target
+    return {
+        "id": item.device_id,
+        "version": item.product_version,
+        "offered": None if target is None else target.version,
+        "explanation": trace.winner.why,
+        "trace": rulings(trace),
+    }
+
+
 def rulings(trace: Trace) -> list[Json]:
     """What each rule says about a device; `wins` marks the one that decides."""
     winner = trace.winner
@@ -548,6 +559,7 @@ def stage(item: Stage) -> Json:
         "position": item.position + 1,
         "cohort": item.cohort.to_json(),
         "percent": item.percent,
+        "in_words": item.in_words(),
         "gate": item.gate.to_json(),
         "started_at": time(item.started_ms),
         "reached_at": time(item.reached_ms),

@@ -357,6 +357,10 @@ class Stage:
     reached_ms: int | None
     ended_ms: int | None
 
+    def in_words(self) -> str:
+        """Whom it brings into the rollout."""
+        return f"{self.percent} % of {self.cohort.in_words()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

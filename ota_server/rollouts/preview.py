@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from ota_server.devices.models import DeviceStatus, devices
 from ota_server.rollouts import cohorts
@@ -78,6 +78,11 @@ def preview(connection: Connection, product_id: int, cohort: Cohort, now_ms: int
         elif row.is_locked:
             left_out["locked"] += row.devices
     total = connection.execute(select(func.count()).where(devices.c.product_id == product_id)).scalar_one()
+    sample = _sample(connection, where) if platforms else []
+    return Preview(platforms.total(), total, left_out, platforms, versions, sample)
+
+
+def _sample(connection: Connection, where: Sequence[ColumnElement[bool]]) -> list[Sampled]:
     shown = (devices.c.device_id, devices.c.name, devices.c.platform_id, devices.c.product_version)
     rows = connection.execute(select(*shown).where(*where).order_by(devices.c.device_id, devices.c.id).limit(SAMPLE))
-    return Preview(platforms.total(), total, left_out, platforms, versions, [Sampled(*row) for row in rows])
+    return [Sampled(*row) for row in rows]

@@ -12,42 +12,30 @@ from urllib.parse import quote
 
 import httpx
 
-from muster.errors import EnvironmentFault, RefusedError
-
-JsonObject = dict[str, object]
+from muster.client_answers import JsonObject as JsonObject
+from muster.client_answers import ServerRefused as ServerRefused
+from muster.client_answers import ServerUnreachable as ServerUnreachable
+from muster.client_answers import as_object as _as_object
+from muster.client_answers import object_in as _object
+from muster.client_answers import objects_in as _objects
 
 TIMEOUT_S = 30.0
 CLIENT = "muster"
 """The OAuth client that our own commands are; every server knows it."""
 
 
-class ServerUnreachable(EnvironmentFault):
-    """No answer, or one that is not the API's."""
-
-
-class ServerRefused(RefusedError):
-    """The server said no.
-
-    Attributes:
-        http_status: 400 to 599.
-        code: the API's name of the error, such as `not_found`.
-        facts: the whole answer.
-    """
-
-    def __init__(self, message: str, http_status: int, code: str, facts: JsonObject | None = None) -> None:
-        super().__init__(message)
-        self.http_status = http_status
-        self.code = code
-        self.facts: JsonObject = facts or {}
-
-
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of a rollout: `percent` of all devices; it ends at `min_confirmed` and pauses above `max_failures`."""
+    """A stage of a rollout: `percent` of a cohort; it ends at `min_confirmed` and pauses above `max_failures`."""
 
     percent: int
     min_confirmed: int
     max_failures: int
+
+    def to_json(self) -> JsonObject:
+        """Of all devices."""
+        gate = {"min_confirmed": self.min_confirmed, "max_failures": self.max_failures}
+        return {"percent": self.percent, "gate": gate}
 
 
 class CodeNeeded(ServerRefused):
@@ -300,19 +288,11 @@ class ServerClient:
         schedule: JsonObject | None = None,
     ) -> JsonObject:
         """Makes a draft. `salt`, 32 hexadecimal digits, spreads the devices over the percentages."""
-        body: JsonObject = {
-            "version": version,
-            "name": name,
-            "salt": salt,
-            "schedule": schedule or {},
-            "stages": [
-                {
-                    "percent": stage.percent,
-                    "gate": {"min_confirmed": stage.min_confirmed, "max_failures": stage.max_failures},
-                }
-                for stage in stages
-            ],
-        }
+        body: JsonObject = {"version": version, "name": name, "salt": salt, "schedule": schedule or {}}
+        return self.make_rollout(product, {**body, "stages": [stage.to_json() for stage in stages]})
+
+    def make_rollout(self, product: int, body: JsonObject) -> JsonObject:
+        """Makes a draft with all that the API takes (docs/howto/rollouts.md)."""
         return _object(self._call("POST", f"/products/{product}/rollouts", json=body), "rollout")
 
     def move_rollout(self, product: int, rollout: int, verb: str) -> JsonObject:
@@ -336,6 +316,32 @@ class ServerClient:
         """`what` is forecast or simulation."""
         return _object(self._call("GET", f"/products/{product}/rollouts/{rollout}/{what}", params=query), what)
 
+    def cohorts(self, product: int) -> list[JsonObject]:
+        """Saved cohorts by name."""
+        return _objects(self._call("GET", f"/products/{product}/cohorts"), "cohorts")
+
+    def cohort(self, product: int, name: str) -> JsonObject:
+        """A saved cohort, and the rollouts that will start with it."""
+        return _object(self._call("GET", f"/products/{product}/cohorts/{quote(name, safe='')}"), "cohort")
+
+    def create_cohort(self, product: int, name: str, cohort: JsonObject, description: str = "") -> JsonObject:
+        """Saves a cohort by its expression."""
+        body = {"name": name, "cohort": cohort, "description": description}
+        return _object(self._call("POST", f"/products/{product}/cohorts", json=body), "cohort")
+
+    def change_cohort(self, product: int, name: str, changes: JsonObject) -> JsonObject:
+        """Sets the expression (`cohort`) or the description of a saved cohort."""
+        path = f"/products/{product}/cohorts/{quote(name, safe='')}"
+        return _object(self._call("PUT", path, json=changes), "cohort")
+
+    def delete_cohort(self, product: int, name: str) -> None:
+        """Removes a saved cohort."""
+        self._call("DELETE", f"/products/{product}/cohorts/{quote(name, safe='')}")
+
+    def preview(self, product: int, cohort: JsonObject) -> JsonObject:
+        """Which devices an expression holds now."""
+        return _object(self._call("POST", f"/products/{product}/cohorts/preview", json={"cohort": cohort}), "preview")
+
     def devices(self, product: int, filters: Mapping[str, str] | None = None) -> list[JsonObject]:
         """All devices of a product, or those that filters leave, such as groups, tag, status or version."""
         found: list[JsonObject] = []
@@ -352,6 +358,10 @@ class ServerClient:
     def device(self, product: int, device_id: str) -> JsonObject:
         """One device with attempts, history, logs and the reason why it runs what it runs."""
         return _as_object(self._call("GET", f"/products/{product}/devices/{device_id}"))
+
+    def explain(self, product: int, device_id: str) -> JsonObject:
+        """What a device is offered, and what each rule says about it."""
+        return _as_object(self._call("GET", f"/products/{product}/devices/{device_id}/explain"))
 
     def approve(self, product: int, device_id: str, fingerprint: str | None = None) -> JsonObject:
         """Trusts a quarantined device's key."""
@@ -560,21 +570,6 @@ def _checked(response: httpx.Response, url: str) -> object:
 
 def _given(filters: Mapping[str, str] | None) -> dict[str, str]:
     return {name: value for name, value in (filters or {}).items() if value}
-
-
-def _as_object(value: object) -> JsonObject:
-    if not isinstance(value, dict):
-        raise ServerUnreachable("the server's answer is not an object")
-    return value
-
-
-def _object(value: object, name: str) -> JsonObject:
-    return _as_object(_as_object(value).get(name))
-
-
-def _objects(value: object, name: str) -> list[JsonObject]:
-    items = _as_object(value).get(name)
-    return [_as_object(item) for item in items] if isinstance(items, list) else []
 
 
 def _clients(owner: str) -> str:

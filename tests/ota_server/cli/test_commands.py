@@ -112,6 +112,36 @@ def test_rollout_is_given_a_schedule(terminal: Terminal) -> None:
         assert terminal.run("rollout", "schedule", number, *refused).exit_code == 2
 
 
+def test_cohorts_are_saved_previewed_and_rolled_out_to(terminal: Terminal) -> None:
+    terminal.run("publish", terminal.file("2.bin", keys.image(2).raw), "--create-product", "Thermostat")
+    ids = [24 * "a", 24 * "b"]
+    terminal.run("device", "import", terminal.file("ids", "\n".join(ids).encode()))
+    terminal.json("device", "set", ids[0], "--tag", "beta", "--country", "de")
+    listed = terminal.file("listed", "\n".join(ids).encode())
+    assert terminal.json("cohort", "preview", "--devices", listed, "--where", "country one_of DE,FR")["devices"] == 1
+    made = terminal.json("cohort", "create", "beta", "--where", "tag is beta", "--where", "version at_least 2")
+    assert made["in_words"] == "tag is beta and version at least 2"
+    terminal.json("cohort", "create", "beta", "--replace", "--where", "claimed is false")
+    assert "claimed is false" in terminal.run("cohort", "list").output
+    started = ("--version", "2", "--stage", "10:1", "--stage", "100:9", "--cohort", "beta")
+    stages = terminal.json("rollout", "create", *started)["rollout"]["stages"]
+    assert [one["in_words"] for one in stages] == ["10 % of cohort beta", "100 % of cohort beta"]
+    assert terminal.json("cohort", "show", "beta")["used_by"] == [1]
+    plan = {"version": 2, "name": "of a file", "stages": [{"cohort": {"devices": ids}, "percent": 50}]}
+    made = terminal.json("rollout", "create", "--file", terminal.file("plan", json.dumps(plan).encode()), "--start")
+    assert (made["rollout"]["name"], made["rollout"]["status"]) == ("of a file", "running")
+    assert "50 % of 2 listed devices" in terminal.run("rollout", "show", "2").output
+    assert terminal.run("rollout", "create", "--version", "2").exit_code == 2
+    assert terminal.run("cohort", "delete", "beta").exit_code == 1
+    terminal.run("rollout", "abort", "1")
+    assert terminal.run("cohort", "delete", "beta").exit_code == 0
+    explained = terminal.run("device", "explain", ids[0]).output
+    assert explained.startswith("Quarantined: it gets no firmware until its key is approved.\n> held back")
+    assert "Rollout 2 of version 2, stage 1" in explained
+    assert "Lock it to a version." in explained
+    assert terminal.json("device", "explain", ids[0])["offered"] is None
+
+
 def test_devices_are_listed_shown_and_changed(terminal: Terminal) -> None:
     terminal.run("publish", terminal.file("1.bin", keys.image(1).raw), "--create-product", "Thermostat")
     assert "no devices yet" in terminal.run("device", "list").output

@@ -131,6 +131,7 @@ CALLS = {
     "PUT /products/{product}/devices/{device} groups": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/devices/{DEVICE}", _json(groups=["beta"])
     ),
+    "GET /products/{product}/devices/{device}/explain": Call(P.VIEW_DEVICES, f"{PRODUCT}/devices/{DEVICE}/explain"),
     "GET /products/{product}/groups": Call(P.VIEW, f"{PRODUCT}/groups"),
     "POST /products/{product}/groups": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/groups", _json(name="beta")),
     "GET /products/{product}/groups/{group}": Call(P.VIEW, f"{PRODUCT}/groups/beta"),

@@ -44,7 +44,7 @@ _SHOWN = (
 
 @click.group(epilog="Example: muster device list")
 def device() -> None:
-    """List, show, provision, import, approve, change, flash, remove, call and read devices; own some."""
+    """List, show, explain, provision, import, approve, change, flash, remove, call and read devices; own some."""
 
 
 @device.command("list", epilog="Example: muster device list --json")
@@ -113,6 +113,34 @@ def show(device_id: str, product: int | None, url: str, token_file: Path | None,
     history = facts.get("history")
     for line in history[:20] if isinstance(history, list) else []:
         click.echo(f"  {line['at']}  {line['text']}")
+
+
+@device.command(epilog="Example: muster device explain 0123456789abcdef01234567")
+@click.argument("device_id")
+@product_option
+@server_options
+@json_option
+def explain(device_id: str, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Say why a device is offered what it is.
+
+    Every rule is shown, in the order in which they are asked: what it gives or would give, why, and what would have
+    to change. The first one that is about the device decides (>).
+    """
+    with open_client(url, token_file) as client:
+        facts = client.explain(product_id(client, product), device_id)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    click.echo(str(facts["explanation"]))
+    trace = facts["trace"]
+    assert isinstance(trace, list)
+    for ruling in trace:
+        mark = ">" if ruling["wins"] else "-" if ruling["applies"] else " "
+        name = f"rollout {ruling['rollout']}" if ruling["rollout"] is not None else ruling["rule"].replace("_", " ")
+        gives = "nothing" if ruling["version"] is None else f"version {ruling['version']}"
+        click.echo(f"{mark} {name:<16} {gives:<13} {ruling['why']}")
+        if ruling["remedy"]:
+            click.echo(f"{'':<33}{ruling['remedy']}")
 
 
 @device.command(epilog="Example: muster device approve 0123456789abcdef01234567 --fingerprint 6a0b1c2d3e4f5061")

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import click
 
-from muster.errors import FileFault
+from muster.errors import FileFault, ValueOutOfRange
 from muster.keystore import KeyStore
 from muster.user_folders import keys_folder
 
@@ -31,6 +32,34 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FileFault(f"cannot read {path}: {error.strerror}") from error
+
+
+def read_text(path: Path) -> str:
+    """A whole file as text.
+
+    Raises:
+        FileFault: it cannot be read, or is no text.
+    """
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise FileFault(f"{path} is not text") from error
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """The object that a file holds.
+
+    Raises:
+        FileFault: it cannot be read.
+        ValueOutOfRange: it holds none.
+    """
+    try:
+        found = json.loads(read_bytes(path))
+    except ValueError as error:
+        raise ValueOutOfRange(f"{path} is no JSON") from error
+    if not isinstance(found, dict):
+        raise ValueOutOfRange(f"{path} holds no JSON object")
+    return found
 
 
 def write_bytes(path: Path, raw: bytes) -> None:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "account": LazyCommand("muster.cli.account:account", "Show your account, change it, or delete it."),
     "audit": LazyCommand("muster.cli.audit:audit", "Show and export who did what in an organization of a server."),
     "build": LazyCommand("muster.cli.build:build", "Build signed firmware of a product for each of its platforms."),
+    "cohort": LazyCommand("muster.cli.cohort:cohort", "Save, show, preview and remove cohorts of devices."),
     "completion": LazyCommand("muster.cli.completion:completion", "Print the script that completes commands in SHELL."),
     "delta": LazyCommand("muster.cli.delta:delta", "Make, apply, inspect and explain patches."),
     "flash": LazyCommand(
@@ -43,7 +44,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "keys": LazyCommand("muster.cli.keys:keys", "List, show and make keys and key sets."),
     "device": LazyCommand(
         "muster.cli.device:device",
-        "List, show, provision, import, approve, change, flash, remove, call and read devices; own some.",
+        "List, show, explain, provision, import, approve, change, flash, remove, call and read devices; own some.",
     ),
     "log": LazyCommand(
         "muster.cli.log:log", "Show and export what a product's devices told and what happened to them."

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from muster.cli.cohort import cohort_options
+from muster.cli.files import InputFile, read_json
 from muster.cli.forecast import forecast, simulate
 from muster.cli.output import fact_lines, json_option
 from muster.cli.schedule import schedule_options
@@ -38,17 +40,18 @@ rollout.add_command(simulate)
 
 
 @rollout.command(epilog="Example: muster rollout create --version 2 --stage 10:50:2 --stage 100:900:10 --start")
-@click.option("--version", type=click.IntRange(1, 65_534), required=True, help="The release to bring out.")
+@click.option("--version", type=click.IntRange(1, 65_534), help="The release to bring out.")
 @click.option(
     "--stage",
     "stages",
     type=StageType(),
     multiple=True,
-    required=True,
     metavar="PERCENT:CONFIRMED[:FAILURES]",
     help="A share of the devices; ends at so many confirmed boots, pauses above so many failures. May be given again.",
 )
-@click.option("--name", default="", help="What to call it.")
+@click.option("--file", type=InputFile, help="JSON file with all that a rollout has; options replace what it says.")
+@cohort_options
+@click.option("--name", help="What to call it.")
 @click.option("--salt", help="32 hexadecimal digits that spread the devices. [default: random]")
 @click.option("--start", is_flag=True, help="Start it, at once or when its schedule says.")
 @schedule_options
@@ -56,9 +59,11 @@ rollout.add_command(simulate)
 @server_options
 @json_option
 def create(
-    version: int,
+    version: int | None,
     stages: tuple[Stage, ...],
-    name: str,
+    file: Path | None,
+    cohort: JsonObject | None,
+    name: str | None,
     salt: str | None,
     start: bool,
     schedule: JsonObject,
@@ -67,10 +72,27 @@ def create(
     token_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a rollout."""
+    """Make a rollout.
+
+    Without options for a cohort, its stages reach all devices; with them, those of which all that is given is so.
+    """
+    plan = read_json(file) if file is not None else {}
+    reach: JsonObject = {} if cohort is None else {"cohort": cohort}
+    given = {
+        "version": version,
+        "name": name,
+        "salt": salt,
+        "schedule": schedule or None,
+        "stages": [{**stage.to_json(), **reach} for stage in stages] or None,
+    }
+    plan |= {key: value for key, value in given.items() if value is not None}
+    if cohort is not None and not stages:
+        raise click.UsageError("a cohort needs stages: give --stage")
+    if not {"version", "stages"} <= plan.keys():
+        raise click.UsageError("give --version and --stage, or --file")
     with open_client(url, token_file) as client:
         number = product_id(client, product)
-        made = client.create_rollout(number, version, stages, name, salt, schedule)
+        made = client.make_rollout(number, plan)
         if start:
             made = client.move_rollout(number, _int(made, "id"), "start")
     _print({"rollout": made}, as_json)
@@ -146,6 +168,10 @@ def _print(facts: JsonObject, as_json: bool) -> None:
         for name in ("schedule", "gate_distance", "progress", "counters", "stages", "approvals")
         if item.get(name)
     }
+    stages = item.get("stages")
+    if isinstance(stages, list):
+        # A cohort may list thousands of devices.
+        shown["stages"] = [{key: value for key, value in one.items() if key != "cohort"} for one in stages]
     for name in ("reasons", "troubles"):
         found = facts.get(name)
         if isinstance(found, list) and found:

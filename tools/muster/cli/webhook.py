@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from muster.cli.files import InputFile, read_json
 from muster.cli.output import json_option
 from muster.cli.server import open_client, product_id, product_option, server_options
-from muster.client import JsonObject, ServerClient
-from muster.errors import FileFault, ValueOutOfRange
+from muster.client import ServerClient
+from muster.errors import ValueOutOfRange
 
 _org = click.option("--org", help="Those of this organization (its slug) in place of a product's.")
 
@@ -45,7 +46,7 @@ def list_webhooks(org: str | None, product: int | None, url: str, token_file: Pa
 @click.argument("address", metavar="URL")
 @click.option(
     "--file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=InputFile,
     help="JSON object with more fields: requestType, headers, json, ... (docs/howto/events.md).",
 )
 @_org
@@ -63,7 +64,7 @@ def create(
     as_json: bool,
 ) -> None:
     """Send events whose names begin with EVENT to URL. Prints the secret that requests are signed with, this once."""
-    fields = {**({} if file is None else _read(file)), "event": event, "url": address}
+    fields = {**({} if file is None else read_json(file)), "event": event, "url": address}
     with open_client(url, token_file) as client:
         made = client.create_webhook(_owner(client, org, product), fields)
     click.echo(json.dumps(made, indent=2) if as_json else f"webhook {made.get('id')}, secret {made.get('secret')}")
@@ -118,16 +119,3 @@ def _owner(client: ServerClient, org: str | None, product: int | None) -> str:
     if org is not None and product is not None:
         raise ValueOutOfRange("give --org or --product, not both")
     return f"orgs/{org}" if org is not None else f"products/{product_id(client, product)}"
-
-
-def _read(file: Path) -> JsonObject:
-    """Raises FileFault, ValueOutOfRange."""
-    try:
-        found = json.loads(file.read_bytes())
-    except OSError as error:
-        raise FileFault(f"cannot read {file}: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueOutOfRange(f"{file} is no JSON") from error
-    if not isinstance(found, dict):
-        raise ValueOutOfRange(f"{file} holds no JSON object")
-    return found
