@@ -16,6 +16,7 @@ from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
 from ota_server.releases.encoder import Encoder, ProcessEncoder
 from ota_server.releases.patcher import Patcher
+from ota_server.rollouts import baseline
 from ota_server.rollouts.scanner import Scanner
 from ota_server.rollouts.timekeeper import Timekeeper
 from ota_server.settings import Settings
@@ -81,6 +82,7 @@ class Jobs:
         def write(connection: Connection) -> int:
             outbox.forget_before(connection, before_ms)
             calls_store.forget_before(connection, now_ms)
+            baseline.forget_old(connection, now_ms)
             note_amounts(connection, now_ms)
             return telemetry.forget_old(connection, now_ms, self.settings.keep_telemetry_days)
 

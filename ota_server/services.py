@@ -7,6 +7,8 @@ import logging
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from muster.errors import EnvironmentFault, MusterError
 from muster.protocol import SealedMessage
 from muster.signing.signer import KeySigner, Signer
@@ -32,6 +34,7 @@ from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
 from ota_server.releases.encoder import Encoder
 from ota_server.releases.patcher import Patcher
+from ota_server.rollouts import baseline
 from ota_server.rollouts.forecast import Simulations
 from ota_server.rollouts.scanner import Scanner
 from ota_server.rollouts.timekeeper import Timekeeper
@@ -150,6 +153,8 @@ class Services:
 
     def after(self, checked_in: CheckedIn) -> None:
         """Tells whoever must know of a committed check-in."""
+        if checked_in.heard is not None:
+            self.meter.heard(checked_in.product_id, *checked_in.heard)
         if checked_in.wants_patch:
             self.patcher.wake()
         if checked_in.is_news:
@@ -161,12 +166,16 @@ class Services:
         """Writes down what the meter has counted."""
         counts, day = self.meter.take(), self.clock.now_ms() // DAY_MS
 
+        def write(connection: Connection) -> None:
+            usage_store.add_counts(connection, counts, day)
+            baseline.add_heard(connection, counts.heard)
+
         def done(future: Future[None]) -> None:
             if future.cancelled() or future.exception() is not None:
                 self.meter.give_back(counts)
 
         try:
-            future = self.database.submit(lambda connection: usage_store.add_counts(connection, counts, day))
+            future = self.database.submit(write)
         except Unavailable:
             self.meter.give_back(counts)
             raise

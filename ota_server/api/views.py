@@ -473,6 +473,7 @@ def rollout(
             "no_contact": item.no_contact,
             "stopped": item.stopped,
             "crashed": item.crashed,
+            "crashed_early": item.crashed_early,
         },
         "progress": {**counted, "scanned_at": time(scanned_ms)},
     }
@@ -482,7 +483,8 @@ def distance(item: Distance) -> Json:
     shown: Json = {"name": item.name, "count": item.count, "limit": item.limit}
     if item.evidence is None:
         return shown
-    return {**shown, "of": item.of, "rate": item.rate, "evidence": round(item.evidence, 2)}
+    shown |= {"of": item.of, "rate": round(item.rate or 0, 6), "evidence": round(item.evidence, 2)}
+    return {**shown, "before": item.before} if item.before else shown
 
 
 def forecast(item: Forecast) -> Json:

@@ -37,6 +37,7 @@ from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.rollouts import offers, outcomes
 from ota_server.rollouts import store as rollouts
+from ota_server.rollouts.baseline import week_of
 from ota_server.rollouts.decide import Plan, Ruling, decide
 from ota_server.rollouts.models import Attempt, AttemptStatus
 from ota_server.rollouts.plan import PlanCache
@@ -97,6 +98,7 @@ class CheckedIn:
         hold_s: how long the device would wait for something to be said.
         is_news: something changed that people or other devices watch.
         wants_patch: a patch was asked for.
+        heard: the version that the device was heard running for the first time in a week, and that week.
     """
 
     device_row: int
@@ -108,6 +110,7 @@ class CheckedIn:
     hold_s: int
     is_news: bool
     wants_patch: bool
+    heard: tuple[int, int] | None = None
 
     def sealed(self) -> bytes:
         """The one answer to this message; to be called once, after the commit."""
@@ -170,6 +173,7 @@ class CheckIns:
             hold_s if visit.answer == Answer() else 0,
             visit.is_news,
             visit.wants_patch,
+            visit.heard(),
         )
 
     def look_again(self, connection: Connection, held: CheckedIn, now_ms: int) -> CheckedIn:
@@ -237,6 +241,15 @@ class _Visit:
         self._device = device
         self._refresh()
 
+    def heard(self) -> tuple[int, int] | None:
+        """The version that it was heard running for the first time in this week, and the week."""
+        before, version = self._before, self.values.get("product_version", self._before.product_version)
+        if "last_seen_ms" not in self.values or before.status is not DeviceStatus.ACTIVE or before.development:
+            return None
+        week = week_of(self._now_ms)
+        is_same = version == before.product_version and week_of(before.last_seen_ms or 0) == week
+        return None if is_same or not isinstance(version, int) else (version, week)
+
     def quarantined(self) -> None:
         """Says so; nothing else of the report is counted, and nothing acknowledged, so that it may count later."""
         self._say(is_quarantined=True)
@@ -248,12 +261,15 @@ class _Visit:
         if not self._before.is_online(self._now_ms):
             self._publish(STATUS, "online")
         self._publish_start()
+        crash = report.crash
+        if crash is not None and telemetry.is_counted(self._connection, device.id, crash.report_id):
+            crash = None
         acknowledged = telemetry_service.count_reports(self._connection, device.id, self._source, report, self._now_ms)
         if acknowledged:
             self.is_news = True
             self._say(acknowledged=acknowledged[:ACKNOWLEDGED_MAX])
-        if report.crash is not None:
-            outcomes.count_crash(self._connection, device, report.crash.identity, self._now_ms)
+        if crash is not None:
+            outcomes.count_crash(self._connection, device, crash.identity, self._now_ms)
         if report.results:
             self._say(results_acknowledged=tuple(item.call_id for item in report.results)[:RESULTS_ACKNOWLEDGED_MAX])
         if report.claim_code is not None:

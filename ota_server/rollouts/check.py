@@ -45,7 +45,7 @@ def recount(connection: Connection, rollout: Rollout) -> Rollout:
     """The rollout with its counters made anew from attempts and outcomes; equal to the stored one, or a bug."""
     made = dict.fromkeys(COUNTERS, 0)
     made["offered"] = counts.recount(connection, rollout.id).offered
-    made["crashed"] = store.count_crashes(connection, rollout.id)
+    made["crashed"], made["crashed_early"] = store.count_crashes(connection, rollout.id)
     for kind, is_failure, number in store.count_by_kind(connection, rollout.id):
         made[kind.value] += number
         # The third time counts as a failure besides.

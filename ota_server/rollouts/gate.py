@@ -65,6 +65,8 @@ class Gate:
             there are.
         max_failure_rate, max_revert_rate, max_crash_rate: it pauses when there is enough evidence (`sequential`) that
             more than this share of the devices offered it fail, revert or crash; None: whatever their share is.
+        worse_than_before: it pauses when there is enough evidence that more devices fail, revert or crash than with the
+            version that most of them ran before.
         approval: whose word it waits for besides; None: nobody's.
     """
 
@@ -74,6 +76,7 @@ class Gate:
     max_failure_rate: float | None = None
     max_revert_rate: float | None = None
     max_crash_rate: float | None = None
+    worse_than_before: bool = False
     approval: Approval | None = None
 
     def __post_init__(self) -> None:
@@ -84,6 +87,8 @@ class Gate:
             _check_count("max_failures", self.max_failures, 0, COUNT_MAX)
         for name in RATES:
             _check_rate(name, getattr(self, name))
+        if not isinstance(self.worse_than_before, bool):
+            raise Invalid("worse_than_before is true or false", "gate.worse_than_before")
 
     @classmethod
     def from_json(cls, value: object) -> Gate:
@@ -95,7 +100,7 @@ class Gate:
         given = _object(value, cls, "a gate", "gate")
         if given.get("approval") is not None:
             given["approval"] = Approval.from_json(given["approval"])
-        if any(given.get(name) is not None for name in RATES):
+        if any(given.get(name) is not None for name in RATES) or given.get("worse_than_before"):
             given.setdefault("max_failures", None)
         return cls(**given)
 
@@ -115,7 +120,7 @@ class Gate:
         limits = [] if self.max_failures is None else [f"{self.max_failures} failures"]
         rates = (("fail", self.max_failure_rate), ("revert", self.max_revert_rate), ("crash", self.max_crash_rate))
         limits += [f"{percent(rate)} that {verb}" for verb, rate in rates if rate is not None]
-        return ", ".join(limits)
+        return ", ".join([*limits, *(["the version before"] if self.worse_than_before else [])])
 
     def to_text(self) -> str:
         """For the database."""

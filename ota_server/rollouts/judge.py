@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from ota_server.rollouts.baseline import Baseline
 from ota_server.rollouts.gate import percent
 from ota_server.rollouts.models import Rollout, Stage
-from ota_server.rollouts.sequential import ENOUGH, evidence, needed_failures
+from ota_server.rollouts.sequential import ALPHA, ENOUGH, evidence, needed_failures, upper_bound
 from ota_server.times import rfc3339
 
 
@@ -31,6 +32,7 @@ class Distance:
         of: devices among which these are counted, when the limit follows from a rate.
         rate: that rate.
         evidence: that it is exceeded (`sequential`); above the limit it is enough.
+        before: of which version and from how many of its devices the rate follows, in words.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Distance:
     of: int | None = None
     rate: float | None = None
     evidence: float | None = None
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,22 @@ class Judgement:
     awaits_approval: bool = False
 
 
-def judge(rollout: Rollout, stage: Stage, is_last: bool, now_ms: int, approvals: int = 0) -> Judgement:
+def judge(
+    rollout: Rollout,
+    stage: Stage,
+    is_last: bool,
+    now_ms: int,
+    approvals: int = 0,
+    before: Baseline | None = None,
+) -> Judgement:
     """Compares a rollout's counters with the gate of its stage. Too many failures win over all that is reached.
 
-    The stage has been through `with_reached`; `approvals`: how many people have approved it.
+    The stage has been through `with_reached`; `approvals`: how many people have approved it; `before`: the version
+    that its devices ran before.
     """
     gate, number = stage.gate, stage.position + 1
     confirmed = Distance("confirmed", rollout.confirmed, gate.min_confirmed)
-    limits = tuple(_limits(rollout, stage))
+    limits = (*_limits(rollout, stage), *_limits_before(rollout, stage, before))
     distances = (confirmed, *limits)
     if gate.approval is not None:
         distances += (Distance("approvals", approvals, gate.approval.people),)
@@ -99,10 +110,31 @@ def _limits(rollout: Rollout, stage: Stage) -> Iterator[Distance]:
     )
     for name, rate, count, before in rates:
         if rate is not None:
-            # Devices whose failure was forgiven are neither among the failures nor among the devices any more.
-            devices = rollout.offered - before
-            seen = evidence(count - before, devices, rate)
-            yield Distance(name, count - before, needed_failures(devices, rate) - 1, devices, rate, seen)
+            yield _tested(name, count - before, rollout.offered - before, rate)
+
+
+def _limits_before(rollout: Rollout, stage: Stage, before: Baseline | None) -> Iterator[Distance]:
+    """A rate with nothing to compare it with has no limit."""
+    if before is None or not stage.gate.worse_than_before:
+        return
+    forgiven = rollout.forgiven
+    rates = (
+        ("failure_rate", rollout.failures, forgiven.failures, before.failures, before.offered),
+        ("revert_rate", rollout.reverted, forgiven.reverted, before.reverted, before.offered),
+        ("crash_rate", rollout.crashed_early, forgiven.crashed_early, before.crashed, before.heard),
+    )
+    for name, count, seen, count_before, devices_before in rates:
+        if devices_before:
+            words = f"{count_before} of {devices_before} with version {before.version}"
+            rate = upper_bound(count_before, devices_before, ALPHA / 2)
+            yield _tested(name, count - seen, rollout.offered - seen, rate, words)
+
+
+def _tested(name: str, count: int, devices: int, rate: float, before: str = "") -> Distance:
+    """Devices whose failure was forgiven are neither among the failures nor among the devices any more."""
+    enough = 2 * ENOUGH if before else ENOUGH
+    needed = needed_failures(devices, rate, enough)
+    return Distance(name, count, needed - 1, devices, rate, evidence(count, devices, rate), before)
 
 
 _VERBS = {"failures": "failed", "failure_rate": "failed", "revert_rate": "reverted", "crash_rate": "crashed"}
@@ -114,8 +146,8 @@ def _too_many(rollout: Rollout, limit: Distance) -> str:
         kinds = f"{rollout.reverted} reverted, {rollout.failed} failed in all; limit {limit.limit}"
         return f"{limit.count} of {rollout.offered} devices {verb} ({kinds})"
     return (
-        f"{limit.count} of {limit.of} devices offered it {verb}, which is too many for a rate of at most "
-        f"{percent(limit.rate)} (evidence {limit.evidence:.0f}, enough is {ENOUGH:.0f})"
+        f"{limit.count} of {limit.of} devices offered it {verb}, which is too many for {_against(limit)} "
+        f"(from {limit.limit + 1} on)"
     )
 
 
@@ -123,7 +155,12 @@ def _watched(limit: Distance) -> str:
     verb = _VERBS[limit.name]
     if limit.rate is None:
         return f"pauses above {limit.limit} failures, {limit.count} now"
-    return f"pauses when {limit.limit + 1} of {limit.of} devices {verb} (rate {percent(limit.rate)}), {limit.count} now"
+    return f"pauses when {limit.limit + 1} of {limit.of} devices {verb} ({_against(limit)}), {limit.count} now"
+
+
+def _against(limit: Distance) -> str:
+    assert limit.rate is not None
+    return limit.before or f"a rate of {percent(limit.rate)}"
 
 
 def with_reached(rollout: Rollout, stage: Stage, now_ms: int) -> Stage:

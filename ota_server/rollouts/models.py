@@ -107,7 +107,17 @@ class OutcomeKind(StrEnum):
     """The download stopped: a flash error, a damaged patch."""
 
 
-COUNTERS = ("offered", "confirmed", "reverted", "failed", "interrupted", "no_contact", "stopped", "crashed")
+COUNTERS = (
+    "offered",
+    "confirmed",
+    "reverted",
+    "failed",
+    "interrupted",
+    "no_contact",
+    "stopped",
+    "crashed",
+    "crashed_early",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,7 @@ class Forgiven:
     failures: int = 0
     reverted: int = 0
     crashed: int = 0
+    crashed_early: int = 0
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
@@ -277,7 +288,31 @@ rollout_crashes = Table(
     Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
     Column("device_row", ForeignKey("devices.id"), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
+    Column("is_early", Boolean(create_constraint=True, name="is_early"), nullable=False),
     sqlite_with_rowid=False,
+)
+
+# How many devices were heard running a version in a week of the epoch, and how many of these crashed: see `baseline`.
+version_weeks = Table(
+    "version_weeks",
+    metadata,
+    Column("product_id", ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("week", Integer, primary_key=True),
+    Column("heard", Integer, nullable=False),
+    Column("crashed", Integer, nullable=False),
+)
+
+# What was known of every other version when a rollout began, and how many of its devices ran it.
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    *(
+        Column(name, Integer, nullable=False)
+        for name in ("devices", "heard", "crashed", "offered", "failures", "reverted")
+    ),
 )
 
 
@@ -293,6 +328,7 @@ class Rollout:
         offered .. stopped: devices that were offered it, and outcomes by kind; `failed` also counts a device's third
             NO_CONTACT or third stopped download.
         crashed: devices that were offered it and crashed while they ran it, confirmed or on trial.
+        crashed_early: those that did so within a week of being offered it.
         forgiven: what a team member has seen and resumed after.
     """
 
@@ -318,6 +354,7 @@ class Rollout:
     no_contact: int
     stopped: int
     crashed: int
+    crashed_early: int
     forgiven: Forgiven
 
     @property

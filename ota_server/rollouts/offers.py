@@ -13,7 +13,7 @@ from ota_server.devices import groups
 from ota_server.devices.models import Device
 from ota_server.releases import store as releases
 from ota_server.releases.models import FULL, PatchStatus, StoredPatch
-from ota_server.rollouts import store
+from ota_server.rollouts import baseline, store
 from ota_server.rollouts.decide import Pace, Plan, Ruling
 from ota_server.rollouts.facts import DeviceFacts, Target, facts_of
 from ota_server.rollouts.models import Attempt, AttemptStatus, OutcomeKind
@@ -83,6 +83,7 @@ def make_offer(connection: Connection, device: Device, ruling: Ruling, target: T
     )
     if ruling.rollout_id is not None and is_first:
         store.count_up(connection, ruling.rollout_id, "offered")
+        baseline.count_device(connection, ruling.rollout_id, device.product_version)
     what = "the full image" if is_full else "a patch"
     text = f"Attempt {number}: offered version {target.version} by {what} of {patch.size} bytes. {ruling.why}"
     telemetry.add_history(connection, device.id, now_ms, HistoryKind.OFFERED, text)

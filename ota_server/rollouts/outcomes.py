@@ -12,7 +12,7 @@ from muster.protocol import Outcome, OutcomeType
 from muster.status import OtaStatus
 from ota_server.devices import store as devices
 from ota_server.devices.models import Device
-from ota_server.rollouts import counts, service, store
+from ota_server.rollouts import baseline, counts, service, store
 from ota_server.rollouts.models import Attempt, AttemptStatus, OutcomeKind
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.models import HistoryKind
@@ -118,19 +118,19 @@ def end_attempt(
         service.apply_gate(connection, attempt.rollout_id, now_ms)
 
 
-def count_crash(connection: Connection, device: Device, identity: bytes, now_ms: int) -> bool:
-    """Counts a crash of an image in the rollout that offered it to the device, once; whether it was the first one.
+def count_crash(connection: Connection, device: Device, identity: bytes, now_ms: int) -> None:
+    """Counts a new crash of an image: of its version, and of the rollout that offered it to the device, once each.
 
     `identity`: the first bytes of the crashed image's. A crash on trial counts as one besides the revert that follows.
     """
+    baseline.count_crash(connection, device, identity, now_ms)
     for attempt in store.attempts_of_device(connection, device.id):
         if attempt.rollout_id is not None and attempt.target_identity[: len(identity)] == identity:
-            is_first = store.add_crash(connection, attempt.rollout_id, device.id, now_ms)
-            if is_first:
-                store.count_up(connection, attempt.rollout_id, "crashed")
+            is_early = now_ms < attempt.offered_ms + baseline.WEEK_MS
+            if store.add_crash(connection, attempt.rollout_id, device.id, is_early, now_ms):
+                store.count_up(connection, attempt.rollout_id, "crashed", *(["crashed_early"] if is_early else []))
                 service.apply_gate(connection, attempt.rollout_id, now_ms)
-            return is_first
-    return False
+            return
 
 
 def is_failure(connection: Connection, device: Device, attempt: Attempt, kind: OutcomeKind, reason: int) -> bool:

@@ -11,7 +11,12 @@ A device that was offered the image and has not failed yet counts as one that do
 failure and falls with every device without one, so it is never larger than what it will be once all of them have
 reported: late reports, and successes that come later than failures or earlier, cannot raise a false alarm.
 
+*A rate against the one before.* What happened before the rollout is looked at once. Its upper confidence bound
+(Chernoff and Hoeffding) takes half of alpha, and is the limit for the other half: together they err with alpha at
+most. Without devices to compare with, the bound is 1 and nothing is evidence.
+
 J. Ville, Etude critique de la notion de collectif, 1939.
+W. Hoeffding, Probability inequalities for sums of bounded random variables, 1963.
 S. Howard, A. Ramdas, J. McAuliffe, J. Sekhon, Time-uniform, nonparametric, nonasymptotic confidence sequences, 2021.
 I. Waudby-Smith, A. Ramdas, Estimating means of bounded random variables by betting, 2024.
 
@@ -30,6 +35,7 @@ ENOUGH = 1 / ALPHA
 ODDS_RATIOS = tuple(2 ** (step / 2) for step in range(1, 17))
 """The grid of rates that are held against the limit: its odds times 1.4 to 256."""
 
+_BISECTIONS = 50
 _LOG_MAX = 700.0
 """Beyond that it does not fit a float, and is enough anyway."""
 
@@ -62,3 +68,24 @@ def needed_failures(devices: int, limit: float, enough: float = ENOUGH) -> int:
         else:
             lowest = middle + 1
     return lowest
+
+
+def upper_bound(failures: int, devices: int, alpha: float) -> float:
+    """A rate that the true one is above with a probability of alpha at most, for what is looked at once."""
+    if devices == 0:
+        return 1.0
+    rate = min(failures, devices) / devices
+    lowest, highest = rate, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (lowest + highest) / 2
+        if devices * _divergence(rate, middle) < -math.log(alpha):
+            lowest = middle
+        else:
+            highest = middle
+    return highest
+
+
+def _divergence(seen: float, other: float) -> float:
+    """Of one rate from another (Kullback and Leibler), in nats."""
+    terms = ((seen, other), (1 - seen, 1 - other))
+    return sum(one * math.log(one / two) if two > 0 else math.inf for one, two in terms if one > 0)

@@ -17,7 +17,7 @@ from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import service as releases_service
 from ota_server.releases import store as releases
-from ota_server.rollouts import cohorts, progress, store
+from ota_server.rollouts import baseline, cohorts, progress, store
 from ota_server.rollouts.cohort import Cohort, Everyone
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.judge import Judgement, Verdict, judge, with_reached
@@ -121,9 +121,12 @@ def _begin(connection: Connection, rollout: Rollout, now_ms: int) -> None:
     if not targets:
         raise Conflict(f"release {rollout.version} has no image yet: publish one first")
     store.move_rollout(connection, rollout, RolloutStatus.RUNNING, {"started_ms": now_ms, "reason": "Stage 1 begins."})
-    for stage in store.stages_of(connection, rollout.id):
+    stages = store.stages_of(connection, rollout.id)
+    for stage in stages:
         meant = cohorts.resolve(connection, rollout.product_id, stage.cohort)
         store.change_stage(connection, rollout.id, stage.position, {"cohort": meant})
+    if any(stage.gate.worse_than_before for stage in stages):
+        baseline.keep(connection, rollout, now_ms)
     store.change_stage(connection, rollout.id, 0, {"started_ms": now_ms})
     for image in targets:
         releases_service.want_likely_patches(connection, image, now_ms)
@@ -172,7 +175,7 @@ def resume(connection: Connection, product: Product, rollout_id: int, by: str, n
     if rollout.status in (RolloutStatus.DRAFT, RolloutStatus.SCHEDULED):
         raise Conflict(f"rollout {rollout.id} is {rollout.status} and has not begun: start it")
     store.move_rollout(connection, rollout, RolloutStatus.RUNNING, {"reason": f"Resumed by {by}."})
-    forgiven = Forgiven(rollout.failures, rollout.reverted, rollout.crashed)
+    forgiven = Forgiven(rollout.failures, rollout.reverted, rollout.crashed, rollout.crashed_early)
     store.change(connection, rollout.id, {"forgiven": forgiven})
     # Who approved the stage knew less than who resumes it.
     store.forget_approvals(connection, rollout.id, rollout.stage)
@@ -274,8 +277,9 @@ def _look(connection: Connection, rollout: Rollout, now_ms: int) -> tuple[Stage,
     kept = stages[rollout.stage]
     stage = with_reached(rollout, kept, now_ms)
     approvals = store.count_approvals(connection, rollout.id, stage.position) if stage.gate.approval else 0
+    before = baseline.before(connection, rollout.id) if stage.gate.worse_than_before else None
     is_last = stage.position == len(stages) - 1
-    return stage, judge(rollout, stage, is_last, now_ms, approvals), stage != kept
+    return stage, judge(rollout, stage, is_last, now_ms, approvals, before), stage != kept
 
 
 def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, now_ms: int) -> str:

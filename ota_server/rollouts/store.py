@@ -275,16 +275,18 @@ def add_outcome(connection: Connection, values: Mapping[str, object]) -> bool:
     return insert_once(connection, outcomes, values)
 
 
-def add_crash(connection: Connection, rollout_id: int, device_row: int, at_ms: int) -> bool:
+def add_crash(connection: Connection, rollout_id: int, device_row: int, is_early: bool, at_ms: int) -> bool:
     """Adds a crash; False when the device has crashed in this rollout before."""
-    values = {"rollout_id": rollout_id, "device_row": device_row, "at_ms": at_ms}
+    values = {"rollout_id": rollout_id, "device_row": device_row, "is_early": is_early, "at_ms": at_ms}
     return insert_once(connection, rollout_crashes, values)
 
 
-def count_crashes(connection: Connection, rollout_id: int) -> int:
-    """How many devices crashed in a rollout."""
-    query = select(func.count()).select_from(rollout_crashes).where(rollout_crashes.c.rollout_id == rollout_id)
-    return connection.execute(query).scalar_one()
+def count_crashes(connection: Connection, rollout_id: int) -> tuple[int, int]:
+    """How many devices crashed in a rollout, and how many of them early."""
+    is_early = rollout_crashes.c.is_early
+    query = select(func.count(), func.coalesce(func.sum(case((is_early, 1), else_=0)), 0))
+    row = connection.execute(query.where(rollout_crashes.c.rollout_id == rollout_id)).one()
+    return int(row[0]), int(row[1])
 
 
 def count_outcomes(connection: Connection, device_row: int, target_identity: bytes, kind: OutcomeKind) -> int:

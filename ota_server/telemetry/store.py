@@ -39,6 +39,12 @@ def count_report(connection: Connection, device_row: int, report_id: int) -> boo
     return insert_once(connection, counted_reports, {"device_row": device_row, "report_id": report_id})
 
 
+def is_counted(connection: Connection, device_row: int, report_id: int) -> bool:
+    """Whether a report has come before."""
+    key = (counted_reports.c.device_row == device_row, counted_reports.c.report_id == report_id)
+    return connection.execute(select(counted_reports.c.report_id).where(*key)).first() is not None
+
+
 def add_logs(connection: Connection, device_row: int, lines: Sequence[LogEntry]) -> None:
     connection.execute(
         insert(logs).values(product_id=_product_of(device_row)),
@@ -59,6 +65,13 @@ def add_crash(connection: Connection, device_row: int, at_ms: int, crash: Crash)
             product_id=_product_of(device_row),
         )
     )
+
+
+def count_crashes(connection: Connection, device_row: int, identity8: bytes, since_ms: int) -> int:
+    """How often an image has crashed on a device since a time."""
+    column = crashes.c
+    where = (column.device_row == device_row, column.identity8 == identity8, column.at_ms >= since_ms)
+    return connection.execute(select(func.count()).select_from(crashes).where(*where)).scalar_one()
 
 
 def _product_of(device_row: int) -> ScalarSelect[int | None]:

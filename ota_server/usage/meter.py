@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Check-ins by product, bytes by the digest of what was served."""
+    """Check-ins by product, bytes by the digest of what was served, devices heard by product, version and week."""
 
     check_ins: Counter[int] = field(default_factory=Counter)
     served: Counter[bytes] = field(default_factory=Counter)
+    heard: Counter[tuple[int, int, int]] = field(default_factory=Counter)
 
 
 class Meter:
@@ -26,6 +27,11 @@ class Meter:
     def check_in(self, product_id: int) -> None:
         with self._lock:
             self._counts.check_ins[product_id] += 1
+
+    def heard(self, product_id: int, version: int, week: int) -> None:
+        """A device was heard running a version for the first time in a week."""
+        with self._lock:
+            self._counts.heard[product_id, version, week] += 1
 
     def served(self, digest: bytes, size: int) -> None:
         with self._lock:
@@ -42,3 +48,4 @@ class Meter:
         with self._lock:
             self._counts.check_ins.update(counts.check_ins)
             self._counts.served.update(counts.served)
+            self._counts.heard.update(counts.heard)

@@ -28,6 +28,7 @@ GATES = st.builds(
     max_failure_rate=RATES,
     max_revert_rate=RATES,
     max_crash_rate=RATES,
+    worse_than_before=st.booleans(),
     approval=st.none() | st.builds(Approval, role=st.sampled_from(APPROVERS), people=st.integers(1, PEOPLE_MAX)),
 )
 
@@ -62,6 +63,7 @@ def test_anything_else_is_refused_or_a_gate(value: Any) -> None:
         ({"approval": {"role": "support"}}, "role is administrator or developer"),
         ({"approval": {"people": 11}}, "people is a whole number from 1 to 10"),
         ({"approval": {"by": "ana"}}, "approval has role, people; not by"),
+        ({"worse_than_before": 2}, "worse_than_before is true or false"),
         ({"max_crash_rate": float("nan")}, "max_crash_rate is a share"),
         ({"max_revert_rate": "0.1"}, "max_revert_rate is a share"),
     ],
@@ -73,7 +75,12 @@ def test_error_says_what_a_field_may_be(value: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "max_failures"),
-    [({}, 0), ({"max_crash_rate": 0.1}, None), ({"max_crash_rate": 0.1, "max_failures": 4}, 4)],
+    [
+        ({}, 0),
+        ({"max_crash_rate": 0.1}, None),
+        ({"worse_than_before": True}, None),
+        ({"max_crash_rate": 0.1, "max_failures": 4}, 4),
+    ],
 )
 def test_failures_are_counted_against_0_unless_a_limit_is_given(value: object, max_failures: int | None) -> None:
     assert Gate.from_json(value).max_failures == max_failures

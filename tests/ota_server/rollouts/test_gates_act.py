@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from ota_server.rollouts import store
+from ota_server.rollouts import baseline, store
 from ota_server.rollouts.check import recount
+from ota_server.rollouts.models import version_weeks
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.simulated import SimulatedDevice
@@ -125,7 +127,7 @@ def test_rate_pauses_when_there_is_enough_evidence_and_not_before(stocked: Serve
     found = shown(stocked, rollout)
     assert found["status"] == "running"
     assert found["gate"] == (
-        "Stage 1: goes on at 50 confirmed, 2 now; pauses when 2 of 3 devices reverted (rate 1 %), 1 now."
+        "Stage 1: goes on at 50 confirmed, 2 now; pauses when 2 of 3 devices reverted (a rate of 1 %), 1 now."
     )
     assert found["gate_distance"][1] | {"evidence": 0} == {
         "name": "revert_rate",
@@ -138,7 +140,7 @@ def test_rate_pauses_when_there_is_enough_evidence_and_not_before(stocked: Serve
     revert(stocked, 11)
     found = shown(stocked, rollout)
     assert found["status"] == "paused"
-    assert "2 of 4 devices offered it reverted, which is too many for a rate of at most 1 %" in found["reason"]
+    assert "2 of 4 devices offered it reverted, which is too many for a rate of 1 % (from 2 on)" in found["reason"]
 
 
 def test_what_was_forgiven_counts_no_longer(stocked: Server) -> None:
@@ -160,7 +162,7 @@ def test_device_that_crashes_counts_once_whatever_it_reports(stocked: Server) ->
     device = stocked.devices[0]
     crash(device)
     crash(device)
-    assert counters(stocked, rollout) == {"offered": 1, "confirmed": 1, "crashed": 1}
+    assert counters(stocked, rollout) == {"offered": 1, "confirmed": 1, "crashed": 1, "crashed_early": 1}
     assert shown(stocked, rollout)["status"] == "running"
     update(stocked, 1, first=1)
     crash(stocked.devices[1])
@@ -189,4 +191,76 @@ def test_crash_on_trial_counts_beside_the_revert(stocked: Server) -> None:
     device.crash()
     device.revert(2)
     device.check_in()
-    assert counters(stocked, rollout) == {"offered": 1, "reverted": 1, "crashed": 1}
+    assert counters(stocked, rollout) == {"offered": 1, "reverted": 1, "crashed": 1, "crashed_early": 1}
+
+
+def week(server: Server) -> None:
+    """The next week of the epoch begins, and what the meter has counted is written."""
+    server.services.write_usage().result()
+    server.clock.advance_s((baseline.WEEK_MS - server.clock.now_ms() % baseline.WEEK_MS) / 1000)
+
+
+def test_version_that_crashes_more_than_the_one_before_pauses(stocked: Server) -> None:
+    devices = [stocked.device(number) for number in range(40)]
+    for device in devices:
+        device.check_in()
+    crash(devices[0])
+    week(stocked)
+    rollout = stocked.rollout(2, {"gate": {"min_confirmed": 100, "worse_than_before": True}})
+    for device in devices[:10]:
+        device.update()
+        if shown(stocked, rollout)["status"] == "paused":
+            break
+        crash(device)
+    found = shown(stocked, rollout)
+    assert found["gate_distance"][1]["name"] == "crash_rate"
+    assert found["gate_distance"][1]["before"] == "1 of 40 with version 1"
+    assert (
+        "4 of 4 devices offered it crashed, which is too many for 1 of 40 with version 1 (from 4 on)" in found["gate"]
+    )
+
+
+def test_without_a_version_before_nothing_is_worse(stocked: Server) -> None:
+    rollout = stocked.rollout(2, {"gate": {"min_confirmed": 50, "worse_than_before": True}})
+    update(stocked, 3)
+    for device in stocked.devices:
+        crash(device)
+    found = shown(stocked, rollout)
+    assert (found["status"], len(found["gate_distance"])) == ("running", 1)
+
+
+def test_failures_are_held_against_those_of_the_rollout_before(stocked: Server) -> None:
+    stocked.publish(keys.image(3))
+    first = stocked.rollout(2, {"gate": {"min_confirmed": 20}})
+    update(stocked, 20)
+    assert shown(stocked, first)["status"] == "completed"
+    second = stocked.rollout(3, {"gate": {"min_confirmed": 50, "worse_than_before": True}})
+    for device in stocked.devices[:10]:
+        if device.check_in().offer is None:
+            break
+        device.fetch()
+        device.boot_staged()
+        device.revert(1)
+        device.check_in()
+    found = shown(stocked, second)
+    assert found["status"] == "paused"
+    assert "devices offered it failed, which is too many for 0 of 20 with version 2" in found["reason"]
+
+
+@pytest.mark.both_databases
+def test_device_is_heard_once_in_a_week_whatever_it_says(stocked: Server) -> None:
+    device = stocked.device()
+    for _ in range(3):
+        device.check_in()
+    crash(device)
+    crash(device)
+    now_week = baseline.week_of(stocked.clock.now_ms())
+    week(stocked)
+    device.check_in()
+    week(stocked)
+    with stocked.services.database.read() as connection:
+        rows = connection.execute(select(version_weeks).order_by(version_weeks.c.week)).all()
+    assert [tuple(row) for row in rows] == [
+        (keys.PRODUCT, 1, now_week, 1, 1),
+        (keys.PRODUCT, 1, now_week + 1, 1, 0),
+    ]

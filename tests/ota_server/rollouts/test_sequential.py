@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ota_server.rollouts.sequential import ENOUGH, evidence, needed_failures
+from ota_server.rollouts.sequential import ALPHA, ENOUGH, evidence, needed_failures, upper_bound
 
 PAGE = Path(__file__).parents[3] / "docs" / "howto" / "gates.md"
 ROLLOUTS = 1000
@@ -87,6 +87,20 @@ def test_needed_failures_are_the_first_that_are_enough(devices: int, limit: floa
     assert needed >= 2, "one device alone says nothing"
     assert needed > devices or evidence(needed, devices, limit) >= ENOUGH
     assert evidence(needed - 1, devices, limit) < ENOUGH
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.02, 0.3])
+def test_rate_is_above_its_bound_as_seldom_as_said(rate: float) -> None:
+    rng = random.Random(f"rate {rate}")
+    missed = sum(upper_bound(sum(rng.random() < rate for _ in range(200)), 200, ALPHA) < rate for _ in range(ROLLOUTS))
+    assert missed <= FALSE_ALARMS_MAX
+
+
+@given(st.integers(0, 1000), st.integers(0, 1000), st.floats(0.0001, 0.5))
+def test_bound_lies_between_what_was_seen_and_1(failures: int, more: int, alpha: float) -> None:
+    devices = failures + more
+    bound = upper_bound(failures, devices, alpha)
+    assert (failures / devices if devices else 1.0) <= bound <= 1.0
 
 
 def test_limit_of_1_is_never_exceeded() -> None:
