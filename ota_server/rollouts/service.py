@@ -101,6 +101,8 @@ def start(connection: Connection, product: Product, rollout_id: int, now_ms: int
         Conflict: it is no draft, or its release has no image.
     """
     rollout = get(connection, product, rollout_id)
+    if rollout.status is RolloutStatus.PAUSED:
+        raise Conflict(f"rollout {rollout.id} is paused: resume it")
     if rollout.schedule.is_due(now_ms):
         _begin(connection, rollout, now_ms)
     else:
