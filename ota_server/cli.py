@@ -25,6 +25,7 @@ from ota_server.observe import logs
 from ota_server.observe.logs import Accesses, LogForm, LogLevel
 from ota_server.operate import read_password
 from ota_server.organizations.service import add_administrator
+from ota_server.releases.options import patch_budget_option
 from ota_server.settings import (
     ADDRESS_CONNECTIONS_MAX,
     CHECK_INS_PER_S,
@@ -50,6 +51,7 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
 @database_option
 @bucket_option
+@patch_budget_option
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="0: a free one.")
 @click.option(
@@ -148,6 +150,7 @@ def serve(
     data: Path | None,
     database_url: URL | None,
     bucket: Bucket | None,
+    patch_budget: int,
     host: str,
     port: int,
     online_key: Path | None,
@@ -184,6 +187,7 @@ def serve(
         sign_up=SignUpPolicy.from_text(sign_up),
         database_url=database_url,
         bucket=bucket,
+        patch_budget=patch_budget,
         hook_networks=hook_networks,
         connections_max=connections_max,
         address_connections_max=address_connections_max,

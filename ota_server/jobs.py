@@ -17,6 +17,7 @@ from ota_server.mail.smtp import SmtpMailer
 from ota_server.releases.encoder import Encoder, ProcessEncoder
 from ota_server.releases.patcher import Patcher
 from ota_server.rollouts import baseline
+from ota_server.rollouts.evictor import Evictor
 from ota_server.rollouts.scanner import Scanner
 from ota_server.rollouts.timekeeper import Timekeeper
 from ota_server.settings import Settings
@@ -54,13 +55,23 @@ class Jobs:
     courier: Courier
     patcher: Patcher
     scanner: Scanner
+    evictor: Evictor
     postman: Postman
     timekeeper: Timekeeper
     collector: Collector
 
     @property
     def workers(self) -> tuple[Worker, ...]:
-        return (self.presence, self.courier, self.patcher, self.postman, self.timekeeper, self.scanner, self.collector)
+        return (
+            self.presence,
+            self.courier,
+            self.patcher,
+            self.postman,
+            self.timekeeper,
+            self.scanner,
+            self.collector,
+            self.evictor,
+        )
 
     def start(self) -> None:
         for worker in self.workers:
@@ -123,6 +134,7 @@ def open_jobs(
         timekeeper=Timekeeper(database, feed, clock),
         scanner=Scanner(database, feed, clock, keyset_version),
         collector=Collector(database, feed, clock),
+        evictor=Evictor(database, served, settings.patch_budget),
     )
     for worker in jobs.workers:
         worker.join(relay)

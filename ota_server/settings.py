@@ -24,6 +24,7 @@ from ota_server.storage.s3 import Bucket, S3Shelf, S3Token
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
+DEFAULT_PATCH_BUDGET = 10**10
 CONNECTIONS_MAX, ADDRESS_CONNECTIONS_MAX = 4000, 200
 CHECK_INS_PER_S = 2000
 TOKEN_MIN, TOKEN_MAX = 16, 200
@@ -53,6 +54,7 @@ class Settings:
         check_ins_per_s: how many devices this process asks to come in one second.
         metrics_token: what opens `/metrics`; None: it is for this machine only.
         bucket: where blobs lie; None: in the data folder.
+        patch_budget: bytes of patches that are kept; above it those that were not offered for longest make room.
         is_working: whether the server does its jobs itself; not where `muster worker` does them.
     """
 
@@ -75,6 +77,7 @@ class Settings:
     check_ins_per_s: int = CHECK_INS_PER_S
     metrics_token: str | None = field(default=None, repr=False)
     bucket: Bucket | None = None
+    patch_budget: int = DEFAULT_PATCH_BUDGET
     is_working: bool = True
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from ota_server.errors import Unavailable
 from ota_server.jobs import FORGET_EVERY_S, open_jobs
 from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
+from ota_server.releases.options import patch_budget_option
 from ota_server.settings import Settings, make_data_folder
 from ota_server.storage.options import bucket_option, database_option
 from ota_server.storage.s3 import Bucket
@@ -31,6 +32,7 @@ _EXAMPLE = "Example: muster worker --database postgresql://muster@db.example.com
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Data folder. [default: the user's]")
 @database_option
 @bucket_option
+@patch_budget_option
 @click.option("--public-url", default="", metavar="URL", help="Where people reach the server.")
 @hook_network_option
 @mail_options
@@ -38,6 +40,7 @@ def worker(
     data: Path | None,
     database_url: URL | None,
     bucket: Bucket | None,
+    patch_budget: int,
     public_url: str,
     hook_networks: tuple[Network, ...],
     smtp: SmtpSettings | None,
@@ -55,6 +58,7 @@ def worker(
         hook_networks=hook_networks,
         database_url=database_url,
         bucket=bucket,
+        patch_budget=patch_budget,
     )
     run(settings)
 

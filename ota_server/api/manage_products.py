@@ -51,6 +51,7 @@ class SettingsFields(BaseModel):
     auto_approve: bool | None = None
     check_in_interval_s: int | None = None
     quarantine_max: int | None = None
+    patch_wait: int | None = None
     claiming: Claiming | None = None
     reprogrammers: Reprogrammers | None = None
     time_zone: str | None = None

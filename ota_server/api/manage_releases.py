@@ -18,7 +18,7 @@ from ota_server.errors import Invalid, NotFound, TooLarge
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.releases import service, store
-from ota_server.releases.models import Release, StoredImage
+from ota_server.releases.models import PatchStatus, Release, StoredImage
 from ota_server.rollouts import releasing
 from ota_server.services import Services
 from ota_server.usage import service as limits
@@ -220,7 +220,11 @@ def list_patches(product: str, services: ServicesDep, actor: ActorDep) -> views.
         found = actor.product(connection, product, Permission.VIEW_FIRMWARE)
         images = {image.identity: image for image in store.images_of_product(connection, found.id)}
         patches = store.patches_of_product(connection, found.id)
-    return {"patches": [views.patch(item, images) for item in patches]}
+    kept = sum(item.size or 0 for item in patches if item.status is PatchStatus.READY)
+    return {
+        "patches": [views.patch(item, images) for item in patches],
+        "storage": {"bytes": kept, "budget_bytes": services.settings.patch_budget},
+    }
 
 
 def _counts(services: Services, product: Product) -> dict[int | None, int]:

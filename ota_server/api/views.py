@@ -158,6 +158,7 @@ def product(item: Product, owner: Organization) -> Json:
         "auto_approve": item.auto_approve,
         "check_in_interval_s": item.check_in_interval_s,
         "quarantine_max": item.quarantine_max,
+        "patch_wait": item.patch_wait,
         "default_version": item.default_version,
         "claiming": item.claiming.value,
         "reprogrammers": item.reprogrammers.value,

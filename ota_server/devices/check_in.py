@@ -380,14 +380,19 @@ class _Visit:
                 self._say(withdrawn=attempt.number)
         if target is None:
             return None if ruling.opens_ms is None else self._until(ruling.opens_ms)
-        made = offers.make_offer(self._connection, device, ruling, target, self._now_ms)
+        may_wait = device.patch_waits < self._product.patch_wait
+        made = offers.make_offer(self._connection, device, ruling, target, self._now_ms, may_wait)
         if made.offer is None:
             self.wants_patch = made.is_waiting_for_patch
+            if made.is_waiting_for_patch:
+                self.values["patch_waits"] = device.patch_waits + 1
             if attempt is not None:
                 self._say(withdrawn=attempt.number)
             return PATCH_WAIT_S if made.is_waiting_for_patch else self._turn_s(ruling)
         self.is_news = True
         self.values["attempt_counter"] = self.values["open_attempt"] = made.offer.attempt
+        if device.patch_waits:
+            self.values["patch_waits"] = 0
         self._offer(made.offer, made.consent_s)
         return None
 

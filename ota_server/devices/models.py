@@ -106,6 +106,7 @@ devices = Table(
     Column("interface", Text, nullable=False, default="{}"),
     # Until when it shall answer at once; a time that is over: until it is told so. NULL: it keeps its interval.
     Column("watched_until_ms", BigInteger, nullable=True),
+    Column("patch_waits", Integer, nullable=False, default=0),
     UniqueConstraint("device_id", "public_key"),
     UniqueConstraint("product_id", "serial_number"),
     # Filters, each in the order that lists have unless they are asked for another one.
@@ -204,6 +205,7 @@ class Device:
         blocked: JSON list of image identities (16 bytes, hexadecimal) that are not offered to it again.
         interface: JSON; see `functions` and `variables`.
         watched_until_ms: until when it shall answer at once.
+        patch_waits: check-ins since it waits for a patch that is being made.
     """
 
     id: int
@@ -254,6 +256,7 @@ class Device:
     blocked: str
     interface: str
     watched_until_ms: int | None
+    patch_waits: int
 
     def is_online(self, now_ms: int) -> bool:
         return self.online_until_ms > now_ms

@@ -12,6 +12,7 @@ from ota_server.storage.schema import metadata, status_type
 
 DEFAULT_INTERVAL_S = 300
 DEFAULT_QUARANTINE_MAX = 100
+DEFAULT_PATCH_WAIT, PATCH_WAIT_MAX = 12, 1000
 
 
 class Claiming(StrEnum):
@@ -44,6 +45,7 @@ products = Table(
     Column("auto_approve", Boolean(create_constraint=True, name="auto_approve"), nullable=False),
     Column("check_in_interval_s", Integer, nullable=False),
     Column("quarantine_max", Integer, nullable=False),
+    Column("patch_wait", Integer, nullable=False),
     Column("default_version", Integer, nullable=True),
     Column("claiming", status_type(Claiming, "claiming"), nullable=False),
     Column("reprogrammers", status_type(Reprogrammers, "reprogrammers"), nullable=False),
@@ -66,6 +68,7 @@ class Product:
         auto_approve: whether a new device is trusted without a team member's look.
         check_in_interval_s: how often devices are asked to report.
         quarantine_max: most devices that wait for approval at once.
+        patch_wait: check-ins for which a device waits for its patch; then it is offered the full image.
         claiming: how customers come to own devices.
         reprogrammers: who of the team may decide what devices run.
         time_zone: of its devices that have none of their own; None: UTC.
@@ -82,6 +85,7 @@ class Product:
     auto_approve: bool
     check_in_interval_s: int
     quarantine_max: int
+    patch_wait: int
     default_version: int | None
     claiming: Claiming
     reprogrammers: Reprogrammers

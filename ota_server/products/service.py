@@ -14,7 +14,15 @@ from sqlalchemy import Connection
 from muster.layout import ID_MAX
 from ota_server.errors import Conflict, Invalid
 from ota_server.products import store
-from ota_server.products.models import DEFAULT_INTERVAL_S, DEFAULT_QUARANTINE_MAX, Claiming, Product, Reprogrammers
+from ota_server.products.models import (
+    DEFAULT_INTERVAL_S,
+    DEFAULT_PATCH_WAIT,
+    DEFAULT_QUARANTINE_MAX,
+    PATCH_WAIT_MAX,
+    Claiming,
+    Product,
+    Reprogrammers,
+)
 from ota_server.times import check_time_zone
 
 DESCRIPTION_MAX = 10_000
@@ -58,6 +66,7 @@ def create(connection: Connection, organization_id: int, new: NewProduct, now_ms
         auto_approve=new.auto_approve,
         check_in_interval_s=new.check_in_interval_s,
         quarantine_max=new.quarantine_max,
+        patch_wait=DEFAULT_PATCH_WAIT,
         default_version=None,
         claiming=new.claiming,
         reprogrammers=Reprogrammers.DEVELOPERS,
@@ -98,6 +107,8 @@ def _check(product: Product) -> None:
         raise Invalid("the interval is from 1 to 86400 seconds", "check_in_interval_s")
     if not 0 <= product.quarantine_max <= 100_000:
         raise Invalid("the quarantine holds 0 to 100000 devices", "quarantine_max")
+    if not 0 <= product.patch_wait <= PATCH_WAIT_MAX:
+        raise Invalid(f"a device waits for its patch for 0 to {PATCH_WAIT_MAX} check-ins", "patch_wait")
     if product.time_zone is not None:
         check_time_zone(product.time_zone, "time_zone")
     for name in ("keep_logs_days", "keep_events_days"):

@@ -18,6 +18,7 @@ SETTINGS = (
     "auto_approve",
     "check_in_interval_s",
     "quarantine_max",
+    "patch_wait",
     "claiming",
     "reprogrammers",
     "time_zone",

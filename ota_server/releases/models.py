@@ -30,12 +30,15 @@ class PatchStatus(StrEnum):
     READY = "ready"
     """Made, and verified by decoding it with the device's decoder."""
     FAILED = "failed"
+    EVICTED = "evicted"
+    """Its bytes made room for others; made again when a device needs it."""
 
 
 PATCH_MOVES: Moves[PatchStatus] = {
     PatchStatus.PENDING: frozenset({PatchStatus.READY, PatchStatus.FAILED}),
-    PatchStatus.READY: frozenset(),
+    PatchStatus.READY: frozenset({PatchStatus.EVICTED}),
     PatchStatus.FAILED: frozenset({PatchStatus.PENDING}),
+    PatchStatus.EVICTED: frozenset({PatchStatus.PENDING}),
 }
 
 releases = Table(
@@ -94,6 +97,7 @@ patches = Table(
     Column("tries", Integer, nullable=False, default=0),
     Column("duration_ms", Integer, nullable=True),
     Column("memory_bytes", BigInteger, nullable=True),
+    Column("used_ms", BigInteger, nullable=True),
     UniqueConstraint("base_identity", "target_identity"),
     Index("ix_patches_status", "status", "due_ms"),
 )
@@ -150,9 +154,11 @@ class StoredPatch:
     """A patch, or the wish for one.
 
     Attributes:
-        digest, size, duration_ms, memory_bytes: when it is ready: the file's, and what making it took at most.
+        digest, size, duration_ms, memory_bytes: when it is ready: the file's, and what making it took at most. When
+            it is evicted, `digest` is there until the file is gone.
         devices: how many ran the base when it was asked for; the patch of the most is made first.
         tries: how often the process that makes patches ended over it.
+        used_ms: when it was offered last, to the day.
     """
 
     id: int
@@ -168,3 +174,4 @@ class StoredPatch:
     tries: int
     duration_ms: int | None
     memory_bytes: int | None
+    used_ms: int | None

@@ -155,14 +155,14 @@ def add_for_development(connection: Connection, product: Product, checked: Check
 
 def want_likely_patches(connection: Connection, target: StoredImage, now_ms: int) -> None:
     """Asks for the patches to an image from the newest versions of its platform, and for the full image."""
-    store.want_patch(connection, target.product_id, FULL, target.identity, now_ms)
+    store.want_patch(connection, target.product_id, FULL, target.identity, now_ms, is_retry=True)
     bases = [
         image
         for image in store.images_of_product(connection, target.product_id)
         if image.platform_id == target.platform_id and image.id != target.id
     ]
     for base in bases[:LIKELY_BASES]:
-        store.want_patch(connection, target.product_id, base.identity, target.identity, now_ms)
+        store.want_patch(connection, target.product_id, base.identity, target.identity, now_ms, is_retry=True)
 
 
 def find(connection: Connection, product: Product, version: int) -> Release:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from ota_server.moves import check_move
 from ota_server.releases.models import (
@@ -21,6 +21,7 @@ from ota_server.releases.models import (
 )
 from ota_server.storage.sql import insert_once, is_due
 
+DAY_MS = 24 * 3600 * 1000
 LEASE_MS = 10 * 60 * 1000
 """When a worker's job is another's that has not said what came of it: well above what the longest one takes."""
 
@@ -117,9 +118,19 @@ def patch_by_row(connection: Connection, patch_id: int) -> StoredPatch | None:
 
 
 def want_patch(
-    connection: Connection, product_id: int, base: bytes, target: bytes, now_ms: int, devices: int = 0
+    connection: Connection,
+    product_id: int,
+    base: bytes,
+    target: bytes,
+    now_ms: int,
+    devices: int = 0,
+    is_retry: bool = False,
 ) -> None:
-    """Asks for a patch, which so many devices need; asking twice changes nothing."""
+    """Asks for a patch, which so many devices need; asking twice changes nothing.
+
+    Args:
+        is_retry: asks again for one that could not be made.
+    """
     values = {
         "base_identity": base,
         "target_identity": target,
@@ -131,7 +142,16 @@ def want_patch(
         "due_ms": 0,
         "tries": 0,
     }
-    insert_once(connection, patches, values)
+    if insert_once(connection, patches, values):
+        return
+    is_this = (patches.c.base_identity == base, patches.c.target_identity == target)
+    # One whose file is not gone yet is asked for again when it is.
+    gone = and_(patches.c.status == PatchStatus.EVICTED, patches.c.digest.is_(None))
+    lost = or_(gone, patches.c.status == PatchStatus.FAILED) if is_retry else gone
+    again = {"status": PatchStatus.PENDING, "error": "", "due_ms": 0, "tries": 0}
+    connection.execute(update(patches).where(*is_this, lost).values(**again))
+    if devices:
+        connection.execute(update(patches).where(*is_this, patches.c.devices != devices).values(devices=devices))
 
 
 def due_patch(connection: Connection, now_ms: int) -> StoredPatch | None:
@@ -173,6 +193,41 @@ def finish_patch(
         update(patches).where(*_is_held(patch.id, lease)).values(status=status, lease=None, **values)
     )
     return result.rowcount == 1
+
+
+def used_patch(connection: Connection, patch: StoredPatch, now_ms: int) -> None:
+    """Notes that it is offered; once a day, so that offers do not wait for each other."""
+    if patch.used_ms is None or not 0 <= now_ms - patch.used_ms < DAY_MS:
+        connection.execute(update(patches).where(patches.c.id == patch.id).values(used_ms=now_ms))
+
+
+def kept_patches(connection: Connection) -> list[StoredPatch]:
+    """Those whose bytes are kept, the ones that were not offered for longest first."""
+    used = func.coalesce(patches.c.used_ms, patches.c.created_ms)
+    query = select(*_PATCH).where(patches.c.status == PatchStatus.READY).order_by(used, patches.c.devices, patches.c.id)
+    return [StoredPatch(*row) for row in connection.execute(query)]
+
+
+def evict_patch(connection: Connection, patch_id: int) -> None:
+    """From now on it is not offered; its file is to be removed."""
+    check_move(PATCH_MOVES, "the patch", PatchStatus.READY, PatchStatus.EVICTED)
+    where = (patches.c.id == patch_id, patches.c.status == PatchStatus.READY)
+    connection.execute(update(patches).where(*where).values(status=PatchStatus.EVICTED))
+
+
+def evicted_files(connection: Connection) -> list[tuple[bytes, bool]]:
+    """Files of evicted patches, and whether a patch that is ready has the same one."""
+    other = patches.alias()
+    named = select(other.c.id).where(other.c.digest == patches.c.digest, other.c.status == PatchStatus.READY)
+    query = select(patches.c.digest, named.exists())
+    evicted = (patches.c.status == PatchStatus.EVICTED, patches.c.digest.is_not(None))
+    return [(digest, bool(is_named)) for digest, is_named in connection.execute(query.where(*evicted).distinct())]
+
+
+def forget_files(connection: Connection, digests: Collection[bytes]) -> None:
+    """The files of evicted patches are gone, or are another patch's."""
+    where = (patches.c.status == PatchStatus.EVICTED, patches.c.digest.in_(digests))
+    connection.execute(update(patches).where(*where).values(digest=None))
 
 
 def _is_held(patch_id: int, lease: bytes) -> tuple[ColumnElement[bool], ...]:

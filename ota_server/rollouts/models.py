@@ -68,8 +68,8 @@ class AttemptStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-_GOING_ON = (AttemptStatus.OFFERED, AttemptStatus.DOWNLOADING, AttemptStatus.STAGED, AttemptStatus.TRIAL)
-ENDS = frozenset(AttemptStatus) - frozenset(_GOING_ON)
+GOING_ON = (AttemptStatus.OFFERED, AttemptStatus.DOWNLOADING, AttemptStatus.STAGED, AttemptStatus.TRIAL)
+ENDS = frozenset(AttemptStatus) - frozenset(GOING_ON)
 
 ATTEMPT_MOVES: Moves[AttemptStatus] = {
     # Any report may be lost, so every later state can be the next one that is heard of.
@@ -438,7 +438,7 @@ class Attempt:
 
     @property
     def is_open(self) -> bool:
-        return self.status in _GOING_ON
+        return self.status in GOING_ON
 
     def is_postponed(self, now_ms: int) -> bool:
         return self.postponed_until_ms is not None and self.postponed_until_ms > now_ms

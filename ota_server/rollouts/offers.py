@@ -46,12 +46,17 @@ def load_facts(connection: Connection, device: Device, plan: Plan, is_busy: bool
     return facts_of(device, in_groups, flashed, is_busy, now_ms, plan.time_zone)
 
 
-def make_offer(connection: Connection, device: Device, ruling: Ruling, target: Target, now_ms: int) -> OfferMade:
+def make_offer(
+    connection: Connection, device: Device, ruling: Ruling, target: Target, now_ms: int, may_wait: bool
+) -> OfferMade:
     """Offers the smallest verified way from what the device runs to the target; asks for it when there is none yet.
 
     The caller stores the attempt's number as the device's newest and open one.
+
+    Args:
+        may_wait: whether the device may come again for a patch that is being made; else it gets the full image.
     """
-    patch = _choose_patch(connection, device, target, now_ms)
+    patch = _choose_patch(connection, device, target, now_ms, may_wait)
     if patch is None:
         return OfferMade(None, is_waiting_for_patch=True)
     assert patch.digest is not None
@@ -85,6 +90,7 @@ def make_offer(connection: Connection, device: Device, ruling: Ruling, target: T
         store.count_up(connection, ruling.rollout_id, "offered")
         baseline.count_device(connection, ruling.rollout_id, device.product_version)
     what = "the full image" if is_full else "a patch"
+    releases.used_patch(connection, patch, now_ms)
     text = f"Attempt {number}: offered version {target.version} by {what} of {patch.size} bytes. {ruling.why}"
     telemetry.add_history(connection, device.id, now_ms, HistoryKind.OFFERED, text)
     offer = _offer(number, target.identity, patch.digest, patch.size, target.size)
@@ -131,7 +137,9 @@ def _asked_ms(connection: Connection, device: Device, target: Target, pace: Pace
     return now_ms if before_ms is None else before_ms
 
 
-def _choose_patch(connection: Connection, device: Device, target: Target, now_ms: int) -> StoredPatch | None:
+def _choose_patch(
+    connection: Connection, device: Device, target: Target, now_ms: int, may_wait: bool
+) -> StoredPatch | None:
     full = _ready(connection, device, FULL, target, now_ms)
     if _is_patch_distrusted(connection, device, target):
         return full[1]
@@ -141,7 +149,7 @@ def _choose_patch(connection: Connection, device: Device, target: Target, now_ms
     if base is None:
         return full[1]
     status, patch = _ready(connection, device, base.identity, target, now_ms)
-    if status is PatchStatus.PENDING:
+    if status is PatchStatus.PENDING and may_wait:
         # A full image is many times larger: waiting some seconds for the patch is the better offer.
         return None
     candidates = [item for item in (patch, full[1]) if item is not None]
@@ -159,7 +167,7 @@ def _ready(
 ) -> tuple[PatchStatus, StoredPatch | None]:
     """A patch's status, and the patch when it may be offered; one that nobody asked for yet is asked for."""
     patch = releases.patch_between(connection, base, target.identity)
-    if patch is None:
+    if patch is None or patch.status is PatchStatus.EVICTED:
         releases.want_patch(connection, device.product_id, base, target.identity, now_ms)
         return PatchStatus.PENDING, None
     return patch.status, patch if patch.status is PatchStatus.READY else None

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, true, update
 
 from ota_server.devices.models import DeviceStatus, devices
 from ota_server.organizations.models import invitations, members, organizations
 from ota_server.products.models import products
-from ota_server.releases.models import images, patches
+from ota_server.releases.models import PatchStatus, images, patches
 from ota_server.usage.meter import Counts
 from ota_server.usage.models import Amounts, Day, Limits, limits, usage_days
 
@@ -41,8 +41,8 @@ def storage_bytes(connection: Connection, organization_id: int) -> int:
     """Of images, ELF files and patches."""
     own = select(products.c.id).where(products.c.organization_id == organization_id)
     total = 0
-    for table in (images, patches):
-        query = select(func.coalesce(func.sum(table.c.size), 0)).where(table.c.product_id.in_(own))
+    for table, is_kept in ((images, true()), (patches, patches.c.status == PatchStatus.READY)):
+        query = select(func.coalesce(func.sum(table.c.size), 0)).where(table.c.product_id.in_(own), is_kept)
         total += int(connection.execute(query).scalar_one())
     elves = select(images.c.elf_blob, images.c.elf_size).where(images.c.product_id.in_(own)).distinct().subquery()
     return total + int(connection.execute(select(func.coalesce(func.sum(elves.c.elf_size), 0))).scalar_one())

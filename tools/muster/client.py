@@ -278,6 +278,10 @@ class ServerClient:
         """All patches, and how far they are."""
         return _objects(self._call("GET", f"/products/{product}/patches"), "patches")
 
+    def patch_storage(self, product: int) -> JsonObject:
+        """What the patches that are kept take, and what all of the server's may."""
+        return _object(self._call("GET", f"/products/{product}/patches"), "storage")
+
     def create_rollout(
         self,
         product: int,

@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from sqlalchemy import select
 
 from ota_server.errors import Unavailable
 from ota_server.releases import store
 from ota_server.releases.encoder import Encoder, EncoderStopped, MadePatch, PatchNotMade
-from ota_server.releases.models import FULL, PatchStatus, StoredPatch, patches
+from ota_server.releases.models import FULL, PatchStatus, StoredPatch
 from ota_server.releases.patcher import PUT_OFF_MS, TRIES_MAX, Patcher
+from ota_server.rollouts.evictor import Evictor
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 
@@ -25,12 +25,13 @@ class HandEncoder:
     def __init__(self) -> None:
         self.asked: list[tuple[bytes, bytes]] = []
         self.error: Exception | None = None
+        self.same: bytes | None = None
 
     def make(self, base: bytes, target: bytes) -> MadePatch:
         self.asked.append((base, target))
         if self.error is not None:
             raise self.error
-        return MadePatch(b"patch of " + base[:64] + target[:64], 7, 1000)
+        return MadePatch(self.same or b"patch of " + base[:64] + target[:64], 7, 1000)
 
     def close(self) -> None:
         pass
@@ -159,12 +160,127 @@ def test_device_whose_patch_cannot_be_made_gets_the_full_image(shop: Server) -> 
     patcher(shop, encoder).work_off()
     device = shop.device(running=ONE)
     device.check_in()
-    shop.rollout(3)
+    shop.api("PUT", f"/products/{keys.PRODUCT}/devices/{device.device_id.hex()}", json={"desired_firmware_version": 3})
     assert device.check_in().offer is not None
     device.update()
     assert device.running == THREE
-    with shop.services.database.read() as connection:
-        rows = connection.execute(
-            select(patches.c.base_identity).where(patches.c.status == PatchStatus.READY)
-        ).scalars()
-        assert set(rows) == {FULL, TWO.identity}
+    assert between(shop, ONE.identity).status is PatchStatus.FAILED
+
+
+def shown(server: Server, status: str) -> list[tuple[object, object]]:
+    """Base and target of the patches with a status."""
+    listed = server.api("GET", f"/products/{keys.PRODUCT}/patches")["patches"]
+    return [(one["base_version"], one["target_version"]) for one in listed if one["status"] == status]
+
+
+def test_patch_that_could_not_be_made_is_tried_again_for_another_rollout(shop: Server) -> None:
+    want(shop, ONE.identity)
+    encoder = HandEncoder()
+    encoder.error = PatchNotMade("no")
+    patcher(shop, encoder).work_off()
+    want(shop, ONE.identity)
+    assert between(shop, ONE.identity).status is PatchStatus.FAILED
+    shop.rollout(3)
+    assert between(shop, ONE.identity).status is PatchStatus.READY
+
+
+@pytest.mark.parametrize("waits", [0, 3])
+def test_device_that_comes_before_its_patch_waits_so_often_and_then_gets_the_full_image(
+    shop: Server, waits: int
+) -> None:
+    shop.services.patcher.stop()
+    shop.api("PUT", f"/products/{keys.PRODUCT}", json={"product": {"patch_wait": waits}})
+    device = shop.device(running=ONE)
+    device.check_in()
+    shop.api("PUT", f"/products/{keys.PRODUCT}/devices/{device.device_id.hex()}", json={"desired_firmware_version": 3})
+    for _ in range(waits):
+        assert device.check_in().offer is None
+    device.check_in()
+    assert device.offer is not None
+    full = between(shop, FULL)
+    assert device.offer.patch_digest == full.digest
+    assert between(shop, ONE.identity).status is PatchStatus.PENDING, "it is made for those that come later"
+
+
+def test_device_that_waits_gets_its_patch_and_waits_anew_the_next_time(shop: Server) -> None:
+    device = shop.device(running=ONE)
+    device.check_in()
+    path = f"/products/{keys.PRODUCT}/devices/{device.device_id.hex()}"
+    for version in (2, 3):
+        shop.api("PUT", path, json={"desired_firmware_version": version})
+        device.check_in()
+        shop.services.patcher.work_off()
+        device.check_in()
+        assert device.offer is not None
+        device.update()
+        assert device.running.manifest.product_version == version
+
+
+def evictor(server: Server, budget: int) -> Evictor:
+    return Evictor(server.services.database, server.services.served, budget)
+
+
+def test_patches_that_were_not_offered_for_longest_make_room_and_are_made_again(shop: Server) -> None:
+    for base in (ONE.identity, TWO.identity):
+        want(shop, base, devices=1)
+    shop.services.patcher.work_off()
+    one, two = between(shop, ONE.identity), between(shop, TWO.identity)
+    device = shop.device(running=TWO)
+    device.check_in()
+    shop.clock.advance_s(7 * 24 * 3600)
+    shop.rollout(3)
+    device.check_in()
+    assert device.offer is not None
+    assert two.size is not None
+    assert two.digest is not None
+    assert one.digest is not None
+    evictor(shop, 1).work_off()
+    assert shown(shop, "ready") == [(2, 3)], "what an open attempt names stays, whatever the budget"
+    assert shop.services.served.get(one.digest) is None
+    device.update()
+    assert device.running == THREE
+    storage = shop.api("GET", f"/products/{keys.PRODUCT}/patches")["storage"]
+    assert storage["bytes"] == two.size
+    late = shop.device(2, running=ONE)
+    late.check_in()
+    shop.services.patcher.work_off()
+    late.check_in()
+    assert late.offer is not None
+    late.update()
+    assert late.running == THREE
+    assert shop.services.served.get(one.digest) is not None
+
+
+def test_within_the_budget_everything_stays(shop: Server) -> None:
+    before = shown(shop, "ready")
+    evictor(shop, 10**6).work_off()
+    assert shown(shop, "ready") == before
+    assert len(before) == 3
+
+
+def test_file_that_another_patch_needs_stays_when_one_of_them_is_evicted(shop: Server) -> None:
+    for base in (ONE.identity, TWO.identity):
+        want(shop, base)
+    encoder = HandEncoder()
+    encoder.same = b"the same bytes"
+    patcher(shop, encoder).work_off()
+    one, two = between(shop, ONE.identity), between(shop, TWO.identity)
+    assert one.digest == two.digest is not None
+    shop.services.database.write(lambda connection: store.evict_patch(connection, one.id))
+    evictor(shop, 10**6).work_off()
+    assert shop.services.served.get(one.digest or b"") == b"the same bytes"
+    assert between(shop, ONE.identity).digest is None
+
+
+def test_file_of_a_killed_eviction_is_removed_by_the_next_one_and_not_made_before(shop: Server) -> None:
+    want(shop, ONE.identity)
+    shop.services.patcher.work_off()
+    one = between(shop, ONE.identity)
+    assert one.digest is not None
+    shop.services.database.write(lambda connection: store.evict_patch(connection, one.id))
+    want(shop, ONE.identity)
+    assert between(shop, ONE.identity).status is PatchStatus.EVICTED
+    evictor(shop, 10**6).work_off()
+    assert shop.services.served.get(one.digest) is None
+    want(shop, ONE.identity)
+    assert between(shop, ONE.identity).status is PatchStatus.PENDING

@@ -83,6 +83,7 @@ def create(
 @click.option("--keep-events", "keep_events_days", type=int, metavar="DAYS", help="How long events are kept.")
 @click.option("--check-in-interval", "check_in_interval_s", type=int, metavar="SECONDS", help="Between check-ins.")
 @click.option("--quarantine-max", type=int, help="Most devices that wait for approval.")
+@click.option("--patch-wait", type=int, metavar="CHECK-INS", help="How long a device waits for its patch; 0: not.")
 @product_option
 @server_options
 @json_option

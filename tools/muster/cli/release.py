@@ -38,6 +38,23 @@ def list_releases(product: int | None, url: str, token_file: Path | None, as_jso
         click.echo("no versions yet: upload one with `muster publish`")
 
 
+@release.command("patches", epilog="Example: muster release patches --json")
+@product_option
+@server_options
+@json_option
+def list_patches(product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """List a product's patches: how far they are, and what making them took."""
+    with open_client(url, token_file) as client:
+        number = product_id(client, product)
+        patches, storage = client.patches(number), client.patch_storage(number)
+    if as_json:
+        click.echo(json.dumps({"patches": patches, "storage": storage}, indent=2))
+        return
+    for item in patches:
+        click.echo(_patch_line(item))
+    click.echo(f"kept: {storage['bytes']:,} bytes; the server keeps up to {storage['budget_bytes']:,} of all products")
+
+
 @release.command(epilog="Example: muster release make 2 --group beta")
 @click.argument("version", type=_VERSION)
 @click.option("--default/--no-default", "default", default=None, help="Make it the product's default, or end that.")
@@ -130,3 +147,11 @@ def _line(item: JsonObject) -> str:
     return (
         f"{item.get('version'):>6}  {item.get('device_count'):>6} devices  {', '.join(to) or '-'}  {item.get('title')}"
     )
+
+
+def _patch_line(item: JsonObject) -> str:
+    way = "full image" if item["is_full"] else f"from {item['base_version']}"
+    line = f"{item['target_version']!s:>6}  {item['platform']!s:<9} {way:<12} {item['status']!s:<8}"
+    if item["status"] == "ready":
+        line += f" {item['size']:>9,} bytes, made in {item['duration_ms']:,} ms with {item['memory_bytes']:,} bytes"
+    return f"{line}  {item['error']}".rstrip()
