@@ -22,7 +22,7 @@ from ota_server.dashboard.pages import Dashboard
 from ota_server.errors import Unavailable
 from ota_server.jobs import FORGET_EVERY_S
 from ota_server.observe.measures import RequestMeasures
-from ota_server.observe.registry import make_registry
+from ota_server.observe.registry import server_registry
 from ota_server.releases.encoder import Encoder
 from ota_server.services import Services, open_services
 from ota_server.settings import Settings
@@ -40,7 +40,7 @@ def create_app(settings: Settings, clock: Clock | None = None, encoder: Encoder 
     measures = RequestMeasures()
     app = Starlette(
         routes=[
-            *health.routes(services, make_registry(services, measures)),
+            *health.routes(services, server_registry(services, measures)),
             *oauth.routes(services),
             Mount("/v1", app=manage.make_app(services)),
             Mount("/", app=Dashboard(services).app()),

@@ -23,6 +23,7 @@ from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
 from ota_server.observe import logs
 from ota_server.observe.logs import Accesses, LogForm, LogLevel
+from ota_server.observe.options import log_form_option, log_level_option
 from ota_server.operate import read_password
 from ota_server.organizations.service import add_administrator
 from ota_server.releases.options import patch_budget_option
@@ -117,15 +118,8 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file with the token that opens /metrics. [default: /metrics is for this machine only]",
 )
-@click.option(
-    "--log",
-    "log_form",
-    type=click.Choice(LogForm),
-    default=LogForm.TEXT,
-    show_default=True,
-    help="How log lines are written, on standard error.",
-)
-@click.option("--log-level", type=click.Choice(LogLevel), default=LogLevel.WARNING, show_default=True)
+@log_form_option
+@log_level_option
 @click.option(
     "--access-log",
     "accesses",

@@ -6,18 +6,24 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 import click
+from prometheus_client import start_http_server
 from sqlalchemy.engine import URL
 
-from muster.errors import InputError
+from muster.errors import EnvironmentFault, InputError
 from muster.user_folders import data_folder
 from ota_server.errors import Unavailable
-from ota_server.jobs import FORGET_EVERY_S, open_jobs
+from ota_server.jobs import FORGET_EVERY_S, Jobs, open_jobs
 from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
+from ota_server.observe import logs
+from ota_server.observe.logs import LogForm, LogLevel
+from ota_server.observe.options import log_form_option, log_level_option
+from ota_server.observe.registry import worker_registry
 from ota_server.releases.options import patch_budget_option
 from ota_server.settings import Settings, make_data_folder
 from ota_server.storage.options import bucket_option, database_option
@@ -35,6 +41,13 @@ _EXAMPLE = "Example: muster worker --database postgresql://muster@db.example.com
 @patch_budget_option
 @click.option("--public-url", default="", metavar="URL", help="Where people reach the server.")
 @hook_network_option
+@log_form_option
+@log_level_option
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65_535),
+    help="Measures for Prometheus, for this machine only. [default: none]",
+)
 @mail_options
 def worker(
     data: Path | None,
@@ -43,6 +56,9 @@ def worker(
     patch_budget: int,
     public_url: str,
     hook_networks: tuple[Network, ...],
+    log_form: LogForm,
+    log_level: LogLevel,
+    metrics_port: int | None,
     smtp: SmtpSettings | None,
 ) -> None:
     """Make patches, send mails and webhooks, and move rollouts on, beside servers that share a PostgreSQL database.
@@ -60,10 +76,11 @@ def worker(
         bucket=bucket,
         patch_budget=patch_budget,
     )
-    run(settings)
+    logs.set_up(log_form, log_level)
+    run(settings, metrics_port)
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, metrics_port: int | None) -> None:
     """Works until SIGTERM or SIGINT, and ends after the jobs under way."""
     stop = threading.Event()
 
@@ -76,11 +93,27 @@ def run(settings: Settings) -> None:
     jobs = open_jobs(settings)
     jobs.relay.start()
     jobs.start()
-    click.echo("working")
-    while not stop.is_set():
-        with contextlib.suppress(Unavailable):  # it is looked at again in an hour
-            jobs.forget_old()
-        stop.wait(FORGET_EVERY_S)
+    with contextlib.nullcontext() if metrics_port is None else serve_measures(jobs, metrics_port):
+        click.echo("working")
+        while not stop.is_set():
+            with contextlib.suppress(Unavailable):  # it is looked at again in an hour
+                jobs.forget_old()
+            stop.wait(FORGET_EVERY_S)
     jobs.stop()
     jobs.relay.stop()
     jobs.database.close()
+
+
+@contextlib.contextmanager
+def serve_measures(jobs: Jobs, port: int) -> Iterator[int]:
+    """Answers Prometheus on this machine; yields the port. Raises EnvironmentFault."""
+    try:
+        server, thread = start_http_server(port, "127.0.0.1", worker_registry(jobs, jobs.workers))
+    except OSError as error:
+        raise EnvironmentFault(f"cannot listen on 127.0.0.1 port {port}: {error.strerror or error}") from error
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cbor2
+from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,6 +29,8 @@ PREFIX = "/device/v1/"
 HELD_MAX = 1000
 """Check-ins that are held at once; others are answered as if the time was up. Each keeps a connection."""
 CBOR = b"application/cbor"
+FETCHERS = 4
+"""Threads that read what devices fetch: a bucket that hangs leaves those of people alone."""
 _CHECK_IN, _OPEN, _PATCHES = "check-in", "open", "patches"
 _METHODS = {_CHECK_IN: ("POST",), _OPEN: ("POST",), _PATCHES: ("GET", "HEAD")}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -66,6 +69,7 @@ class DeviceApp:
         self._app = app
         self._services = services
         self._timeout_s = services.settings.request_timeout_s
+        self._fetchers = CapacityLimiter(FETCHERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
@@ -153,7 +157,7 @@ class DeviceApp:
         services = self._services
         blob = None
         if _DIGEST.fullmatch(digest):
-            blob = await asyncio.to_thread(services.served.get, bytes.fromhex(digest))
+            blob = await to_thread.run_sync(services.served.get, bytes.fromhex(digest), limiter=self._fetchers)
         if blob is None:
             return Reply(404)
         reply = _ranged(blob, digest, dict(scope["headers"]).get(b"range"))

@@ -44,7 +44,7 @@ class Accesses(StrEnum):
 _ACCESS_LEVELS = {Accesses.NONE: logging.WARNING, Accesses.PEOPLE: logging.INFO, Accesses.ALL: logging.DEBUG}
 
 
-def set_up(form: LogForm, level: LogLevel, accesses: Accesses, stream: TextIO | None = None) -> None:
+def set_up(form: LogForm, level: LogLevel, accesses: Accesses = Accesses.NONE, stream: TextIO | None = None) -> None:
     """Sends the log of this process to standard error (or `stream`). Other libraries tell warnings only."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if form is LogForm.JSON else TextLines())

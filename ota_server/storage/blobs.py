@@ -7,7 +7,9 @@ import hashlib
 import logging
 import os
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -38,15 +40,52 @@ class Shelf(Protocol):
         """Removes what is there. Raises OSError, Unavailable."""
 
 
+class _Watched:
+    """A shelf whose failures are counted."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.failures: Counter[str] = Counter(read=0, written=0, removed=0)
+
+    def write(self, name: str, raw: bytes) -> None:
+        with self._counted("written"):
+            self._shelf.write(name, raw)
+
+    def read(self, name: str) -> bytes | None:
+        with self._counted("read"):
+            return self._shelf.read(name)
+
+    def size_of(self, name: str) -> int | None:
+        with self._counted("read"):
+            return self._shelf.size_of(name)
+
+    def remove(self, name: str) -> None:
+        with self._counted("removed"):
+            self._shelf.remove(name)
+
+    @contextmanager
+    def _counted(self, work: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, Unavailable):
+            self.failures[work] += 1
+            raise
+
+
 class BlobStore:
     """Blobs on one shelf, those used last in memory as well. Used by any thread."""
 
     def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+        self._shelf = _Watched(shelf)
         self._lock = threading.Lock()
         self._cached: OrderedDict[bytes, bytes] = OrderedDict()
         self._cached_size = 0
         self._loading = [threading.Lock() for _ in range(_LOADERS)]
+
+    @property
+    def failures(self) -> Counter[str]:
+        """How often the shelf could not be read, written or removed from."""
+        return self._shelf.failures
 
     def put(self, raw: bytes) -> bytes:
         """Keeps bytes, whole or not at all, and returns their digest. Keeping them twice changes nothing.

@@ -113,3 +113,31 @@ def test_an_account_has_so_many_live_pages(server: Server, monkeypatch: pytest.M
     refused = server.client.get(f"/products/{keys.PRODUCT}/live/overview")
     assert refused.status_code == 429
     assert "does not change by itself" in refused.text
+
+
+def test_a_bucket_that_hangs_holds_up_devices_and_not_people(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.product()
+    gate, reading = threading.Event(), threading.Semaphore(0)
+
+    def hang(_digest: bytes) -> bytes | None:
+        reading.release()
+        gate.wait(60)
+        return None
+
+    monkeypatch.setattr(server.services.served, "get", hang)
+    fetching = [
+        threading.Thread(target=server.client.get, args=(f"/device/v1/patches/{number:064x}",)) for number in range(40)
+    ]
+    for thread in fetching:
+        thread.start()
+    for _ in range(api.FETCHERS):
+        assert reading.acquire(timeout=60)
+    try:
+        assert server.client.get("/sign-in").status_code == 200
+        assert server.client.get("/health/ready").json()["ready"]
+        assert server.api("GET", f"/products/{keys.PRODUCT}/devices")["devices"] == []
+        assert not reading.acquire(blocking=False)
+    finally:
+        gate.set()
+        for thread in fetching:
+            thread.join()

@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.testclient import TestClient
 
-from muster.errors import FileFault, ValueOutOfRange
+from muster.errors import EnvironmentFault, FileFault, ValueOutOfRange
 from ota_server.clock import SystemClock
-from ota_server.settings import read_token
+from ota_server.errors import Unavailable
+from ota_server.jobs import open_jobs
+from ota_server.settings import make_data_folder, read_token
+from ota_server.work import serve_measures
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server, make_app, make_settings
 
@@ -112,6 +117,26 @@ def test_a_database_that_is_away_is_told(server: Server, local: TestClient, monk
 
 def _no_connection() -> None:
     raise PoolTimeout("no connection")
+
+
+def test_a_worker_tells_its_own(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path / "server")
+    make_data_folder(settings)
+    jobs = open_jobs(settings)
+    with serve_measures(jobs, 0) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(EnvironmentFault, match="cannot listen"), serve_measures(jobs, port):
+            pass
+        told = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
+    jobs.database.close()
+    assert {"muster_worker_jobs", "muster_patches", "muster_commit_seconds", "muster_mails"} <= told
+    assert "muster_http_requests" not in told
+
+
+def test_blobs_that_cannot_be_read_or_written_are_counted(server: Server, local: TestClient) -> None:
+    shutil.rmtree(server.services.settings.served_dir)
+    with pytest.raises((OSError, Unavailable)):
+        server.services.served.check()
+    assert value(scrape(local), "muster_blob_errors_total", work="written") == 1
 
 
 def test_only_this_machine_reads_them_and_not_through_a_proxy(server: Server, local: TestClient) -> None:
