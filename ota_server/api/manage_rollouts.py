@@ -16,10 +16,10 @@ from ota_server.errors import Invalid
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
-from ota_server.rollouts import counts, service, store
+from ota_server.rollouts import counts, forecast, service, store
 from ota_server.rollouts.cohort import Cohort
 from ota_server.rollouts.gate import Gate
-from ota_server.rollouts.models import Rollout, RolloutStatus
+from ota_server.rollouts.models import OPEN, Rollout, RolloutStatus
 from ota_server.rollouts.progress import progress
 from ota_server.rollouts.schedule import Schedule
 from ota_server.services import Services
@@ -227,4 +227,6 @@ def _shown(connection: Connection, rollout: Rollout, now_ms: int) -> views.Json:
         judgement = service.current_judgement(connection, rollout, now_ms)
     stages = store.stages_of(connection, rollout.id)
     approvals = store.approvals_of(connection, rollout.id)
-    return views.rollout(rollout, stages, judgement, progress(connection, rollout), approvals)
+    shown = views.rollout(rollout, stages, judgement, progress(connection, rollout), approvals)
+    foreseen = forecast.latest(connection, rollout) if rollout.status in OPEN else None
+    return {**shown, "expected_end_at": None if foreseen is None else views.expected(foreseen.ends_ms)}

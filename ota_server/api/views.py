@@ -21,7 +21,7 @@ from ota_server.products.models import Product
 from ota_server.releases.models import Release, StoredImage, StoredPatch
 from ota_server.rollouts.cohort import Cohort
 from ota_server.rollouts.decide import Trace
-from ota_server.rollouts.forecast import SIMULATED, Forecast, Simulation, StageForecast
+from ota_server.rollouts.forecast import SIMULATED, Forecast, Interval, Simulation, StageForecast
 from ota_server.rollouts.judge import Distance, Judgement
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, SavedCohort, Stage
 from ota_server.rollouts.outcomes import reason_text
@@ -501,8 +501,13 @@ def forecast(item: Forecast) -> Json:
     }
 
 
+def expected(ends_ms: Interval) -> Json:
+    """When something is expected to end."""
+    return {"early": time(ends_ms.early), "likely": time(ends_ms.likely), "late": time(ends_ms.late)}
+
+
 def stage_forecast(position: int, item: StageForecast) -> Json:
-    ends, sent = item.ends_ms, item.bytes_sent
+    sent = item.bytes_sent
     return {
         "position": position,
         "devices": item.devices,
@@ -518,7 +523,7 @@ def stage_forecast(position: int, item: StageForecast) -> Json:
             }
             for base in item.bases
         ],
-        "ends_at": {"early": time(ends.early), "likely": time(ends.likely), "late": time(ends.late)},
+        "ends_at": expected(item.ends_ms),
         "bytes_sent": {"early": sent.early, "likely": sent.likely, "late": sent.late},
     }
 

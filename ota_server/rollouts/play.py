@@ -28,12 +28,13 @@ LOOKS_MAX = 400
 LOST_PER_DAY = 0.0005
 """The least share of devices that is taken to fall silent for good each day: batteries end without a word."""
 
-_DARK_EVERY_MS = 5 * 24 * HOUR_MS
+_DARK_EVERY_MS = 4 * 24 * HOUR_MS
 """A part of the fleet goes dark about so often."""
-_DARK_SHARE = (0.05, 0.35)
+_DARK_SHARE = (0.05, 0.4)
 _DARK_MS = (2 * HOUR_MS, 48 * HOUR_MS)
-_OFF_HABIT = 0.4
-"""How far all devices together come more or less often than they are used to (standard deviation of a logarithm)."""
+_OFF_HABIT = (-0.15, 0.5)
+"""How much more or less often all devices together come than they are used to: mean and standard deviation of a
+logarithm. The mean is below 0: what looks like a habit is luck in part."""
 _WAKES = 0.03
 """How far a device that wakes rarely wakes from its interval's end, of that interval (standard deviation)."""
 _SLOWER = 0.3
@@ -177,7 +178,7 @@ class _Weather:
     """What befalls many devices at once."""
 
     def __init__(self, draw: random.Random, now_ms: int, is_calm: bool) -> None:
-        self.eagerness = 1.0 if is_calm else math.exp(draw.gauss(0, _OFF_HABIT))
+        self.eagerness = 1.0 if is_calm else math.exp(draw.gauss(*_OFF_HABIT))
         self.slowness = 1.0 if is_calm else math.exp(draw.gauss(0, _SLOWER))
         self._dark: list[tuple[int, int, float]] = []
         at_ms = now_ms - _DARK_MS[1]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long a rollout to a million devices takes to start and to pause, and its page and counts to answer, at any point.
 
-python tests/benchmarks/million_rollout.py [DEVICES]
+python tests/benchmarks/million_rollout.py [DEVICES [SQLite|PostgreSQL]]
 """
 
 from __future__ import annotations
@@ -210,11 +210,13 @@ def measure(fleet: Fleet) -> Iterator[tuple[str, str, float, bool]]:
             yield f"{name} at {percent} %", f"ms, median {median:.1f}", late, late < ANSWER_MS
 
 
-def main(count: int) -> bool:
-    """Prints a table; whether everything is fast enough."""
+def main(count: int, only: str = "") -> bool:
+    """Prints a table, of one database or both; whether everything is fast enough."""
     is_good = True
     with tempfile.TemporaryDirectory() as folder, run_postgresql() as postgresql, postgresql.database() as url:
         for name, database in (("SQLite", None), ("PostgreSQL", url)):
+            if only and only != name:
+                continue
             with stocked_server(Path(folder) / name, database, count) as fleet:
                 print(f"{name}, {count:,} devices", flush=True)
                 for what, unit, figure, is_one_good in measure(fleet):
@@ -224,4 +226,4 @@ def main(count: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(not main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
+    sys.exit(not main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000, *sys.argv[2:3]))

@@ -112,6 +112,7 @@ def test_forecast_and_simulation_of_a_draft_over_the_api(stocked: Server) -> Non
     assert 0 < base["patch_bytes"] < base["full_bytes"]
     assert stage["ends_at"]["likely"] is not None
     assert found["bytes_full"] == 4 * base["full_bytes"]
+    assert stocked.api("GET", path)["rollout"]["expected_end_at"] == stage["ends_at"]
     calm = stocked.api("GET", f"{path}/simulation")["simulation"]
     assert [act["verdict"] for act in calm["acts"]] == ["complete"]
     stormy = stocked.api("GET", f"{path}/simulation?failure_rate=1")["simulation"]

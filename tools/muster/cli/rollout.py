@@ -165,7 +165,7 @@ def _print(facts: JsonObject, as_json: bool) -> None:
     click.echo(str(item["gate"]))
     shown: dict[str, JsonValue] = {
         name: item[name]
-        for name in ("schedule", "gate_distance", "progress", "counters", "stages", "approvals")
+        for name in ("schedule", "gate_distance", "expected_end_at", "progress", "counters", "stages", "approvals")
         if item.get(name)
     }
     stages = item.get("stages")
