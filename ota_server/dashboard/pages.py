@@ -41,6 +41,7 @@ from ota_server.organizations.models import Invitation
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.releases import store as releases
+from ota_server.rollouts import cohorts
 from ota_server.rollouts import service as rollouts_service
 from ota_server.rollouts import store as rollouts
 from ota_server.services import Services
@@ -190,7 +191,8 @@ class Dashboard:
                 for item in rollouts.of_product(connection, product.id)[:100]
             ]
         )
-        return self._render("rollouts.html", session, product, {"items": listed})
+        saved = await self._read(lambda connection: cohorts.of_product(connection, product.id))
+        return self._render("rollouts.html", session, product, {"items": listed, "cohorts": saved})
 
     async def _rollout(self, request: Request, session: Visitor) -> Response:
         product = await self._product(request, session)

@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 from muster.layout import IDENTITY_PREFIX_SIZE
 from ota_server.rollouts.cohort import Cohort, Everyone, InGroup, draw_of, is_within
 from ota_server.rollouts.facts import DeviceFacts, Target
+from ota_server.rollouts.models import RolloutStatus
 from ota_server.rollouts.schedule import Schedule
 from ota_server.times import rfc3339
 
@@ -120,7 +121,8 @@ class ReachingStage:
 class RunningRollout:
     """A rollout at the stage it has reached; the rule for the devices that are in it.
 
-    One that has completed, and does not reach every device, is still the rule for those of them that come late.
+    One that has completed, and does not reach every device, is still the rule for those of them that come late. One
+    that is paused or scheduled is no rule at all; only traces look at it.
 
     Attributes:
         stage: position of the stage that it has reached, from 0.
@@ -137,7 +139,7 @@ class RunningRollout:
     salt: bytes
     targets: Mapping[int, Target]
     pace: Pace | None = None
-    is_completed: bool = False
+    status: RolloutStatus = RolloutStatus.RUNNING
 
     @property
     def reaches_all(self) -> bool:
@@ -149,7 +151,8 @@ class RunningRollout:
         return self._first_of(self.stages, facts)
 
     def applies(self, facts: DeviceFacts, _plan: Plan) -> bool:
-        return self._first_of(self.stages[: self.stage + 1], facts) is not None
+        is_at_work = self.status in (RolloutStatus.RUNNING, RolloutStatus.COMPLETED)
+        return is_at_work and self._first_of(self.stages[: self.stage + 1], facts) is not None
 
     def ruling(self, facts: DeviceFacts, _plan: Plan) -> Ruling:
         target = self.targets.get(facts.platform_id or 0)
@@ -157,8 +160,12 @@ class RunningRollout:
         return replace(_paced(facts, ruling, self._who, self.pace), rollout_id=self.id, stage=self.stage)
 
     def passed_over(self, facts: DeviceFacts, _plan: Plan) -> Reason:
-        why = f"{self._who}, has not reached this device."
         stage = self.reached_in(facts)
+        if stage is not None and self.status is RolloutStatus.PAUSED:
+            return Reason(f"{self._who}: nothing is offered.", f"Resume rollout {self.id}.")
+        if stage is not None and self.status is RolloutStatus.SCHEDULED:
+            return Reason(f"{self._who}: nothing is offered before it starts.", "The time of its start has to come.")
+        why = f"{self._who}, has not reached this device."
         if stage is None:
             reached = "; or ".join(dict.fromkeys(one.in_words() for one in self.stages))
             return Reason(why, f"None of its stages reaches the device. It would have to be among: {reached}.")
@@ -166,7 +173,7 @@ class RunningRollout:
 
     @property
     def _who(self) -> str:
-        state = "completed" if self.is_completed else f"stage {self.stage + 1}"
+        state = f"stage {self.stage + 1}" if self.status is RolloutStatus.RUNNING else self.status.value
         return f"Rollout {self.id} of version {self.version}, {state}"
 
     def _first_of(self, stages: Sequence[ReachingStage], facts: DeviceFacts) -> int | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection
 
@@ -17,6 +17,8 @@ from ota_server.rollouts.facts import Target
 from ota_server.rollouts.models import Rollout, RolloutStatus
 from ota_server.rollouts.schedule import Priority
 
+AT_WORK = (RolloutStatus.RUNNING,)
+WAITING = (RolloutStatus.PAUSED, RolloutStatus.SCHEDULED)
 COMPLETED_MAX = 20
 """Completed rollouts that devices may come late to."""
 
@@ -37,13 +39,15 @@ class PlanCache:
         return plan
 
 
-def load_plan(connection: Connection, product: Product, keyset_version: int) -> Plan:
-    """Reads a plan from the database."""
+def load_plan(
+    connection: Connection, product: Product, keyset_version: int, statuses: Collection[RolloutStatus] = AT_WORK
+) -> Plan:
+    """Reads a plan from the database. `statuses`: of the rollouts that traces shall tell of."""
     targets = {
         (image.version, image.platform_id): target_of(image)
         for image in releases.images_of_product(connection, product.id)
     }
-    running = [rule_of(connection, rollout, targets) for rollout in store.running_of(connection, product.id)]
+    running = [rule_of(connection, rollout, targets) for rollout in store.with_status(connection, product.id, statuses)]
     # The sort is stable: the newest stay first among equals.
     running.sort(key=lambda one: one.pace is None or one.pace.schedule.priority is not Priority.SECURITY)
     # Who comes late to what reached every device gets it as the product's default.
@@ -74,9 +78,8 @@ def rule_of(connection: Connection, rollout: Rollout, targets: Mapping[tuple[int
         platform_id: target for (version, platform_id), target in targets.items() if version == rollout.version
     }
     pace = _pace_of(rollout)
-    is_completed = rollout.status is RolloutStatus.COMPLETED
     return RunningRollout(
-        rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform, pace, is_completed
+        rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform, pace, rollout.status
     )
 
 

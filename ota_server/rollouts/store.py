@@ -77,11 +77,11 @@ def has_attempt_with(connection: Connection, identities: Collection[bytes]) -> b
     return connection.execute(query).first() is not None
 
 
-def running_of(connection: Connection, product_id: int) -> list[Rollout]:
+def with_status(connection: Connection, product_id: int, statuses: Collection[RolloutStatus]) -> list[Rollout]:
     """Newest first."""
     rows = connection.execute(
         select(*_ROLLOUT)
-        .where(rollouts.c.product_id == product_id, rollouts.c.status == RolloutStatus.RUNNING)
+        .where(rollouts.c.product_id == product_id, rollouts.c.status.in_(statuses))
         .order_by(rollouts.c.id.desc())
     )
     return [Rollout(*row) for row in rows]

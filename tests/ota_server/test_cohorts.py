@@ -118,6 +118,20 @@ def test_a_rollout_keeps_what_a_saved_cohort_was_when_it_started(shop: Server) -
     assert refused["error_description"] == f"rollout {number} names group lab: it has to end first"
 
 
+def test_a_trace_tells_of_a_rollout_that_is_paused(stocked: Server) -> None:
+    device = stocked.device()
+    device.check_in()
+    number = stocked.rollout(2)
+    stocked.api("POST", f"{PRODUCT}/rollouts/{number}/pause")
+    assert device.check_in().offer is None
+    explained = stocked.api("GET", f"{PRODUCT}/devices/{device.device_id.hex()}/explain")
+    told = next(one for one in explained["trace"] if one["rollout"] == number)
+    assert (told["applies"], told["version"]) == (False, 2)
+    assert told["why"] == f"Rollout {number} of version 2, paused: nothing is offered."
+    assert told["remedy"] == f"Resume rollout {number}."
+    assert (explained["offered"], explained["explanation"]) == (None, explained["trace"][-1]["why"])
+
+
 def test_stages_of_one_cohort_rise(shop: Server) -> None:
     shop.publish(keys.image(2, keys.PHOTON))
     lab = {"group": "lab"}

@@ -121,7 +121,12 @@ def test_device_page_tells_its_history_and_why(stocked: Server) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert" not in page
     assert "Attempt 1 was interrupted: three trials ended by loss of power." in page
+    rules = re.findall(r'data-label="Rule">([^<]*)<', page)
+    assert rules[:3] + rules[-1:] == ["held back", "development", "lock", "nothing"]
+    assert f"rollout {rollout}" in rules
+    assert "Mark it for development." in page
     rollout_page = stocked.client.get(f"{HOME}/rollouts/{rollout}").text
+    assert "100 % of all devices" in rollout_page
     assert "three trials ended by loss of power" in rollout_page
     assert device.device_id.hex() in rollout_page
 
