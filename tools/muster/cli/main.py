@@ -63,7 +63,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
     "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
     "serve": LazyCommand("ota_server.cli:serve", "Run the update server with its dashboard."),
-    "server": LazyCommand("ota_server.operate:server", "Make accounts and set limits, where the server runs."),
+    "server": LazyCommand(
+        "ota_server.operate:server", "Make accounts, set limits and check what is kept, where the server runs."
+    ),
     "sign": LazyCommand("muster.cli.sign:sign", "Add signatures to an image."),
     "team": LazyCommand(
         "muster.cli.team:team", "List, invite and remove members of an organization; answer invitations."
