@@ -23,7 +23,7 @@ from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
 from ota_server.observe import logs
 from ota_server.observe.logs import Accesses, LogForm, LogLevel
-from ota_server.observe.options import log_form_option, log_level_option
+from ota_server.observe.options import access_log_option, log_form_option, log_level_option
 from ota_server.operate import read_password
 from ota_server.organizations.service import add_administrator
 from ota_server.releases.options import patch_budget_option
@@ -120,14 +120,7 @@ _EXAMPLE = "Example: muster serve --init --email ana@example.com (once, prints a
 )
 @log_form_option
 @log_level_option
-@click.option(
-    "--access-log",
-    "accesses",
-    type=click.Choice(Accesses),
-    default=Accesses.NONE,
-    show_default=True,
-    help="Which requests get a line in the log.",
-)
+@access_log_option
 @mail_options
 @click.option("--no-worker", is_flag=True, help="Leave patches, mails, webhooks and what waits to `muster worker`.")
 @click.option("--init", is_flag=True, help="Make an account, print its access token, and end.")
@@ -158,9 +151,9 @@ def serve(
     address_connections_max: int,
     check_ins_per_s: int,
     metrics_token_file: Path | None,
-    log_form: LogForm,
-    log_level: LogLevel,
-    accesses: Accesses,
+    log_form: str,
+    log_level: str,
+    accesses: str,
     smtp: SmtpSettings | None,
     no_worker: bool,
     init: bool,
@@ -192,7 +185,7 @@ def serve(
     if init:
         _init(settings, email, organization, password_stdin, as_json)
     else:
-        logs.set_up(log_form, log_level, accesses)
+        logs.set_up(LogForm(log_form), LogLevel(log_level), Accesses(accesses))
         _run(settings, host, port)
 
 

@@ -56,8 +56,8 @@ def worker(
     patch_budget: int,
     public_url: str,
     hook_networks: tuple[Network, ...],
-    log_form: LogForm,
-    log_level: LogLevel,
+    log_form: str,
+    log_level: str,
     metrics_port: int | None,
     smtp: SmtpSettings | None,
 ) -> None:
@@ -76,7 +76,7 @@ def worker(
         bucket=bucket,
         patch_budget=patch_budget,
     )
-    logs.set_up(log_form, log_level)
+    logs.set_up(LogForm(log_form), LogLevel(log_level))
     run(settings, metrics_port)
 
 

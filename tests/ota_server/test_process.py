@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,9 +50,9 @@ def init(data: Path, email: str = "ana@example.com") -> str:
 
 
 @contextmanager
-def process(data: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+def process(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """A running server and a client of it."""
-    command = [*MUSTER, *arguments(data), "--port", "0"]
+    command = [*MUSTER, *arguments(data), "--port", "0", *options]
     with (
         (data.parent / "serve.log").open("a") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ}) as running,
@@ -143,6 +145,31 @@ def test_clean_stop_keeps_sessions_and_answers_held_requests(data: Path) -> None
         move(device, client)
         device.check_in()
         assert device.session.keys == session
+
+
+def test_clients_that_only_hold_on_keep_nobody_out_and_cannot_stop_a_stop(data: Path) -> None:
+    token = init(data)
+    watched = ("--connections", "40", "--log", "json", "--access-log", "people")
+    with process(data, *watched) as (running, client), api_of(client, token) as api, contextlib.ExitStack() as stack:
+        host, port = str(client.base_url.host), client.base_url.port or 0
+        head = b"POST /v1/orgs HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+        for number in range(100):
+            slow = stack.enter_context(socket.create_connection((host, port), timeout=60))
+            slow.sendall(head if number % 10 == 0 else head[: 20 + number])
+        api.create_product(keys.PRODUCT, "Thermostat", auto_approve=True)
+        device = device_at(client, 1)
+        device.check_in()
+        device.check_in()
+        answer = client.get("/v1/user", headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == 200
+        measured = client.get("/metrics").text
+        assert "muster_connections_ended_total" in measured
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+    lines = [json.loads(line) for line in (data.parent / "serve.log").read_text().splitlines()]
+    told = [line for line in lines if line.get("request_id") == answer.headers["x-request-id"]]
+    assert [(line["route"], line["status"]) for line in told] == [("/v1/user", 200)]
+    assert not any(line["logger"] == "ota_server.access" and "device" in line["route"] for line in lines)
 
 
 def test_init_refuses_bad_accounts_in_one_line(data: Path) -> None:
