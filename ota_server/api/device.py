@@ -140,17 +140,16 @@ class DeviceApp:
         services = self._services
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(held.hold_s, services.settings.hold_max_s)
-        seen = services.feed.count(held.product_id)
         while held.hold_s and held.answer == Answer() and not services.feed.is_closed:
-            left_s = deadline - loop.time()
-            if left_s <= 0:
-                break
-            count = await services.feed.wait(held.product_id, seen, left_s)
-            if count == seen:
-                break
-            seen = count
+            # First the count, then the look: a change that the look does not see raises the count.
+            seen = services.feed.count(held.product_id)
             held = await asyncio.wrap_future(services.look_again(held))
             services.after(replace(held, is_news=held.is_news and held.answer != Answer()))
+            left_s = deadline - loop.time()
+            if not held.hold_s or held.answer != Answer() or left_s <= 0:
+                break
+            if await services.feed.wait(held.product_id, seen, left_s) == seen:
+                break
         return held
 
     async def _fetch(self, digest: str, scope: Scope) -> Reply:

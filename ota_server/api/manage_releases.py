@@ -19,7 +19,7 @@ from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.releases import service, store
 from ota_server.releases.models import PatchStatus, Release, StoredImage
-from ota_server.rollouts import releasing
+from ota_server.rollouts import killing, releasing
 from ota_server.services import Services
 from ota_server.usage import service as limits
 
@@ -174,6 +174,33 @@ def change_release(
         ", ".join(changes),
     )
     return _shown(services, found, changed)
+
+
+@router.post("/firmware/{version:int}/kill")
+def kill_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Has a version offered to nobody any more; its rollouts are aborted, its releases end."""
+    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
+
+    def write(connection: Connection, now_ms: int) -> killing.Killed:
+        return killing.kill(connection, found, version, actor.email, now_ms)
+
+    killed = act(services, actor, "release.kill", f"{found.id} version {version}", write, found)
+    return {"version": version, "killed": views.killed(killed)}
+
+
+@router.post("/firmware/{version:int}/revive")
+def revive_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Lets a killed version be offered again; what killing it has ended stays ended."""
+    found = product_for(services, actor, product, Permission.REVIVE_FIRMWARE)
+    revived = act(
+        services,
+        actor,
+        "release.revive",
+        f"{found.id} version {version}",
+        lambda connection, _now_ms: killing.revive(connection, found, version),
+        found,
+    )
+    return _shown(services, found, revived)
 
 
 @router.delete("/firmware/{version:int}", status_code=204)

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
@@ -16,7 +17,7 @@ from ota_server.errors import Invalid
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
-from ota_server.rollouts import counts, forecast, service, store
+from ota_server.rollouts import counts, forecast, rolling_back, service, store
 from ota_server.rollouts.cohort import Cohort
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.models import OPEN, Rollout, RolloutStatus
@@ -47,6 +48,16 @@ class RolloutBody(BaseModel):
     name: Annotated[str, Field(max_length=200)] = ""
     salt: Annotated[str | None, Field(pattern=r"^[0-9a-f]{32}$")] = None
     schedule: dict[str, Any] | None = None
+
+
+class RollBackBody(BaseModel):
+    """An earlier version to go back to; without stages, all that can at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[int, Field(ge=1, le=65_534)]
+    stages: list[StageBody] = []
+    schedule: dict[str, Any] = {}
 
 
 class ScheduleBody(BaseModel):
@@ -99,6 +110,39 @@ def get_rollout(product: str, rollout: Number, services: ServicesDep, actor: Act
             "reasons": views.reasons(counts.reasons(connection, item.id)),
             "troubles": views.troubles(store.troubled_devices(connection, item.id)),
         }
+
+
+@router.get("/{rollout}/roll-back")
+def preview_roll_back(
+    product: str,
+    rollout: Number,
+    services: ServicesDep,
+    actor: ActorDep,
+    version: Annotated[int, Query(ge=1, le=65_534)],
+) -> views.Json:
+    """Who of all that run a rollout's version could go back to an earlier one, and who could not and why."""
+    with services.database.read() as connection:
+        found = actor.product(connection, product, Permission.VIEW_DEVICES)
+        seen = rolling_back.preview(connection, found, rollout, version)
+    return {"going": seen.going, "staying": [asdict(one) for one in seen.staying]}
+
+
+@router.post("/{rollout}/roll-back", status_code=201)
+def roll_back(product: str, rollout: Number, body: RollBackBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Starts a rollout that goes back from a rollout's version to an earlier one, which nothing brings out any more."""
+    stages = [_new_stage(number, item) for number, item in enumerate(body.stages, 1)]
+    schedule = Schedule.from_json(body.schedule)
+    return _move(
+        services,
+        actor,
+        product,
+        rollout,
+        "roll-back",
+        lambda c, found, now_ms: rolling_back.roll_back(
+            c, found, rollout, body.version, actor.email, now_ms, stages, schedule
+        ),
+        f"to version {body.version}",
+    )
 
 
 @router.post("/{rollout}/start")

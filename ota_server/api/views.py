@@ -23,6 +23,7 @@ from ota_server.rollouts.cohort import Cohort
 from ota_server.rollouts.decide import Trace
 from ota_server.rollouts.forecast import SIMULATED, Forecast, Interval, Simulation, StageForecast
 from ota_server.rollouts.judge import Distance, Judgement
+from ota_server.rollouts.killing import Killed
 from ota_server.rollouts.models import Attempt, OutcomeKind, Rollout, SavedCohort, Stage
 from ota_server.rollouts.outcomes import reason_text
 from ota_server.rollouts.preview import Preview
@@ -414,9 +415,20 @@ def release(
         "uploaded_by": {"username": item.created_by},
         "groups": [name for name, version in groups.items() if version == item.version],
         "released_on": time(item.released_ms),
+        "killed_on": time(item.killed_ms),
         "device_count": devices,
         "mandatory": False,
         "images": [image(one) for one in own],
+    }
+
+
+def killed(item: Killed) -> Json:
+    return {
+        "aborted_rollouts": list(item.aborted),
+        "was_default": item.was_default,
+        "groups": list(item.groups),
+        "locked_devices": item.locked,
+        "running_devices": item.running,
     }
 
 
@@ -451,6 +463,7 @@ def rollout(
         "id": item.id,
         "product_id": item.product_id,
         "version": item.version,
+        "undoes": item.undoes,
         "name": item.name,
         "status": item.status.value,
         "reason": item.reason,

@@ -410,13 +410,16 @@ class _Visit:
         return self._come_backs.wait_s(pace.rollout_id, pace.schedule.per_minute, self._now_ms, most_s)
 
     def _repeat(self, attempt: Attempt, ruling: Ruling) -> None:
-        """Says an offer again unless the device speaks of it, or puts it off and may."""
+        """Says an offer again unless the device speaks of it, or puts it off and may.
+
+        A device that holds the line has spoken of it before.
+        """
         consent_s = offers.consent_s(ruling, attempt.asked_ms, self._now_ms)
-        if consent_s and attempt.is_postponed(self._now_ms):
-            return
         update = self._report.update
-        if update is None or update.attempt != attempt.number:
-            self._offer(offers.repeat_offer(self._connection, attempt), consent_s)
+        is_at_it = self._report == Report() or (update is not None and update.attempt == attempt.number)
+        if consent_s > 0 if attempt.is_postponed(self._now_ms) else is_at_it:
+            return
+        self._offer(offers.repeat_offer(self._connection, attempt), consent_s)
 
     def _remind(self, attempt: Attempt, plan: Plan) -> None:
         """A device that has staged an image and knows nothing of it any more: its boot log was lost.

@@ -102,6 +102,15 @@ def set_released(connection: Connection, product: Product, version: int, names: 
     plan_changed(connection, product.id)
 
 
+def replace_released(connection: Connection, product_id: int, before: int, after: int) -> None:
+    """Releases another version to the groups that have this one."""
+    connection.execute(
+        update(groups)
+        .where(groups.c.product_id == product_id, groups.c.released_version == before)
+        .values(released_version=after)
+    )
+
+
 def of_devices(connection: Connection, device_rows: Collection[int]) -> dict[int, list[str]]:
     """Names of the groups that devices are in, by the device's row."""
     found: dict[int, list[str]] = {}

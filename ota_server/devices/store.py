@@ -166,6 +166,17 @@ def has_version(connection: Connection, product_id: int, version: int) -> bool:
     return connection.execute(query).first() is not None
 
 
+def count_with_version(connection: Connection, product_id: int, version: int) -> tuple[int, int]:
+    """How many devices run a version, and how many are locked to it."""
+    found = [
+        connection.execute(
+            select(func.count()).select_from(devices).where(devices.c.product_id == product_id, column == version)
+        ).scalar_one()
+        for column in (devices.c.product_version, devices.c.locked_version)
+    ]
+    return found[0], found[1]
+
+
 def versions(connection: Connection, product_id: int) -> list[tuple[int | None, int | None, int]]:
     """(version, platform id, number of active devices), newest version first."""
     rows = connection.execute(

@@ -42,6 +42,8 @@ class Permission(StrEnum):
     """Make and remove customers, set their passwords."""
     CONTROL_FIRMWARE = "firmware:update"
     """Upload releases, choose the default, run rollouts, lock devices to a version, mark them as development."""
+    REVIVE_FIRMWARE = "firmware:revive"
+    """Let a killed version be offered again."""
     MANAGE_PRODUCTS = "products:update"
     """Make products and change them."""
     MANAGE_TEAM = "team:update"
@@ -63,7 +65,7 @@ _VIEWS = frozenset(
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: _EVERYTHING,
-    Role.DEVELOPER: _EVERYTHING - {Permission.MANAGE_TEAM, Permission.AUDIT},
+    Role.DEVELOPER: _EVERYTHING - {Permission.MANAGE_TEAM, Permission.AUDIT, Permission.REVIVE_FIRMWARE},
     Role.SUPPORT: _VIEWS | {Permission.MANAGE_DEVICES, Permission.MANAGE_CUSTOMERS},
     Role.VIEW_ONLY: _VIEWS,
 }

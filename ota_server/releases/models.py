@@ -52,6 +52,7 @@ releases = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("created_by", String(200), nullable=False),
     Column("released_ms", BigInteger, nullable=True),
+    Column("killed_ms", BigInteger, nullable=True),
     UniqueConstraint("product_id", "version"),
 )
 
@@ -108,7 +109,12 @@ FULL = b""
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A version of a product. `released_ms`: when it was first released to the default or to a group."""
+    """A version of a product.
+
+    Attributes:
+        released_ms: when it was first released to the default or to a group.
+        killed_ms: since when it is offered to nobody.
+    """
 
     id: int
     product_id: int
@@ -118,6 +124,7 @@ class Release:
     created_ms: int
     created_by: str
     released_ms: int | None
+    killed_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,7 @@ class StoredImage:
         identity: SHA-256 of the manifest; `identity8` its first 8 bytes, as check-ins name it.
         blob, elf_blob: names of image and ELF file among the kept blobs.
         signers: JSON {"release": [key id, ...], "development": [...]}: whose signatures hold.
+        killed_ms: since when its release is offered to nobody.
     """
 
     id: int
@@ -147,6 +155,7 @@ class StoredImage:
     min_bootloader: int
     signers: str
     created_ms: int
+    killed_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def add_upload(
     The same image again may bring more signatures or its ELF file.
 
     Raises:
-        Conflict: the release has another image for this platform.
+        Conflict: the release has another image for this platform, or is killed.
     """
     manifest = checked.image.manifest
     release = store.release_of(connection, product.id, manifest.product_version)
@@ -115,6 +115,7 @@ def add_upload(
             },
         )
     else:
+        check_alive(release)
         release_id = release.id
     present = [
         image
@@ -171,6 +172,12 @@ def find(connection: Connection, product: Product, version: int) -> Release:
     if release is None:
         raise NotFound(f"product {product.id} has no release {version}")
     return release
+
+
+def check_alive(release: Release) -> None:
+    """Raises Conflict for one that is killed."""
+    if release.killed_ms is not None:
+        raise Conflict(f"version {release.version} is killed: bring out another one")
 
 
 def _add_image(

@@ -25,7 +25,8 @@ DAY_MS = 24 * 3600 * 1000
 LEASE_MS = 10 * 60 * 1000
 """When a worker's job is another's that has not said what came of it: well above what the longest one takes."""
 
-_IMAGE = [images.c[field.name] for field in fields(StoredImage)]
+_KILLED = select(releases.c.killed_ms).where(releases.c.id == images.c.release_id).scalar_subquery()
+_IMAGE = [_KILLED if field.name == "killed_ms" else images.c[field.name] for field in fields(StoredImage)]
 _PATCH = [patches.c[field.name] for field in fields(StoredPatch)]
 _RELEASE = [releases.c[field.name] for field in fields(Release)]
 

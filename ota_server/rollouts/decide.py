@@ -130,6 +130,7 @@ class RunningRollout:
         salt: spreads devices over percentages.
         targets: by platform id.
         pace: None: it offers at once to whoever comes.
+        undoes: only who runs this version is in it, and goes back from it.
     """
 
     id: int
@@ -140,6 +141,7 @@ class RunningRollout:
     targets: Mapping[int, Target]
     pace: Pace | None = None
     status: RolloutStatus = RolloutStatus.RUNNING
+    undoes: int | None = None
 
     @property
     def reaches_all(self) -> bool:
@@ -151,15 +153,19 @@ class RunningRollout:
         return self._first_of(self.stages, facts)
 
     def applies(self, facts: DeviceFacts, _plan: Plan) -> bool:
-        is_at_work = self.status in (RolloutStatus.RUNNING, RolloutStatus.COMPLETED)
-        return is_at_work and self._first_of(self.stages[: self.stage + 1], facts) is not None
+        if self.status not in (RolloutStatus.RUNNING, RolloutStatus.COMPLETED) or not self._is_for(facts):
+            return False
+        return self._first_of(self.stages[: self.stage + 1], facts) is not None
 
     def ruling(self, facts: DeviceFacts, _plan: Plan) -> Ruling:
         target = self.targets.get(facts.platform_id or 0)
-        ruling = _never_back(facts, target, RuleName.ROLLOUT, self._who)
+        brought = _never_back if self.undoes is None else _whatever_version
+        ruling = brought(facts, target, RuleName.ROLLOUT, self._who)
         return replace(_paced(facts, ruling, self._who, self.pace), rollout_id=self.id, stage=self.stage)
 
     def passed_over(self, facts: DeviceFacts, _plan: Plan) -> Reason:
+        if not self._is_for(facts):
+            return Reason(f"{self._who}, is for who runs version {self.undoes}.", "The device would have to run that.")
         stage = self.reached_in(facts)
         if stage is not None and self.status is RolloutStatus.PAUSED:
             return Reason(f"{self._who}: nothing is offered.", f"Resume rollout {self.id}.")
@@ -170,6 +176,9 @@ class RunningRollout:
             reached = "; or ".join(dict.fromkeys(one.in_words() for one in self.stages))
             return Reason(why, f"None of its stages reaches the device. It would have to be among: {reached}.")
         return Reason(why, f"Stage {stage + 1} reaches it: {self.stages[stage].in_words()}.")
+
+    def _is_for(self, facts: DeviceFacts) -> bool:
+        return self.undoes is None or facts.product_version == self.undoes
 
     @property
     def _who(self) -> str:
@@ -232,6 +241,8 @@ def trace(facts: DeviceFacts, plan: Plan) -> Trace:
 
 def refusal(facts: DeviceFacts, target: Target) -> Reason | None:
     """Why this device must not get this image, whatever the rule."""
+    if target.is_killed:
+        return Reason(f"version {target.version} is killed.", "Bring out another version, or revive this one.")
     if facts.security_counter is None or facts.hardware_revision is None or facts.bootloader_version is None:
         why = "it has not told security counter, hardware revision and bootloader version."
         return Reason(why, "It has to check in in a new session.")
@@ -374,11 +385,16 @@ def _rules(plan: Plan) -> Sequence[Rule]:
 
 def _never_back(facts: DeviceFacts, target: Target | None, rule: RuleName, who: str) -> Ruling:
     """What a rule gives that brings no device to an older version."""
+    if target is not None and facts.product_version is not None and target.version < facts.product_version:
+        why = f"{who}: it runs the newer version {facts.product_version}; only a lock or a roll-back goes back."
+        return Ruling(rule, None, why, f"Lock it to version {target.version}, or roll back.")
+    return _whatever_version(facts, target, rule, who)
+
+
+def _whatever_version(facts: DeviceFacts, target: Target | None, rule: RuleName, who: str) -> Ruling:
+    """What a rule gives that may bring devices back."""
     if target is None:
         return _no_image(rule, f"{who}: there is no image for its platform.")
-    if facts.product_version is not None and target.version < facts.product_version:
-        why = f"{who}: it runs the newer version {facts.product_version}; only a lock goes back."
-        return Ruling(rule, None, why, f"Lock it to version {target.version}.")
     return _unless_refused(facts, target, rule, who)
 
 

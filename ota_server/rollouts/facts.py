@@ -13,7 +13,7 @@ from ota_server.times import UTC_ZONE
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An image that could be offered; the fields are those of its manifest."""
+    """An image that could be offered; the fields are those of its manifest, but for `is_killed`."""
 
     image_id: int
     identity: bytes
@@ -24,6 +24,7 @@ class Target:
     hardware_highest: int
     min_bootloader: int
     size: int
+    is_killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,8 @@ rollouts = Table(
     Column("product_id", ForeignKey("products.id"), nullable=False),
     Column("release_id", ForeignKey("releases.id"), nullable=False),
     Column("version", Integer, nullable=False),
+    # It is for whoever runs this version, and goes back from it.
+    Column("undoes", Integer, nullable=True),
     Column("name", String(200), nullable=False),
     Column("status", status_type(RolloutStatus, "rollout_status"), nullable=False),
     Column("reason", Text, nullable=False),
@@ -321,6 +323,7 @@ class Rollout:
     """Bringing a release to a product's devices.
 
     Attributes:
+        undoes: it goes back from this version, and is for who runs it; None: it goes forward.
         reason: why it has its status, in a sentence with numbers.
         salt: spreads devices over percentages, 16 bytes.
         schedule: when and how fast it offers.
@@ -336,6 +339,7 @@ class Rollout:
     product_id: int
     release_id: int
     version: int
+    undoes: int | None
     name: str
     status: RolloutStatus
     reason: str

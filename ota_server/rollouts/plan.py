@@ -43,17 +43,19 @@ def load_plan(
     connection: Connection, product: Product, keyset_version: int, statuses: Collection[RolloutStatus] = AT_WORK
 ) -> Plan:
     """Reads a plan from the database. `statuses`: of the rollouts that traces shall tell of."""
-    targets = {
-        (image.version, image.platform_id): target_of(image)
-        for image in releases.images_of_product(connection, product.id)
-    }
-    running = [rule_of(connection, rollout, targets) for rollout in store.with_status(connection, product.id, statuses)]
+    targets = targets_of(connection, product.id)
+    released = groups.released(connection, product.id)
+    brought_out = {*released.values(), product.default_version}
+    running = [
+        rule_of(connection, rollout, targets)
+        for rollout in store.deciding_of(connection, product.id, statuses)
+        if rollout.undoes is None or rollout.undoes not in brought_out
+    ]
     # The sort is stable: the newest stay first among equals.
     running.sort(key=lambda one: one.pace is None or one.pace.schedule.priority is not Priority.SECURITY)
     # Who comes late to what reached every device gets it as the product's default.
     late = store.completed_above(connection, product.id, product.default_version or 0, COMPLETED_MAX)
     running += [rule for rollout in late if not (rule := rule_of(connection, rollout, targets)).reaches_all]
-    released = groups.released(connection, product.id)
     completed = None
     if product.default_version is not None:
         completed = store.completed_of(connection, product.id, product.default_version)
@@ -68,6 +70,14 @@ def load_plan(
     )
 
 
+def targets_of(connection: Connection, product_id: int) -> dict[tuple[int, int], Target]:
+    """Every image of a product's releases, by version and platform id."""
+    return {
+        (image.version, image.platform_id): target_of(image)
+        for image in releases.images_of_product(connection, product_id)
+    }
+
+
 def rule_of(connection: Connection, rollout: Rollout, targets: Mapping[tuple[int, int], Target]) -> RunningRollout:
     """A rollout as the decision sees it, whatever its state."""
     stages = [
@@ -77,9 +87,16 @@ def rule_of(connection: Connection, rollout: Rollout, targets: Mapping[tuple[int
     by_platform = {
         platform_id: target for (version, platform_id), target in targets.items() if version == rollout.version
     }
-    pace = _pace_of(rollout)
     return RunningRollout(
-        rollout.id, rollout.version, rollout.stage, stages, rollout.salt, by_platform, pace, rollout.status
+        id=rollout.id,
+        version=rollout.version,
+        stage=rollout.stage,
+        stages=stages,
+        salt=rollout.salt,
+        targets=by_platform,
+        pace=_pace_of(rollout),
+        status=rollout.status,
+        undoes=rollout.undoes,
     )
 
 
@@ -99,4 +116,5 @@ def target_of(image: StoredImage) -> Target:
         hardware_highest=image.hardware_highest,
         min_bootloader=image.min_bootloader,
         size=image.size,
+        is_killed=image.killed_ms is not None,
     )

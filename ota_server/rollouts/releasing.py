@@ -36,10 +36,12 @@ def release(
 
     Raises:
         NotFound: no such version or group.
-        Conflict: it has not run yet.
+        Conflict: it has not run yet, or is killed.
     """
     found = service.find(connection, product, version)
     is_wider = bool(default) or bool(names)
+    if is_wider:
+        service.check_alive(found)
     if is_wider and not is_forced and found.released_ms is None and not _has_run(connection, product, found):
         raise Conflict(
             f"version {version} has not run on a device of the product yet: lock one device to it, flash one for "

@@ -49,16 +49,17 @@ def create(
     name: str = "",
     salt: bytes | None = None,
     schedule: Schedule | None = None,
+    undoes: int | None = None,
 ) -> Rollout:
-    """Makes a draft.
+    """Makes a draft. `undoes`: see `Rollout`.
 
     Raises:
         NotFound: there is no such release, or no group or cohort of a name.
         Invalid: stages or salt have no legal value.
+        Conflict: it is killed.
     """
-    release = releases.release_of(connection, product.id, version)
-    if release is None:
-        raise NotFound(f"product {product.id} has no release {version}")
+    release = releases_service.find(connection, product, version)
+    releases_service.check_alive(release)
     _check_stages(stages)
     for stage in stages:
         cohorts.check_names(connection, product, stage.cohort)
@@ -68,6 +69,7 @@ def create(
         "product_id": product.id,
         "release_id": release.id,
         "version": version,
+        "undoes": undoes,
         "name": name or f"Version {version}",
         "status": RolloutStatus.DRAFT,
         "reason": "Not started yet.",
@@ -233,15 +235,15 @@ def apply_gate(connection: Connection, rollout_id: int, now_ms: int) -> None:
         products.plan_changed(connection, rollout.product_id)
         if judgement.verdict is Verdict.PAUSE:
             store.move_rollout(connection, rollout, RolloutStatus.PAUSED, {"reason": judgement.reason})
-            _note(connection, rollout, "pause", f"{BY_GATE}{judgement.reason}", now_ms)
+            note(connection, rollout, "pause", f"{BY_GATE}{judgement.reason}", now_ms)
             return
         store.change_stage(connection, rollout_id, stage.position, {"ended_ms": now_ms})
         if judgement.verdict is Verdict.COMPLETE:
             reason = _complete(connection, rollout, judgement, now_ms)
-            _note(connection, rollout, "complete", f"{BY_GATE}{reason}", now_ms)
+            note(connection, rollout, "complete", f"{BY_GATE}{reason}", now_ms)
             return
         store.change(connection, rollout_id, {"stage": stage.position + 1, "reason": judgement.reason})
-        _note(connection, rollout, "advance", f"{BY_GATE}{judgement.reason}", now_ms)
+        note(connection, rollout, "advance", f"{BY_GATE}{judgement.reason}", now_ms)
         # What failed before has been weighed by the gate that let the rollout on.
         store.change_stage(
             connection, rollout_id, stage.position + 1, {"started_ms": now_ms, "failures_forgiven": rollout.failures}
@@ -264,7 +266,7 @@ def keep_time(connection: Connection, rollout_id: int, now_ms: int) -> None:
     assert rollout is not None
     if rollout.status is RolloutStatus.SCHEDULED and rollout.schedule.is_due(now_ms):
         _begin(connection, rollout, now_ms)
-        _note(connection, rollout, "start", "by its schedule", now_ms)
+        note(connection, rollout, "start", "by its schedule", now_ms)
     apply_gate(connection, rollout_id, now_ms)
 
 
@@ -289,14 +291,17 @@ def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, no
     store.move_rollout(connection, rollout, RolloutStatus.COMPLETED, {"reason": reason, "ended_ms": now_ms})
     product = products.get(connection, rollout.product_id)
     assert product is not None
-    # Whoever was not seen gets it later, as the product's default; where not all devices were meant, from the rollout.
+    # One that goes back just goes on. Else, whoever was not seen gets it later, as the product's default; where not all
+    # devices were meant, from the rollout.
+    if rollout.undoes is not None:
+        return reason
     is_for_all = any(stage.cohort == Everyone() and stage.percent == 100 for stage in stage_list(connection, rollout))
     if is_for_all and (product.default_version is None or product.default_version < rollout.version):
         products.set_default_version(connection, rollout.product_id, rollout.version)
     return reason
 
 
-def _note(connection: Connection, rollout: Rollout, verb: str, detail: str, now_ms: int) -> None:
+def note(connection: Connection, rollout: Rollout, verb: str, detail: str, now_ms: int) -> None:
     """A line of the audit log about a move that nobody asked for; people's are written where they ask."""
     product = products.get(connection, rollout.product_id)
     assert product is not None

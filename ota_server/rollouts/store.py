@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, update
 
 from ota_server.accounts.models import accounts
 from ota_server.devices.models import devices
 from ota_server.moves import check_move
-from ota_server.releases.models import patches
+from ota_server.releases.models import patches, releases
 from ota_server.rollouts import counts
 from ota_server.rollouts.fleet_scan import RolloutScan
 from ota_server.rollouts.models import (
@@ -37,6 +37,8 @@ from ota_server.rollouts.models import (
 )
 from ota_server.storage.sql import insert_once
 
+_BEGUN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.COMPLETED)
+"""What a rollout has brought out goes on being brought out."""
 _ROLLOUT = [rollouts.c[field.name] for field in fields(Rollout)]
 _STAGE = [stages.c[field.name] for field in fields(Stage)]
 _ATTEMPT = [attempts.c[field.name] for field in fields(Attempt)]
@@ -77,11 +79,26 @@ def has_attempt_with(connection: Connection, identities: Collection[bytes]) -> b
     return connection.execute(query).first() is not None
 
 
-def with_status(connection: Connection, product_id: int, statuses: Collection[RolloutStatus]) -> list[Rollout]:
-    """Newest first."""
+def deciding_of(connection: Connection, product_id: int, statuses: Collection[RolloutStatus]) -> list[Rollout]:
+    """Those of these statuses, and those that go back and have completed, newest first.
+
+    None goes back from a version that a newer one brings out again.
+    """
+    again = rollouts.alias()
+    newer = select(again.c.id).where(
+        again.c.product_id == product_id,
+        again.c.version == rollouts.c.undoes,
+        again.c.id > rollouts.c.id,
+        again.c.status.in_(_BEGUN),
+    )
+    goes_back = and_(rollouts.c.undoes.is_not(None), rollouts.c.status == RolloutStatus.COMPLETED)
     rows = connection.execute(
         select(*_ROLLOUT)
-        .where(rollouts.c.product_id == product_id, rollouts.c.status.in_(statuses))
+        .where(
+            rollouts.c.product_id == product_id,
+            or_(rollouts.c.status.in_(statuses), goes_back),
+            ~newer.exists(),
+        )
         .order_by(rollouts.c.id.desc())
     )
     return [Rollout(*row) for row in rows]
@@ -94,8 +111,17 @@ def completed_of(connection: Connection, product_id: int, version: int) -> Rollo
 
 
 def completed_above(connection: Connection, product_id: int, version: int, limit: int) -> list[Rollout]:
-    """Completed rollouts of higher versions, newest first."""
-    return _completed(connection, product_id, rollouts.c.version > version, limit)
+    """Completed rollouts of higher versions that nobody has killed or gone back from since, newest first."""
+    back = rollouts.alias()
+    undone = select(back.c.id).where(
+        back.c.product_id == product_id,
+        back.c.undoes == rollouts.c.version,
+        back.c.id > rollouts.c.id,
+        back.c.status.in_(_BEGUN),
+    )
+    killed = select(releases.c.id).where(releases.c.id == rollouts.c.release_id, releases.c.killed_ms.is_not(None))
+    goes_on = and_(rollouts.c.undoes.is_(None), ~undone.exists(), ~killed.exists())
+    return _completed(connection, product_id, and_(rollouts.c.version > version, goes_on), limit)
 
 
 def _completed(connection: Connection, product_id: int, where: ColumnElement[bool], limit: int) -> list[Rollout]:

@@ -80,7 +80,7 @@ def test_precedence_is_development_then_lock_then_rollout_then_group_then_defaul
         ({"bootloader_version": 0}, "needs bootloader 1"),
         ({"security_counter": None}, "has not told security counter"),
         ({"identity": bytes([3]) * 8}, "it runs it"),
-        ({"product_version": 4}, "only a lock goes back"),
+        ({"product_version": 4}, "only a lock or a roll-back goes back"),
         ({"blocked": frozenset({bytes([3]) * 16})}, "failed on it"),
         ({"locked_version": 9}, "no image for its platform"),
     ],
@@ -164,6 +164,28 @@ def test_no_facts_lead_to_an_offer_that_breaks_a_rule(
         assert decision.target.identity[:8] != facts.identity
         if facts.locked_version is not None:
             assert decision.target.version == facts.locked_version
+
+
+@given(
+    facts=FACTS_STRATEGY,
+    counters=st.lists(st.integers(0, 3), min_size=4, max_size=4),
+    version=st.integers(1, 4),
+    undoes=st.integers(1, 5),
+)
+def test_going_back_is_for_who_runs_the_undone_version_and_never_below_its_counter(
+    facts: DeviceFacts, counters: list[int], version: int, undoes: int
+) -> None:
+    targets = {(number, 6): target(number, counters[number - 1]) for number in (1, 2, 3, 4)}
+    stages = (ReachingStage(Everyone(), 100),)
+    back = RunningRollout(1, version, 0, stages, b"", {6: targets[version, 6]}, undoes=undoes)
+    ruling = decide(facts, Plan(1, (back,), 4, targets))
+    if ruling.rollout_id is not None:
+        assert facts.product_version == undoes
+    if ruling.target is not None:
+        assert facts.security_counter is not None
+        assert ruling.target.security_counter >= facts.security_counter
+        is_back = facts.product_version is not None and ruling.target.version < facts.product_version
+        assert not is_back or ruling.rollout_id is not None or facts.locked_version is not None
 
 
 @given(st.binary(max_size=16), st.text("0123456789abcdef", min_size=24, max_size=24), st.integers(0, 99))

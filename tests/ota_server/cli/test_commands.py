@@ -142,6 +142,21 @@ def test_cohorts_are_saved_previewed_and_rolled_out_to(terminal: Terminal) -> No
     assert terminal.json("device", "explain", ids[0])["offered"] is None
 
 
+def test_version_is_gone_back_from_and_killed(terminal: Terminal) -> None:
+    for version in (1, 2):
+        image = terminal.file(f"{version}.bin", keys.image(version).raw)
+        terminal.run("publish", image, "--create-product", "Thermostat")
+    terminal.json("rollout", "create", "--version", "2", "--stage", "100:5", "--start")
+    back = ("rollout", "roll-back", "1", "--version", "1")
+    assert terminal.run(*back, "--dry-run").output == "0 devices can go back to version 1\n"
+    made = terminal.json(*back, "--stage", "100:3")
+    assert (made["rollout"]["undoes"], made["going"], made["staying"]) == (2, 0, [])
+    killed = terminal.run("release", "kill", "1").output
+    assert killed == "version 1 is killed; 0 devices run it and go on\naborted: rollout 2\n"
+    assert "killed" in terminal.run("release", "list").output
+    assert "killed" not in terminal.run("release", "revive", "1").output
+
+
 def test_devices_are_listed_shown_and_changed(terminal: Terminal) -> None:
     terminal.run("publish", terminal.file("1.bin", keys.image(1).raw), "--create-product", "Thermostat")
     assert "no devices yet" in terminal.run("device", "list").output

@@ -238,6 +238,8 @@ CALLS = {
         P.CONTROL_FIRMWARE, f"{PRODUCT}/cohorts/all", _json(description="Every device.")
     ),
     "DELETE /products/{product}/cohorts/{cohort}": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/cohorts/none"),
+    "POST /products/{product}/firmware/{version}/kill": Call(P.CONTROL_FIRMWARE, f"{PRODUCT}/firmware/1/kill"),
+    "POST /products/{product}/firmware/{version}/revive": Call(P.REVIVE_FIRMWARE, f"{PRODUCT}/firmware/1/revive"),
     "GET /products/{product}/rollouts": Call(P.VIEW, f"{PRODUCT}/rollouts"),
     "POST /products/{product}/rollouts": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts", _json(version=1, stages=STAGES)
@@ -252,6 +254,12 @@ CALLS = {
         )
         for verb in ("start", "cancel", "pause", "resume", "approve", "abort")
     },
+    "GET /products/{product}/rollouts/{rollout}/roll-back": Call(
+        P.VIEW_DEVICES, f"{PRODUCT}/rollouts/1/roll-back?version=1"
+    ),
+    "POST /products/{product}/rollouts/{rollout}/roll-back": Call(
+        P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts/1/roll-back", _json(version=1)
+    ),
     "PUT /products/{product}/rollouts/{rollout}/schedule": Call(
         P.CONTROL_FIRMWARE, f"{PRODUCT}/rollouts/1/schedule", _json(schedule={})
     ),

@@ -18,7 +18,7 @@ _VERSION = click.IntRange(1, 65_534)
 
 @click.group(epilog="Example: muster release list")
 def release() -> None:
-    """List versions, release them to the default or to groups, rename and remove them."""
+    """List versions, release them to the default or to groups, rename, remove and kill them."""
 
 
 @release.command("list", epilog="Example: muster release list --json")
@@ -140,10 +140,47 @@ def remove(version: int, product: int | None, url: str, token_file: Path | None)
     click.echo(f"version {version} is removed")
 
 
+@release.command(epilog="Example: muster release kill 3")
+@click.argument("version", type=_VERSION)
+@product_option
+@server_options
+@json_option
+def kill(version: int, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Offer VERSION to nobody any more: abort its rollouts, end its releases."""
+    with open_client(url, token_file) as client:
+        ended = client.kill_release(product_id(client, product), version)
+    if as_json:
+        click.echo(json.dumps(ended, indent=2))
+        return
+    click.echo(f"version {version} is killed; {ended['running_devices']} devices run it and go on")
+    for name, what in (("aborted_rollouts", "aborted: rollout"), ("groups", "no release any more: group")):
+        found = ended[name]
+        assert isinstance(found, list)
+        for one in found:
+            click.echo(f"{what} {one}")
+    if ended["was_default"]:
+        click.echo("no default any more: the product")
+    if ended["locked_devices"]:
+        click.echo(f"get nothing while they are locked to it: {ended['locked_devices']} devices")
+
+
+@release.command(epilog="Example: muster release revive 3")
+@click.argument("version", type=_VERSION)
+@product_option
+@server_options
+@json_option
+def revive(version: int, product: int | None, url: str, token_file: Path | None, as_json: bool) -> None:
+    """Let VERSION, which was killed, be offered again; what that ended stays ended."""
+    with open_client(url, token_file) as client:
+        facts = client.revive_release(product_id(client, product), version)
+    click.echo(json.dumps(facts, indent=2) if as_json else _line(facts))
+
+
 def _line(item: JsonObject) -> str:
     groups = item.get("groups")
     to = ["default"] if item.get("product_default") else []
     to += [str(name) for name in groups] if isinstance(groups, list) else []
+    to += ["killed"] if item.get("killed_on") else []
     return (
         f"{item.get('version'):>6}  {item.get('device_count'):>6} devices  {', '.join(to) or '-'}  {item.get('title')}"
     )

@@ -17,6 +17,8 @@ from muster.cli.server import open_client, product_id, product_option, server_op
 from muster.client import JsonObject, Stage
 from muster.inspection import JsonValue
 
+STAGE_FORM = "PERCENT:CONFIRMED[:FAILURES]"
+
 
 class StageType(click.ParamType[Stage]):
     """PERCENT:MIN_CONFIRMED[:MAX_FAILURES]."""
@@ -46,7 +48,7 @@ rollout.add_command(simulate)
     "stages",
     type=StageType(),
     multiple=True,
-    metavar="PERCENT:CONFIRMED[:FAILURES]",
+    metavar=STAGE_FORM,
     help="A share of the devices; ends at so many confirmed boots, pauses above so many failures. May be given again.",
 )
 @click.option("--file", type=InputFile, help="JSON file with all that a rollout has; options replace what it says.")
@@ -131,6 +133,54 @@ def schedule(
     with open_client(url, token_file) as client:
         moved = client.reschedule(product_id(client, product), number, schedule)
     _print({"rollout": moved}, as_json)
+
+
+@rollout.command("roll-back", epilog="Example: muster rollout roll-back 3 --version 2 --dry-run")
+@click.argument("number", type=int)
+@click.option("--version", type=click.IntRange(1, 65_534), required=True, help="The earlier version.")
+@click.option(
+    "--stage",
+    "stages",
+    type=StageType(),
+    multiple=True,
+    metavar=STAGE_FORM,
+    help="As for create. [default: all]",
+)
+@click.option("--dry-run", is_flag=True, help="Only say who could go back, and who could not and why.")
+@schedule_options
+@product_option
+@server_options
+@json_option
+def roll_back(
+    number: int,
+    version: int,
+    stages: tuple[Stage, ...],
+    dry_run: bool,
+    schedule: JsonObject,
+    product: int | None,
+    url: str,
+    token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Bring the devices that run a rollout's version back to an earlier one.
+
+    Their security counters have to allow it. The rollout's version is brought out by nothing any more.
+    """
+    with open_client(url, token_file) as client:
+        chosen = product_id(client, product)
+        seen = client.preview_roll_back(chosen, number, version)
+        made = None if dry_run else client.roll_back(chosen, number, version, stages, schedule)
+    if as_json:
+        click.echo(json.dumps(seen if made is None else {"rollout": made, **seen}, indent=2))
+        return
+    click.echo(f"{seen['going']} devices can go back to version {version}")
+    staying = seen["staying"]
+    assert isinstance(staying, list)
+    for one in staying:
+        assert isinstance(one, dict)
+        click.echo(f"{one['count']} cannot: {one['why']} Among them: {', '.join(map(str, one['sample']))}")
+    if made is not None:
+        _print({"rollout": made}, as_json)
 
 
 @rollout.command(epilog="Example: muster rollout show 3")

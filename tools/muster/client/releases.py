@@ -74,6 +74,14 @@ class ReleaseCalls(Wire):
         """Sets title or description."""
         return as_object(self.call("PUT", f"/products/{product}/firmware/{version}", json=changes))
 
+    def kill_release(self, product: int, version: int) -> JsonObject:
+        """Has a version offered to nobody any more; returns what that ended."""
+        return object_in(self.call("POST", f"/products/{product}/firmware/{version}/kill"), "killed")
+
+    def revive_release(self, product: int, version: int) -> JsonObject:
+        """Lets a killed version be offered again."""
+        return as_object(self.call("POST", f"/products/{product}/firmware/{version}/revive"))
+
     def remove_release(self, product: int, version: int) -> None:
         """Removes a version that no device was ever meant to run."""
         self.call("DELETE", f"/products/{product}/firmware/{version}")
@@ -116,6 +124,23 @@ class ReleaseCalls(Wire):
         """Gives a rollout another schedule; what is left out has its default."""
         path = f"/products/{product}/rollouts/{rollout}/schedule"
         return object_in(self.call("PUT", path, json={"schedule": schedule}), "rollout")
+
+    def roll_back(
+        self, product: int, rollout: int, version: int, stages: Sequence[Stage] = (), schedule: JsonObject | None = None
+    ) -> JsonObject:
+        """Starts a rollout that goes back from another one's version to an earlier one; without stages, at once."""
+        body: JsonObject = {
+            "version": version,
+            "stages": [stage.to_json() for stage in stages],
+            "schedule": schedule or {},
+        }
+        path = f"/products/{product}/rollouts/{rollout}/roll-back"
+        return object_in(self.call("POST", path, json=body), "rollout")
+
+    def preview_roll_back(self, product: int, rollout: int, version: int) -> JsonObject:
+        """Who could go back, and who could not and why."""
+        path = f"/products/{product}/rollouts/{rollout}/roll-back"
+        return as_object(self.call("GET", path, params={"version": str(version)}))
 
     def rollouts(self, product: int) -> list[JsonObject]:
         """All rollouts, newest first."""
