@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from ipaddress import ip_address
 
+from anyio import CapacityLimiter, to_thread
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.requests import Request
@@ -24,6 +24,8 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 def routes(services: Services, registry: CollectorRegistry) -> list[Route]:
     """The routes at the root."""
     health = Health(services)
+    # One thread each, whoever asks and however often: what hangs while they look must not take those of pages.
+    looker, teller = CapacityLimiter(1), CapacityLimiter(1)
     token = services.settings.metrics_token
 
     async def live(_request: Request) -> Response:
@@ -31,7 +33,7 @@ def routes(services: Services, registry: CollectorRegistry) -> list[Route]:
         return JSONResponse({"live": not gone, "gone": gone}, 503 if gone else 200, _HEADERS)
 
     async def ready(_request: Request) -> Response:
-        found = await asyncio.to_thread(health.check)
+        found = await to_thread.run_sync(health.check, limiter=looker)
         is_ready = all(word == OK for word in found.values())
         return JSONResponse({"ready": is_ready, "parts": found}, 200 if is_ready else 503, _HEADERS)
 
@@ -39,9 +41,8 @@ def routes(services: Services, registry: CollectorRegistry) -> list[Route]:
         if not _may_read(request, token):
             text = "metrics are for this machine, or for who has the token of --metrics-token-file"
             return JSONResponse(refusal("forbidden", text), 403, _HEADERS)
-        return Response(
-            await asyncio.to_thread(generate_latest, registry), headers=_HEADERS, media_type=CONTENT_TYPE_PLAIN_0_0_4
-        )
+        told = await to_thread.run_sync(generate_latest, registry, limiter=teller)
+        return Response(told, headers=_HEADERS, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return [Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)]
 

@@ -19,6 +19,8 @@ from ota_server.telemetry.models import cursors
 
 CHECK_EVERY_S = 2.0
 """How old an answer may be: whoever asks more often costs nothing."""
+BLOBS_EVERY_S = 30.0
+"""How long blobs that could be written need not be looked at: a bucket costs something each time."""
 WRITE_TIMEOUT_S = 5.0
 OK = "ok"
 _CURSOR = "health"
@@ -33,6 +35,7 @@ class Health:
         self._services = services
         self._lock = threading.Lock()
         self._checked_at = -CHECK_EVERY_S
+        self._kept_at = -BLOBS_EVERY_S
         self._found: dict[str, str] = {}
 
     def dead(self) -> list[str]:
@@ -71,8 +74,10 @@ class Health:
             return OK if is_current(connection) else "of another version of this program"
 
     def _look_at_blobs(self) -> str:
-        self._services.kept.check()
-        self._services.served.check()
+        if time.monotonic() - self._kept_at >= BLOBS_EVERY_S:
+            self._services.kept.check()
+            self._services.served.check()
+            self._kept_at = time.monotonic()
         return OK
 
 

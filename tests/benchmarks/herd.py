@@ -12,7 +12,7 @@ import argparse
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,9 +106,8 @@ def simulate(
     return Outcome(max(came.values()), max(later, default=0), most_taken, unanswered, back_s)
 
 
-def table(devices: int, per_s: int) -> list[str]:
-    """The rows of docs/howto/watch.md."""
-    rows = []
+def rows(devices: int, per_s: int) -> Iterator[str]:
+    """Those of the table in docs/howto/watch.md."""
     for name, outage_s in (("an outage of an hour", 3600), ("an outage of a minute", 60), ("power is back", None)):
         for is_spread in (True, False):
             chance = random.Random(1)
@@ -116,10 +115,7 @@ def table(devices: int, per_s: int) -> list[str]:
             found = simulate(first, per_s, is_spread, chance)
             how = "calendar" if is_spread else "refused only"
             minutes = f"{found.back_s / 60:.1f} min"
-            rows.append(
-                f"| {name} | {how} | {found.peak:,} | {found.peak_later:,} | {minutes} | {found.unanswered:,} |"
-            )
-    return rows
+            yield f"| {name} | {how} | {found.peak:,} | {found.peak_later:,} | {minutes} | {found.unanswered:,} |"
 
 
 def main() -> None:
@@ -127,7 +123,8 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=1_000_000)
     parser.add_argument("--check-ins-per-second", type=int, default=4000, dest="per_s")
     given = parser.parse_args()
-    print("\n".join(table(given.devices, given.per_s)))
+    for row in rows(given.devices, given.per_s):
+        print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from tests.ota_server.conftest import Server
 @pytest.fixture(autouse=True)
 def _look_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(health, "BLOBS_EVERY_S", 0.0)
 
 
 def parts(server: Server, expect: int) -> dict[str, str]:
