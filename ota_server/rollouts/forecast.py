@@ -197,6 +197,7 @@ def setting_of(connection: Connection, rollout: Rollout, scan: RolloutScan, now_
         lost_per_day=scan.lost_per_day,
         sizes=_sizes(connection, rollout, scan),
         update_ms=round(statistics.median(durations)) if durations else UPDATE_MS,
+        bytes_sent=counted.bytes_sent,
         now_ms=max(now_ms, start_ms or 0),
     )
 

@@ -77,6 +77,7 @@ class Setting:
         lost_per_day: share of devices that fall silent for good each day.
         sizes: by base.
         update_ms: how long an update takes, from the offer to the report of its confirmed boot.
+        bytes_sent: by the rollout until then.
         now_ms: when it begins, or goes on.
     """
 
@@ -88,6 +89,7 @@ class Setting:
     lost_per_day: float
     sizes: Mapping[Base, Size]
     update_ms: int
+    bytes_sent: int
     now_ms: int
 
 
@@ -275,14 +277,16 @@ class _Role:
         habit = Habit.from_bytes(one.habit)
         self._chances: Sequence[float] = habit.chances()
         self._interval_ms = one.interval_s * 1000 or HOUR_MS
-        if habit == NEW:
-            self._chances = [min(HOUR_MS / self._interval_ms, 1.0)] * WEEK_H
         self._heard = min(habit.heard_per_hour * self._interval_ms / HOUR_MS, 1.0)
+        if habit == NEW:
+            # Nothing is known but what it says itself.
+            self._chances, self._heard = [min(HOUR_MS / self._interval_ms, 1.0)] * WEEK_H, 1.0
         self._alive = 0.0
         if one.last_seen_ms:
             # Bayes: it is silent because it was lost since, or because it is not its time. Who misses one hour often
             # misses the next: an hour counts half.
-            lost = 1 - math.exp(-(lost_per_day + LOST_PER_DAY) * (scanned_ms - one.last_seen_ms) / DAY_MS)
+            silent_ms = max(scanned_ms - one.last_seen_ms, 0)
+            lost = 1 - math.exp(-(lost_per_day + LOST_PER_DAY) * silent_ms / DAY_MS)
             alive = (1 - lost) * math.sqrt(silence(habit, one.last_seen_ms, scanned_ms))
             self._alive = alive / (alive + lost)
 
@@ -342,7 +346,8 @@ class _State:
         self._setting = setting
         self._rollout = setting.rollout
         self._stages = list(setting.stages)
-        self._offered = self._confirmed = self._failed = self._crashed = self._bytes = 0.0
+        self._offered = self._confirmed = self._failed = self._crashed = 0.0
+        self._bytes = float(setting.bytes_sent)
         self.acts: list[Act] = []
         self.points: list[Point] = []
 

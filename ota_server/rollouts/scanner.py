@@ -37,7 +37,7 @@ LOOK_EVERY_S = 10.0
 AGE_MS = 60_000
 """A scan is made anew when it is older than this, and than `REST` times what it took."""
 REST = 30
-LEASE_MS = 3_600_000
+LEASE_MS = 900_000
 """A process that has not ended its scan by then has died."""
 PAGE = 1000
 ROLLOUTS_MAX = 20

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from ota_server.rollouts.fleet_scan import RolloutScan
+from ota_server.rollouts.fleet_scan import RolloutScan, Sampled, StageScan
 from ota_server.rollouts.forecast import Forecast, Interval, make
+from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.judge import Verdict
 from ota_server.rollouts.play import HORIZON_MS, Player, Rates, Setting
 from ota_server.rollouts.schedule import Schedule
-from ota_server.telemetry.habits import HOUR_MS
+from ota_server.telemetry.habits import HOUR_MS, NEW
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.rollouts.traces import Trace, happen, make_trace, setting_of
@@ -84,6 +85,22 @@ def test_stage_without_enough_devices_never_ends(setting: Setting) -> None:
     played = Player(with_gates(setting, min_confirmed=10_000)).play(Rates(), 1)
     assert played.acts == []
     assert Interval.of([None, None, 5]) == Interval(5, None, None)
+
+
+def test_device_that_told_only_its_interval_is_expected_at_its_end(setting: Setting) -> None:
+    now_ms = setting.now_ms
+    once_a_day = Sampled(0, NEW.to_bytes(), now_ms - HOUR_MS, 86_400)
+    at_any_time = Sampled(0, NEW.to_bytes(), now_ms + HOUR_MS, 300)
+    never_heard = Sampled(0, NEW.to_bytes(), 0, 300)
+    first = replace(setting.stages[0], gate=Gate(1, 0, None))
+    for one, earliest_h, latest_h in ((once_a_day, 20, 26), (at_any_time, 0, 1), (never_heard, None, None)):
+        scans = [StageScan([(setting.scans[0].bases[0][0], 10)], [one])]
+        end = Player(replace(setting, stages=[first], scans=scans)).play(Rates(), 1, is_calm=True).end_of(0)
+        if earliest_h is None or latest_h is None:
+            assert end is None
+        else:
+            assert end is not None
+            assert earliest_h * HOUR_MS <= end.at_ms - now_ms <= latest_h * HOUR_MS
 
 
 def test_rate_limit_is_kept_in_a_play(setting: Setting) -> None:

@@ -150,7 +150,7 @@ def setting_of(trace: Trace, seed: int) -> Setting:
         sample = draw.sample(members, min(SAMPLE, len(members)))
         scans.append(StageScan(counts, [device.sampled(trace.begin_ms) for device in sample]))
     sizes = dict(zip(bases, SIZES, strict=True))
-    return Setting(_rollout(), trace.stages, scans, trace.begin_ms, 1.0, 0.002, sizes, UPDATE_MS, trace.begin_ms)
+    return Setting(_rollout(), trace.stages, scans, trace.begin_ms, 1.0, 0.002, sizes, UPDATE_MS, 0, trace.begin_ms)
 
 
 def _hours(way: Way, offset: int, draw: random.Random) -> dict[int, int]:
