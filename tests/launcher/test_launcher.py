@@ -78,7 +78,7 @@ def test_compiler_without_newlib_is_completed(sandbox: Sandbox) -> None:
 def test_test_installs_the_programs_that_the_tests_run(sandbox: Sandbox) -> None:
     sandbox.run("test")
     assert any(
-        call.endswith("-y qemu-system-arm lrzsz chromium clang postgresql libclang-rt-dev")
+        call.endswith("-y qemu-system-arm lrzsz chromium clang postgresql nginx-light libclang-rt-dev")
         for call in sandbox.calls("apt-get")
     )
 
