@@ -52,6 +52,8 @@ def kill(connection: Connection, product: Product, version: int, by: str, now_ms
     found = releases.find(connection, product, version)
     if found.killed_ms is not None:
         raise Conflict(f"version {version} is killed already")
+    # As it is in this write, not as it was when the request arrived.
+    product = products.get(connection, product.id) or product
     ended = [
         item
         for item in rollouts.of_product(connection, product.id)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from muster.layout import IDENTITY_PREFIX_SIZE
 from ota_server.devices import groups
@@ -72,12 +72,10 @@ def preview(connection: Connection, product: Product, rollout_id: int, version: 
         devices.c.product_version == undone.version,
         devices.c.status == DeviceStatus.ACTIVE,
     )
-    rows = connection.execute(
-        select(*_ASKED, has_failed.label("has_failed"), func.count().label("alike"))
-        .where(runs_it)
-        .group_by(*_ASKED, has_failed)
-    ).all()
-    going, reasons = 0, dict[str, list[Row[Any]]]()
+    # Below a name of its own: PostgreSQL takes two expressions with parameters for different ones.
+    asked = select(*_ASKED, has_failed.label("has_failed")).where(runs_it).subquery()
+    rows = connection.execute(select(*asked.c, func.count().label("alike")).group_by(*asked.c)).all()
+    going, reasons = 0, dict[str, list[Any]]()
     for row in rows:
         why = _why_not(row, targets)
         if why is None:
@@ -118,6 +116,8 @@ def roll_back(
         Conflict: the rollout was never started, or the version is killed.
     """
     undone = _check(connection, product, rollout_id, version)
+    # As it is in this write, not as it was when the request arrived.
+    product = products.get(connection, product.id) or product
     for rollout in store.of_product(connection, product.id):
         is_out = rollout.status not in (RolloutStatus.DRAFT, RolloutStatus.ABORTED, RolloutStatus.COMPLETED)
         if rollout.version == undone.version and is_out:
@@ -151,7 +151,8 @@ def _check(connection: Connection, product: Product, rollout_id: int, version: i
     return undone
 
 
-def _why_not(row: Row[Any], targets: dict[int, Target]) -> str | None:
+def _why_not(row: Any, targets: dict[int, Target]) -> str | None:
+    """`row`: what is asked of devices that are alike."""
     if row.development:
         return "for development: nothing is offered automatically."
     if row.locked_version is not None:

@@ -74,6 +74,7 @@ def test_who_runs_the_bad_version_goes_back_and_nobody_gets_it_again(stocked: Se
     assert version_of(late) == 1, "whoever comes later goes back, too"
 
 
+@pytest.mark.both_databases
 def test_who_cannot_go_back_is_named_before_and_stays(stocked: Server) -> None:
     rollout, (free, locked, raised, tried) = updated(stocked, 4)
     stocked.api("PUT", f"{PRODUCT}/devices/{locked.device_id.hex()}", json={"desired_firmware_version": 2})
