@@ -580,7 +580,7 @@ def stage(item: Stage) -> Json:
         "position": item.position + 1,
         "cohort": item.cohort.to_json(),
         "percent": item.percent,
-        "in_words": item.in_words(),
+        "in_words": item.reach.in_words(),
         "gate": item.gate.to_json(),
         "started_at": time(item.started_ms),
         "reached_at": time(item.reached_ms),

@@ -62,6 +62,9 @@ def check_stages(rollout: Rollout, stages: list[Stage]) -> Iterator[Difference]:
     for stage in stages:
         of_stage = f"{place}, stage {stage.position + 1}"
         is_over = stage.position < rollout.stage or rollout.status is RolloutStatus.COMPLETED
+        if rollout.status is RolloutStatus.ABORTED and stage.position == len(stages) - 1:
+            # It may have been completed before.
+            is_over = stage.ended_ms is not None
         has_begun = stage.position <= rollout.stage and rollout.started_ms is not None
         if (stage.ended_ms is not None) != is_over:
             yield Difference(of_stage, "it is over, and has no end" if is_over else "it has an end, and is not over")

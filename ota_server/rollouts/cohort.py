@@ -303,6 +303,22 @@ class Outside(Cohort):
         return Outside(self.part.resolved(lookup))
 
 
+@dataclass(frozen=True, slots=True)
+class ReachingStage:
+    """Whom a stage brings into its rollout: a share of a cohort."""
+
+    cohort: Cohort
+    percent: int
+
+    @property
+    def reaches_all(self) -> bool:
+        """Whether it brings every device in."""
+        return self.percent == 100 and self.cohort == Everyone()
+
+    def in_words(self) -> str:
+        return f"{self.percent} % of {self.cohort.in_words()}"
+
+
 class CohortText(TypeDecorator[Cohort]):
     """A column that holds a cohort, as JSON; a saved one may have come into another one."""
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from ota_server.devices import groups
 from ota_server.errors import Conflict, Invalid, NotFound
 from ota_server.products.models import Product
 from ota_server.rollouts.cohort import NAME, Cohort, InGroup, Saved
-from ota_server.rollouts.models import RolloutStatus, SavedCohort, cohorts, rollouts, stages
+from ota_server.rollouts.models import OPEN, RolloutStatus, SavedCohort, cohorts, rollouts, stages
 
 COHORTS_MAX = 500
 """Of a product."""
@@ -21,8 +21,7 @@ RESOLVED_MAX = 1_000_000
 """Characters of a cohort with all that it names."""
 
 _COLUMNS = tuple(cohorts.c[field.name] for field in fields(SavedCohort))
-_BEFORE_START = (RolloutStatus.DRAFT, RolloutStatus.SCHEDULED)
-_OPEN = (*_BEFORE_START, RolloutStatus.RUNNING, RolloutStatus.PAUSED)
+_IS_WAITING = rollouts.c.status.in_((RolloutStatus.DRAFT, RolloutStatus.SCHEDULED))
 
 
 def of_product(connection: Connection, product_id: int) -> list[SavedCohort]:
@@ -68,7 +67,7 @@ def change(
     _check(connection, product, after, description)
     values = {"cohort": after, "description": description}
     connection.execute(update(cohorts).where(cohorts.c.id == found.id).values(**values))
-    for _, user in _of_rollouts(connection, product.id, _BEFORE_START):
+    for _, user in _of_rollouts(connection, product.id, _IS_WAITING):
         if name in user.named(Saved):
             resolve(connection, product.id, user)
     return find(connection, product.id, name)
@@ -86,7 +85,7 @@ def remove(connection: Connection, product: Product, name: str) -> None:
 def used_by(connection: Connection, product_id: int, name: str) -> list[int]:
     """Rollouts that have not started yet and name a cohort. Those that have keep what it was."""
     named = (
-        number for number, cohort in _of_rollouts(connection, product_id, _BEFORE_START) if name in cohort.named(Saved)
+        number for number, cohort in _of_rollouts(connection, product_id, _IS_WAITING) if name in cohort.named(Saved)
     )
     return list(dict.fromkeys(named))
 
@@ -96,9 +95,10 @@ def check_group_unused(connection: Connection, product: Product, group: str) -> 
     for saved in of_product(connection, product.id):
         if group in saved.cohort.named(InGroup):
             raise Conflict(f"cohort {saved.name} names group {group}: change the cohort first")
-    for rollout_id, cohort in _of_rollouts(connection, product.id, _OPEN):
+    is_late = and_(rollouts.c.status == RolloutStatus.COMPLETED, rollouts.c.version > (product.default_version or 0))
+    for rollout_id, cohort in _of_rollouts(connection, product.id, or_(rollouts.c.status.in_(OPEN), is_late)):
         if group in cohort.named(InGroup):
-            raise Conflict(f"rollout {rollout_id} names group {group}: it has to end first")
+            raise Conflict(f"rollout {rollout_id} names group {group}: abort it first")
 
 
 def check_names(connection: Connection, product: Product, cohort: Cohort) -> None:
@@ -138,13 +138,11 @@ def _check(connection: Connection, product: Product, cohort: Cohort, description
     check_names(connection, product, cohort)
 
 
-def _of_rollouts(
-    connection: Connection, product_id: int, statuses: tuple[RolloutStatus, ...]
-) -> Iterator[tuple[int, Cohort]]:
+def _of_rollouts(connection: Connection, product_id: int, which: ColumnElement[bool]) -> Iterator[tuple[int, Cohort]]:
     rows = connection.execute(
         select(stages.c.rollout_id, stages.c.cohort)
         .join(rollouts, rollouts.c.id == stages.c.rollout_id)
-        .where(rollouts.c.product_id == product_id, rollouts.c.status.in_(statuses))
+        .where(rollouts.c.product_id == product_id, which)
         .order_by(stages.c.rollout_id)
     )
     return ((rollout_id, cohort) for rollout_id, cohort in rows)

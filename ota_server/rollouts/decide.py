@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from muster.layout import IDENTITY_PREFIX_SIZE
-from ota_server.rollouts.cohort import Cohort, Everyone, InGroup, draw_of, is_within
+from ota_server.rollouts.cohort import InGroup, ReachingStage, draw_of, is_within
 from ota_server.rollouts.facts import DeviceFacts, Target
 from ota_server.rollouts.models import RolloutStatus
 from ota_server.rollouts.schedule import Schedule
@@ -100,21 +100,6 @@ class Rule(Protocol):
 
     def passed_over(self, facts: DeviceFacts, plan: Plan) -> Reason:
         """Why it does not apply; only traces ask."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReachingStage:
-    """Whom a stage brings into its rollout: a share of a cohort."""
-
-    cohort: Cohort
-    percent: int
-
-    @property
-    def reaches_all(self) -> bool:
-        return self.percent == 100 and self.cohort == Everyone()
-
-    def in_words(self) -> str:
-        return f"{self.percent} % of {self.cohort.in_words()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from ota_server.moves import Moves
-from ota_server.rollouts.cohort import Cohort, CohortText
+from ota_server.rollouts.cohort import Cohort, CohortText, ReachingStage
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.schedule import Schedule
 from ota_server.storage.schema import DocumentType, RowNumber, metadata, status_type
@@ -44,7 +44,7 @@ ROLLOUT_MOVES: Moves[RolloutStatus] = {
     RolloutStatus.SCHEDULED: frozenset({RolloutStatus.DRAFT, RolloutStatus.RUNNING, RolloutStatus.ABORTED}),
     RolloutStatus.RUNNING: frozenset({RolloutStatus.PAUSED, RolloutStatus.COMPLETED, RolloutStatus.ABORTED}),
     RolloutStatus.PAUSED: frozenset({RolloutStatus.RUNNING, RolloutStatus.ABORTED}),
-    RolloutStatus.COMPLETED: frozenset(),
+    RolloutStatus.COMPLETED: frozenset({RolloutStatus.ABORTED}),
     RolloutStatus.ABORTED: frozenset(),
 }
 
@@ -398,9 +398,10 @@ class Stage:
     reached_ms: int | None
     ended_ms: int | None
 
-    def in_words(self) -> str:
+    @property
+    def reach(self) -> ReachingStage:
         """Whom it brings into the rollout."""
-        return f"{self.percent} % of {self.cohort.in_words()}"
+        return ReachingStage(self.cohort, self.percent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from ota_server.products.models import Product
 from ota_server.releases import store as releases
 from ota_server.releases.models import StoredImage
 from ota_server.rollouts import cohorts, store
-from ota_server.rollouts.decide import Pace, Plan, ReachingStage, RunningRollout
+from ota_server.rollouts.cohort import ReachingStage
+from ota_server.rollouts.decide import Pace, Plan, RunningRollout
 from ota_server.rollouts.facts import Target
 from ota_server.rollouts.models import Rollout, RolloutStatus
 from ota_server.rollouts.schedule import Priority

@@ -192,6 +192,9 @@ def resume(connection: Connection, product: Product, rollout_id: int, by: str, n
 def abort(connection: Connection, product: Product, rollout_id: int, by: str, now_ms: int) -> Rollout:
     """Ends it for good; devices keep what they run. Raises Conflict."""
     rollout = get(connection, product, rollout_id)
+    is_default = rollout.undoes is None and reaches_all(connection, rollout)
+    if rollout.status is RolloutStatus.COMPLETED and is_default:
+        raise Conflict(f"rollout {rollout.id} is completed: release another version as the product's default")
     store.move_rollout(connection, rollout, RolloutStatus.ABORTED, {"reason": f"Aborted by {by}.", "ended_ms": now_ms})
     products.plan_changed(connection, product.id)
     return get(connection, product, rollout_id)
@@ -295,8 +298,7 @@ def _complete(connection: Connection, rollout: Rollout, judgement: Judgement, no
     # devices were meant, from the rollout.
     if rollout.undoes is not None:
         return reason
-    is_for_all = any(stage.cohort == Everyone() and stage.percent == 100 for stage in stage_list(connection, rollout))
-    if is_for_all and (product.default_version is None or product.default_version < rollout.version):
+    if reaches_all(connection, rollout) and (product.default_version or 0) < rollout.version:
         products.set_default_version(connection, rollout.product_id, rollout.version)
     return reason
 
@@ -324,3 +326,8 @@ def _check_stages(stages: Sequence[NewStage]) -> None:
 
 def stage_list(connection: Connection, rollout: Rollout) -> list[Stage]:
     return store.stages_of(connection, rollout.id)
+
+
+def reaches_all(connection: Connection, rollout: Rollout) -> bool:
+    """Whether it brings its version to every device of the product."""
+    return any(stage.reach.reaches_all for stage in stage_list(connection, rollout))

@@ -115,7 +115,7 @@ def test_a_rollout_keeps_what_a_saved_cohort_was_when_it_started(shop: Server) -
     stages = shop.api("GET", f"{PRODUCT}/rollouts/{number}")["rollout"]["stages"]
     assert [one["cohort"] for one in stages] == [{"group": "lab"}, {"all": True}, {"all": True}]
     refused = shop.api("DELETE", f"{PRODUCT}/groups/lab", 409)
-    assert refused["error_description"] == f"rollout {number} names group lab: it has to end first"
+    assert refused["error_description"] == f"rollout {number} names group lab: abort it first"
 
 
 def test_a_trace_tells_of_a_rollout_that_is_paused(stocked: Server) -> None:
@@ -213,3 +213,13 @@ def test_who_comes_late_to_a_completed_rollout_gets_it_if_it_belongs_to_its_coho
     assert stocked.seen(late)["explanation"] == "Rollout 1 of version 2, completed: version 2 is offered."
     late.update()
     assert stocked.show(number)["rollout"]["counters"]["confirmed"] == 2
+    stocked.api("POST", f"{PRODUCT}/rollouts/{number}/abort")
+    other.check_in()
+    stocked.api("PUT", f"{PRODUCT}/devices/{other.device_id.hex()}", json={"tags": ["beta"]})
+    assert other.check_in().offer is None
+    everyone = stocked.rollout(2, {"gate": {"min_confirmed": 1}})
+    other.check_in()
+    other.update()
+    assert stocked.show(everyone)["rollout"]["status"] == "completed"
+    refused = stocked.api("POST", f"{PRODUCT}/rollouts/{everyone}/abort", 409)
+    assert "release another version" in refused["error_description"]

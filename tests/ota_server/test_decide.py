@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ota_server.rollouts.cohort import Everyone, draw_of, is_within
-from ota_server.rollouts.decide import Plan, ReachingStage, RuleName, RunningRollout, decide, trace
+from ota_server.rollouts.cohort import Everyone, ReachingStage, draw_of, is_within
+from ota_server.rollouts.decide import Plan, RuleName, RunningRollout, decide, trace
 from ota_server.rollouts.facts import DeviceFacts, Target
 
 

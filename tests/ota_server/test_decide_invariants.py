@@ -8,8 +8,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ota_server.rollouts.cohort import Cohort, draw_of, is_within
-from ota_server.rollouts.decide import Plan, ReachingStage, RuleName, RunningRollout, decide, trace
+from ota_server.rollouts.cohort import Cohort, ReachingStage, draw_of, is_within
+from ota_server.rollouts.decide import Plan, RuleName, RunningRollout, decide, trace
 from ota_server.rollouts.facts import DeviceFacts
 from tests.ota_server.test_cohort import COHORTS, DEVICES
 from tests.ota_server.test_decide import RELEASED, target
