@@ -35,8 +35,9 @@ typedef void (*agent_signal_pointer)(bool is_on);
 void agent_on_signal(agent_signal_pointer show);
 
 /* An update is about to be downloaded, and the device to restart with it. Until a product brings a function of its own
- * here that happens at once; the function says for how many seconds it is put off, 0: not at all. `most_s` is as long as
- * whoever rolls it out lets it wait. Then the function is asked again, until that time is over. Some updates do not ask.
+ * here that happens at once; the function says for how many seconds it is put off, 0: not at all. `most_s` is as long
+ * as whoever rolls it out lets it wait. Then the function is asked again, until that time is over. Some updates do not
+ * ask.
  */
 typedef uint32_t (*agent_update_pointer)(uint32_t most_s);
 void agent_on_update(agent_update_pointer postpone);
