@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from ota_server.accounts import store as accounts
 from ota_server.calls import store as calls_store
 from ota_server.clock import Clock, SystemClock
 from ota_server.figures.collector import Collector
 from ota_server.mail import outbox
 from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
+from ota_server.oauth import grants
 from ota_server.releases.encoder import Encoder, ProcessEncoder
 from ota_server.releases.patcher import Patcher
 from ota_server.rollouts import baseline
@@ -28,6 +30,7 @@ from ota_server.storage.relay import Relay, open_relay
 from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.feed import Feed
 from ota_server.telemetry.presence import Presence
+from ota_server.telemetry.steady import may_forget
 from ota_server.telemetry.streams import Streams
 from ota_server.usage.service import note_amounts
 from ota_server.webhooks.courier import Courier
@@ -85,16 +88,20 @@ class Jobs:
     def forget_old(self) -> Future[int]:
         """Writes down what organizations have, and removes what is kept long enough.
 
-        That are logs and events, mails that failed, calls that nobody waits for.
+        That are logs and events, mails that failed, calls that nobody waits for, sign-ins and tokens that expired.
         """
         now_ms = self.clock.now_ms()
         before_ms = now_ms - self.settings.keep_telemetry_days * 24 * 3600 * 1000
 
         def write(connection: Connection) -> int:
+            note_amounts(connection, now_ms)
+            if not may_forget(connection, now_ms):
+                return 0
             outbox.forget_before(connection, before_ms)
             calls_store.forget_before(connection, now_ms)
             baseline.forget_old(connection, now_ms)
-            note_amounts(connection, now_ms)
+            accounts.end_expired(connection, now_ms)
+            grants.end_expired(connection, now_ms)
             return telemetry.forget_old(connection, now_ms, self.settings.keep_telemetry_days)
 
         return self.database.submit(write)

@@ -47,4 +47,5 @@ class Rate:
         self.count(key, now_ms)
 
     def _recent(self, key: str, now_ms: int) -> list[int]:
-        return [at for at in self._times.get(key, []) if at > now_ms - 1000 * self._window_s]
+        # Times to come were counted by a clock that was wrong.
+        return [at for at in self._times.get(key, []) if now_ms - 1000 * self._window_s < at <= now_ms]

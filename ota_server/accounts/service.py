@@ -178,7 +178,6 @@ def revoke_own(connection: Connection, account: Account, token_id: int, now_ms: 
 def sign_in(connection: Connection, account: Account, now_ms: int) -> str:
     """Makes a sign-in session and returns its cookie."""
     cookie = secrets.token_hex(32)
-    store.end_expired(connection, now_ms)
     expires_ms = now_ms + SIGN_IN_HOURS * 3600 * 1000
     store.add_web_session(connection, account.id, hash_of(cookie), secrets.token_hex(16), expires_ms)
     return cookie

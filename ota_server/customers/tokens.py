@@ -28,8 +28,9 @@ _TOKEN = [tokens.c[field.name] for field in fields(Token)]
 def keep_token(connection: Connection, customer: Customer, token: str, new: NewToken, now_ms: int) -> None:
     """Lets a token in from now on. Raises Invalid."""
     mine = tokens.c.customer_id == customer.id
-    connection.execute(delete(tokens).where(mine, tokens.c.expires_ms <= now_ms))
-    kept = connection.execute(select(tokens.c.id).where(mine).order_by(tokens.c.id.desc())).scalars().all()
+    # Those that have expired go first.
+    newest = (accounts_store.lasts(now_ms).desc(), tokens.c.id.desc())
+    kept = connection.execute(select(tokens.c.id).where(mine).order_by(*newest)).scalars().all()
     connection.execute(delete(tokens).where(tokens.c.id.in_(kept[TOKENS_MAX - 1 :])))
     accounts_store.add_token(connection, customer_id=customer.id, **token_columns(token, new, now_ms))
 

@@ -13,6 +13,7 @@ from ota_server.figures.models import HOUR_MS
 from ota_server.figures.store import Mark
 from ota_server.storage.database import Database
 from ota_server.telemetry.feed import Feed
+from ota_server.telemetry.steady import may_forget
 from ota_server.worker import Worker
 
 EVERY_S = 60.0
@@ -56,7 +57,8 @@ class Collector(Worker):
         def write(connection: Connection) -> None:
             hour = now_ms // HOUR_MS
             store.keep(connection, product_id, hour, values)
-            store.forget_old(connection, hour)
+            if may_forget(connection, now_ms):
+                store.forget_old(connection, hour)
 
         self._database.write(write)
         self._feed.publish(product_id)

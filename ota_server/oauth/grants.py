@@ -47,9 +47,13 @@ def begin(
     return Grant(int(key[0]), client.id, account_id, customer_id, scopes, now_ms)
 
 
+def end_expired(connection: Connection, now_ms: int) -> None:
+    """Forgets refresh tokens that have expired."""
+    connection.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_ms <= now_ms))
+
+
 def new_refresh_token(connection: Connection, grant: Grant, now_ms: int) -> str:
     """Makes a refresh token, which is told only here."""
-    connection.execute(delete(refresh_tokens).where(refresh_tokens.c.expires_ms <= now_ms))
     token = secrets.token_hex(20)
     values = {"token_hash": hash_of(token), "grant_id": grant.id, "is_used": False}
     connection.execute(insert(refresh_tokens).values(**values, expires_ms=now_ms + REFRESH_LASTS_MS))

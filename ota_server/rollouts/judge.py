@@ -163,10 +163,13 @@ def _against(limit: Distance) -> str:
     return limit.before or f"a rate of {percent(limit.rate)}"
 
 
-def with_reached(rollout: Rollout, stage: Stage, now_ms: int) -> Stage:
-    """The stage with the time at which it got the confirmed boots it needs; now, when the clock has gone back."""
+def with_reached(rollout: Rollout, stage: Stage, now_ms: int, steady_ms: int = 0) -> Stage:
+    """The stage with the time at which it got the confirmed boots it needs; now, when the clock has leapt since.
+
+    `steady_ms`: since when it has gone evenly.
+    """
     if rollout.confirmed < stage.gate.min_confirmed:
         return stage
-    if stage.reached_ms is not None and stage.reached_ms <= now_ms:
+    if stage.reached_ms is not None and steady_ms <= stage.reached_ms <= now_ms:
         return stage
     return replace(stage, reached_ms=now_ms)

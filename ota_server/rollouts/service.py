@@ -23,6 +23,7 @@ from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.judge import Judgement, Verdict, judge, with_reached
 from ota_server.rollouts.models import COUNTERS, Forgiven, Rollout, RolloutStatus, Stage
 from ota_server.rollouts.schedule import Schedule
+from ota_server.telemetry.steady import steady_since
 from ota_server.times import rfc3339
 
 STAGES_MAX = 20
@@ -282,7 +283,7 @@ def _look(connection: Connection, rollout: Rollout, now_ms: int) -> tuple[Stage,
     """The stage that runs, what its gate says now, and whether it has its confirmed boots only since now."""
     stages = store.stages_of(connection, rollout.id)
     kept = stages[rollout.stage]
-    stage = with_reached(rollout, kept, now_ms)
+    stage = with_reached(rollout, kept, now_ms, steady_since(connection, now_ms) if kept.gate.soak_s else 0)
     approvals = store.count_approvals(connection, rollout.id, stage.position) if stage.gate.approval else 0
     before = baseline.before(connection, rollout.id) if stage.gate.worse_than_before else None
     is_last = stage.position == len(stages) - 1

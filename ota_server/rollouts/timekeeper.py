@@ -8,6 +8,7 @@ from functools import partial
 from ota_server.clock import Clock
 from ota_server.rollouts import service, store
 from ota_server.storage.database import Database
+from ota_server.telemetry import steady
 from ota_server.telemetry.feed import Feed
 from ota_server.worker import Worker
 
@@ -26,6 +27,10 @@ class Timekeeper(Worker):
     def do_next(self) -> bool:
         """Looks at all of them; writes only about those that something is due for."""
         now_ms = self._clock.now_ms()
+        with self._database.read() as connection:
+            is_looking = steady.is_due(connection, now_ms)
+        if is_looking:
+            self._database.write(lambda connection: steady.look(connection, now_ms))
         with self._database.read() as connection:
             due = [one for one in store.under_way(connection) if service.is_due(connection, one, now_ms)]
         # All are asked for before the first is waited for: one that fails does not hold up the others.

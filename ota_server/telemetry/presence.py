@@ -36,7 +36,7 @@ class Presence(Worker):
         now_ms = self._clock.now_ms()
         with self._database.read() as connection:
             last_ms = _last_ms(connection)
-            if last_ms is not None and not _gone(connection, last_ms, now_ms):
+            if last_ms is not None and last_ms <= now_ms and not _gone(connection, last_ms, now_ms):
                 return False
         count = self._database.write(lambda connection: publish_offline(connection, now_ms))
         self._streams.wake()
@@ -48,6 +48,10 @@ def publish_offline(connection: Connection, now_ms: int) -> int:
     last_ms = _last_ms(connection)
     if last_ms is None:
         connection.execute(insert(cursors).values(name=_CURSOR, at_ms=now_ms))
+        return 0
+    if last_ms > now_ms:
+        # The clock was ahead. Who went offline meanwhile by that clock is online again, or has been said to be offline.
+        connection.execute(update(cursors).where(cursors.c.name == _CURSOR).values(at_ms=now_ms))
         return 0
     gone = _gone(connection, last_ms, now_ms)
     if not gone:

@@ -132,6 +132,12 @@ class Server:
             self.services.patcher.work_off()
         return number
 
+    def pass_days(self, days: int) -> None:
+        """Time goes by, and the server looks at its clock meanwhile."""
+        for _ in range(days):
+            self.clock.advance_s(24 * 3600)
+            self.services.timekeeper.work_off()
+
     def show(self, rollout: int) -> Any:
         return self.api("GET", f"/products/{keys.PRODUCT}/rollouts/{rollout}")
 

@@ -108,7 +108,7 @@ def test_address_that_does_not_exist_is_given_up_at_once(post: Post) -> None:
     put(post.server)
     post.new()
     assert kept(post.server) == [(MailStatus.FAILED, "", 1)]
-    post.server.clock.advance_s(91 * 24 * 3600)
+    post.server.pass_days(91)
     post.server.services.jobs.forget_old().result()
     assert kept(post.server) == []
 
