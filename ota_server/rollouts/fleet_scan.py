@@ -17,7 +17,7 @@ from ota_server.devices.models import Device
 from ota_server.rollouts.counts import AttemptCounts
 from ota_server.rollouts.decide import Plan, RuleName, RunningRollout, decide
 from ota_server.rollouts.facts import DeviceFacts
-from ota_server.rollouts.models import AttemptStatus
+from ota_server.rollouts.models import AttemptStatus, RolloutStatus
 from ota_server.telemetry import habits
 
 SAMPLE = 400
@@ -231,7 +231,7 @@ class Tally:
     """Counts devices for one rollout.
 
     Args:
-        rule: the rollout as it is when its last stage has been reached.
+        rule: the rollout; it is asked as one that runs, has reached its last stage and delays nothing.
         newer: running rollouts that decide before it, as they are now.
         plan: what else decides.
         started_ms: when it began, or None.
@@ -240,7 +240,7 @@ class Tally:
     def __init__(
         self, rule: RunningRollout, newer: Sequence[RunningRollout], plan: Plan, started_ms: int | None
     ) -> None:
-        self._rule = rule
+        self._rule = replace(rule, stage=len(rule.stages) - 1, pace=None, status=RolloutStatus.RUNNING)
         self._newer = newer
         self._plan = plan
         self._started_ms = started_ms
@@ -252,7 +252,7 @@ class Tally:
 
     def add(self, device: Device, facts: DeviceFacts, now_ms: int) -> None:
         """Counts one device. Its trial, if it is on one, counts as if it had ended."""
-        stage = self._rule.reached_in(facts)
+        stage = self._rule.reached_in(facts) if self._rule.applies(facts, self._plan) else None
         why = self._why_not(facts, stage is not None)
         if why is None and any(rollout.applies(facts, self._plan) for rollout in self._newer):
             why = OUTRANKED
@@ -310,15 +310,14 @@ class Tally:
         return self._known[key]
 
     def _ask(self, facts: DeviceFacts, is_in: bool) -> str | None:
-        rule = replace(self._rule, stage=len(self._rule.stages) - 1)
-        ruling = decide(facts, replace(self._plan, rollouts=(rule,) if is_in else ()))
+        ruling = decide(facts, replace(self._plan, rollouts=(self._rule,) if is_in else ()))
         if ruling.rule in (RuleName.HELD_BACK, RuleName.DEVELOPMENT):
             return ruling.why
         if ruling.rule is RuleName.LOCK:
             return f"locked to version {facts.locked_version}."
         if not is_in:
             return OUTSIDE
-        target = rule.targets.get(facts.platform_id or 0)
+        target = self._rule.targets.get(facts.platform_id or 0)
         if ruling.target is not None or (target is not None and facts.identity == target.identity[:8]):
             return None
         # Without the rollout's name, which is the same for all.

@@ -205,8 +205,7 @@ def _tallies(connection: Connection, product: Product, keyset_version: int) -> t
     plan = load_plan(connection, product, keyset_version)
     listed = [rollout for rollout in store.of_product(connection, product.id) if rollout.status in OPEN][:ROLLOUTS_MAX]
     tallies = {}
-    # Windows and limits only delay an offer: whom a rollout reaches does not depend on them.
-    rules = [replace(rule_of(connection, rollout, plan.targets), pace=None) for rollout in listed]
+    rules = [rule_of(connection, rollout, plan.targets) for rollout in listed]
     for rollout, rule in zip(listed, rules, strict=True):
         newer = [other for other in plan.rollouts if other.id > rollout.id and other.status is RolloutStatus.RUNNING]
         tallies[rollout.id] = Tally(rule, newer, plan, rollout.started_ms)
