@@ -135,13 +135,13 @@ class Services:
             self.database.close()
 
     def open_session(self, opening: sessions.Opening) -> Future[tuple[bytes, int]]:
-        """Lets a device in; see `sessions.open_session`. Raises Unavailable."""
+        """Lets a device in; see `sessions.open_session`. Raises TooMany, Unavailable."""
         self.admission.check()
         now_ms = self.clock.now_ms()
         return self.database.submit(lambda connection: sessions.open_session(connection, opening, self.limit, now_ms))
 
     def check_in(self, message: SealedMessage) -> Future[CheckedIn]:
-        """Counts a message; see `CheckIns.take`. Raises Unavailable."""
+        """Counts a message; see `CheckIns.take`. Raises TooMany, Unavailable."""
         self.admission.check()
         now_ms = self.clock.now_ms()
         return self.database.submit(lambda connection: self.check_ins.take(connection, message, now_ms))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ota_server.clock import Clock
 from ota_server.devices.calendar import Calendar
-from ota_server.errors import Unavailable
+from ota_server.errors import TooMany
 from ota_server.storage.database import Database
 
 WAITING_MAX = 1024
@@ -25,10 +25,10 @@ class Admission:
         self._clock = clock
 
     def check(self) -> None:
-        """Raises Unavailable."""
+        """Raises TooMany: for Unavailable a balancer would ask the next server, and take this one for dead."""
         database = self._database
         if database.waiting >= WAITING_MAX or database.wait_s >= WAIT_MAX_S:
-            raise Unavailable("too much to do: come back later")
+            raise TooMany("too much to do: come back later", self.come_back_s())
 
     def come_back_s(self) -> int:
         """When a device that was refused shall come, each at another time: the calendar bounds how many come then."""

@@ -27,7 +27,7 @@ REASONS = {
     413: "too_large",
     415: "content_type",
     429: "too_many",
-    503: "overload",
+    503: "unavailable",
 }
 """Why devices are refused, by the status of the answer."""
 

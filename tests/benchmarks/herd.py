@@ -79,7 +79,10 @@ def simulate(
         due[int(at_s)].append((at_s, failures, False))
     came: Counter[int] = Counter()
     most_taken = unanswered = back_s = 0
+    away = sum(len(devices) for devices in due.values())
     for now_s in range(watched_s):
+        if not away and now_s > back_s + 2 * INTERVAL_S:
+            break
         taken = refused = 0
         for at_s, failures, was_back in sorted(due.pop(now_s, ())):
             came[now_s] += 1
@@ -87,6 +90,7 @@ def simulate(
                 taken += 1
                 if not was_back:
                     back_s = now_s
+                    away -= 1
                 own_s = INTERVAL_S * (0.9 + 0.2 * chance.random()) if not was_back else INTERVAL_S
                 wait_s = float(calendar.place(now_s, int(own_s))) if is_spread else own_s
                 failures, was_back = 0, True

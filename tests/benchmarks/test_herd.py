@@ -13,10 +13,10 @@ DEVICES, PER_S = 6000, 24
 """As a million devices on a server that takes 4,000 a second."""
 
 
-def outcome(outage_s: int | None, is_spread: bool) -> Outcome:
+def outcome(outage_s: int | None, is_spread: bool, devices: int = DEVICES, per_s: int = PER_S) -> Outcome:
     chance = random.Random(7)
-    first = all_at_once(DEVICES, chance) if outage_s is None else after_outage(DEVICES, outage_s, chance)
-    return simulate(first, PER_S, is_spread, chance, watched_s=4000)
+    first = all_at_once(devices, chance) if outage_s is None else after_outage(devices, outage_s, chance)
+    return simulate(first, per_s, is_spread, chance, watched_s=4000)
 
 
 def test_after_an_hour_nobody_is_turned_away_for_long() -> None:
@@ -36,3 +36,12 @@ def test_a_wave_comes_once(outage_s: int | None) -> None:
 
 def test_without_the_calendar_some_stay_away_much_longer() -> None:
     assert outcome(None, is_spread=False).back_s > 3 * outcome(None, is_spread=True).back_s
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("outage_s", [3600, 60, None], ids=["an hour", "a minute", "power"])
+def test_a_million_devices_are_back_within_the_hour_and_come_spread_from_then_on(outage_s: int | None) -> None:
+    found = outcome(outage_s, True, 1_000_000, 4000)
+    assert found.back_s <= 3600
+    assert found.taken <= 4000
+    assert found.peak_later <= 4000

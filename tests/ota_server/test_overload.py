@@ -42,7 +42,7 @@ def test_devices_are_refused_early_and_people_still_read(
 ) -> None:
     server, device = busy
     monkeypatch.setattr(admission, "WAIT_MAX_S", 0.0)
-    assert server.post("/device/v1/check-in", device.session.seal(device.state))[0] == 503
+    assert server.post("/device/v1/check-in", device.session.seal(device.state))[0] == 429
     for page in (f"/products/{keys.PRODUCT}", "/products/thermostat/devices", "/health/live"):
         assert server.client.get(page).status_code == 200, page
     assert server.api("GET", f"/products/{keys.PRODUCT}/devices")["devices"]
@@ -55,7 +55,7 @@ def test_devices_leave_room_in_the_queue_for_people(
     monkeypatch.setattr(admission, "WAITING_MAX", 3)
     database = server.services.database
     waiting = [database.submit(lambda _connection: None) for _ in range(3)]
-    assert server.post("/device/v1/check-in", device.session.seal(device.state))[0] == 503
+    assert server.post("/device/v1/check-in", device.session.seal(device.state))[0] == 429
     waiting.append(database.submit(lambda _connection: None))
     assert not any(one.done() for one in waiting)
 
@@ -72,7 +72,7 @@ def test_refused_devices_get_seconds_of_their_own(tmp_path_factory: pytest.TempP
                 server.client.post("/device/v1/check-in", content=device.session.seal(device.state), headers=CBOR)
                 for _ in range(6)
             ]
-        assert [response.status_code for response in told] == [503] * 6
+        assert [response.status_code for response in told] == [429] * 6
         assert [int(response.headers["retry-after"]) for response in told] == [5, 5, 6, 6, 7, 7]
         assert [response.content for response in told] == [b"\x05", b"\x05", b"\x06", b"\x06", b"\x07", b"\x07"]
 
