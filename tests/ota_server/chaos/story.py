@@ -88,9 +88,9 @@ class Fleet:
             lambda: self._status() == "running" or self._is_kept("POST", f"{PATH}/rollouts/{self.rollout}/start")
         )
 
-    def step(self) -> SimulatedDevice:
-        """Some device that is not done does the next thing that it has to do."""
-        device = self.rng.choice([one for one in self.devices if not self._is_done(one)] or self.devices)
+    def step(self, device: SimulatedDevice | None = None) -> SimulatedDevice:
+        """A device, or some that is not done, does the next thing that it has to do."""
+        device = device or self.rng.choice([one for one in self.devices if not self._is_done(one)] or self.devices)
         if len(device.unsent_logs) < 3:
             self.lines += 1
             device.log(f"line {self.lines}")
