@@ -28,7 +28,7 @@ REASONS_MAX = 100
 SILENT_MS = 30 * 24 * 3600 * 1000
 """A device that was not heard for so long is told apart: it may never come."""
 OUTSIDE = "no stage of the rollout reaches it."
-OUTRANKED = "a newer running rollout decides about it."
+OUTRANKED = "another running rollout decides about it."
 OTHERS = "other reasons."
 
 
@@ -232,16 +232,16 @@ class Tally:
 
     Args:
         rule: the rollout; it is asked as one that runs, has reached its last stage and delays nothing.
-        newer: running rollouts that decide before it, as they are now.
+        before: running rollouts that decide before it, as they are now.
         plan: what else decides.
         started_ms: when it began, or None.
     """
 
     def __init__(
-        self, rule: RunningRollout, newer: Sequence[RunningRollout], plan: Plan, started_ms: int | None
+        self, rule: RunningRollout, before: Sequence[RunningRollout], plan: Plan, started_ms: int | None
     ) -> None:
         self._rule = replace(rule, stage=len(rule.stages) - 1, pace=None, status=RolloutStatus.RUNNING)
-        self._newer = newer
+        self._before = before
         self._plan = plan
         self._started_ms = started_ms
         self._stages = [_StageTally() for _ in rule.stages]
@@ -254,7 +254,7 @@ class Tally:
         """Counts one device. Its trial, if it is on one, counts as if it had ended."""
         stage = self._rule.reached_in(facts) if self._rule.applies(facts, self._plan) else None
         why = self._why_not(facts, stage is not None)
-        if why is None and any(rollout.applies(facts, self._plan) for rollout in self._newer):
+        if why is None and any(rollout.applies(facts, self._plan) for rollout in self._before):
             why = OUTRANKED
         if why is not None:
             self._skipped[why if why in self._skipped or len(self._skipped) < REASONS_MAX else OTHERS] += 1

@@ -23,10 +23,12 @@ from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import store as releases
 from ota_server.rollouts import counts, forecast, store
+from ota_server.rollouts.decide import RunningRollout
 from ota_server.rollouts.facts import facts_of
 from ota_server.rollouts.fleet_scan import Looked, RolloutScan, Tally
 from ota_server.rollouts.models import OPEN, RolloutStatus, fleet_scans, rollout_scans, rollouts
 from ota_server.rollouts.plan import load_plan, rule_of
+from ota_server.rollouts.schedule import Priority
 from ota_server.storage.database import Database
 from ota_server.storage.sql import insert_once
 from ota_server.telemetry import habits
@@ -207,9 +209,14 @@ def _tallies(connection: Connection, product: Product, keyset_version: int) -> t
     tallies = {}
     rules = [rule_of(connection, rollout, plan.targets) for rollout in listed]
     for rollout, rule in zip(listed, rules, strict=True):
-        newer = [other for other in plan.rollouts if other.id > rollout.id and other.status is RolloutStatus.RUNNING]
-        tallies[rollout.id] = Tally(rule, newer, plan, rollout.started_ms)
+        before = [one for one in plan.rollouts if one.status is RolloutStatus.RUNNING and _rank(one) > _rank(rule)]
+        tallies[rollout.id] = Tally(rule, before, plan, rollout.started_ms)
     return tallies, replace(plan, rollouts=rules).named_groups
+
+
+def _rank(rule: RunningRollout) -> tuple[bool, int]:
+    """Of two rollouts that run, the one of the higher rank decides."""
+    return rule.pace is not None and rule.pace.schedule.priority is Priority.SECURITY, rule.id
 
 
 def _want_patches(connection: Connection, product: Product, rollout_id: int, scan: RolloutScan) -> None:

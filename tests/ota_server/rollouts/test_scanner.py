@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ota_server.rollouts import scanner, store
-from ota_server.rollouts.fleet_scan import OUTSIDE, SAMPLE, Base, RolloutScan
+from ota_server.rollouts.fleet_scan import OUTRANKED, OUTSIDE, SAMPLE, Base, RolloutScan
 from ota_server.telemetry import habits
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
@@ -89,6 +89,26 @@ def test_scan_tells_the_stages_apart_and_who_is_outside(stocked: Server) -> None
     wide = scan_of(stocked, stocked.rollout(2, SOME, ALL, start=False))
     assert [stage.devices > 0 for stage in wide.stages] == [True, True]
     assert wide.reached == 20
+
+
+def test_scan_leaves_devices_to_the_rollout_that_decides_about_them(stocked: Server) -> None:
+    stocked.device().check_in()
+    older, newer = (stocked.rollout(2, ALL) for _ in range(2))
+    assert scan_of(stocked, newer).reached == 1
+    assert scan_of(stocked, older).skipped == {OUTRANKED: 1}
+
+
+def test_scan_of_a_way_back_finds_who_runs_the_version_that_it_leads_from(stocked: Server) -> None:
+    for number in range(2):
+        stocked.device(number).check_in()
+    rollout = stocked.rollout(2, ALL)
+    stocked.devices[0].update()
+    path = f"/products/{keys.PRODUCT}/rollouts/{rollout}/roll-back"
+    back = stocked.api("POST", path, 201, json={"version": 1})["rollout"]["id"]
+    stocked.clock.advance_s(61)
+    found = scan_of(stocked, back)
+    assert [base.version for base, _ in found.bases] == [2]
+    assert (found.reached, found.skipped) == (1, {OUTSIDE: 1})
 
 
 def test_sample_is_bounded_and_survives_the_database(stocked: Server, monkeypatch: pytest.MonkeyPatch) -> None:
