@@ -393,7 +393,9 @@ def _paced(facts: DeviceFacts, ruling: Ruling, who: str, pace: Pace | None) -> R
         why = f"{who}: version {ruling.target.version} is offered in its windows; the next one opens at {opens}."
         remedy = f"Wait until {opens}, or give rollout {pace.rollout_id} another schedule."
         return replace(ruling, target=None, why=why, remedy=remedy, opens_ms=opens_ms)
-    return replace(ruling, pace=pace)
+    limit = pace.schedule.per_minute
+    why = ruling.why if limit is None else f"{ruling.why} At most {limit} devices are offered it in a minute."
+    return replace(ruling, why=why, pace=pace)
 
 
 def _unless_refused(facts: DeviceFacts, target: Target, rule: RuleName, who: str) -> Ruling:

@@ -108,6 +108,7 @@ def test_no_more_devices_a_minute_are_offered_it_than_its_limit(stocked: Server)
     offers = [device.check_in() for device in fleet]
     assert [answer.offer is not None for answer in offers] == [True, True, False, False, False]
     assert [answer.next_s for answer in offers[2:]] == [60, 90, 120], "as fast as they are let in"
+    assert trace(stocked, fleet[2]).endswith("At most 2 devices are offered it in a minute.")
     stocked.clock.advance_s(59)
     assert fleet[2].check_in().offer is None
     stocked.clock.advance_s(1)
