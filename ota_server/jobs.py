@@ -125,6 +125,7 @@ def open_jobs(
     relay = open_relay(settings.database)
     feed = Feed(relay)
     streams = Streams(database, feed, relay)
+    patcher = Patcher(database, kept, served, encoder or ProcessEncoder(), feed, clock)
     jobs = Jobs(
         settings=settings,
         clock=clock,
@@ -136,10 +137,10 @@ def open_jobs(
         streams=streams,
         presence=Presence(database, streams, clock),
         courier=Courier(database, streams, Sender(settings.hook_networks), clock),
-        patcher=Patcher(database, kept, served, encoder or ProcessEncoder(), feed, clock),
+        patcher=patcher,
         postman=Postman(database, None if settings.smtp is None else SmtpMailer(settings.smtp), clock),
         timekeeper=Timekeeper(database, feed, clock),
-        scanner=Scanner(database, feed, clock, keyset_version),
+        scanner=Scanner(database, feed, clock, keyset_version, patcher),
         collector=Collector(database, feed, clock),
         evictor=Evictor(database, served, settings.patch_budget),
     )

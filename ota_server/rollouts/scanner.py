@@ -64,14 +64,16 @@ class Scanner(Worker):
 
     Args:
         keyset_version: the server's newest key set: devices that hold a newer one are offered nothing.
+        patcher: makes the patches that a scan asks for.
     """
 
-    def __init__(self, database: Database, feed: Feed, clock: Clock, keyset_version: int) -> None:
+    def __init__(self, database: Database, feed: Feed, clock: Clock, keyset_version: int, patcher: Worker) -> None:
         super().__init__("scanner", LOOK_EVERY_S)
         self._database = database
         self._feed = feed
         self._clock = clock
         self._keyset_version = keyset_version
+        self._patcher = patcher
         self._stopped = threading.Event()
 
     def do_next(self) -> bool:
@@ -119,6 +121,7 @@ class Scanner(Worker):
 
         self._database.write(keep)
         self._feed.publish(product.id)
+        self._patcher.wake()
 
     def _forecast(self, rollout_id: int, tally: Tally, seen: Looked) -> tuple[RolloutScan, str]:
         """What was found for a rollout, and the forecast that follows from it."""

@@ -146,7 +146,7 @@ def test_scan_that_a_process_did_not_end_is_made_again_after_its_lease(stocked: 
     assert due is not None
     takes = [services.database.write(lambda connection: scanner._take(connection, due, now_ms)) for _ in range(2)]
     assert takes == [True, False]
-    other = scanner.Scanner(services.database, services.feed, stocked.clock, 1)
+    other = scanner.Scanner(services.database, services.feed, stocked.clock, 1, services.patcher)
     assert other.work_off() == 0
     stocked.clock.advance_s(scanner.LEASE_MS / 1000 + 1)
     assert other.work_off() == 1

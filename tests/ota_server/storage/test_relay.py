@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
 
 from ota_server.storage.engine import connect_alone
 from ota_server.storage.relay import Heard, PostgreSqlRelay
+from tests.ota_server import keys
+from tests.ota_server.conftest import HandClock, make_settings, run_server
 from tests.ota_server.postgresql import PostgreSql
 
 WAIT_S = 30
@@ -19,7 +23,7 @@ WAIT_S = 30
 
 @pytest.fixture(scope="module")
 def url(postgresql: PostgreSql) -> Iterator[URL]:
-    with postgresql.database(is_migrated=False) as url:
+    with postgresql.database() as url:
         yield url
 
 
@@ -87,3 +91,14 @@ def test_lock_is_held_as_long_as_it_listens(url: URL) -> None:
     with listening(url, 5), listening(url, 5):
         assert not is_free()
     assert is_free()
+
+
+def test_what_one_server_changes_is_heard_at_another(url: URL, tmp_path: Path, clock: HandClock) -> None:
+    running = contextmanager(run_server)
+    with running(make_settings(tmp_path / "one", database=url), clock) as one:
+        one.product()
+        with running(make_settings(tmp_path / "two", database=url), clock, one.token) as two:
+            feed = two.services.feed
+            seen = feed.count(keys.PRODUCT)
+            one.api("PUT", f"/products/{keys.PRODUCT}", json={"product": {"description": "warm"}})
+            assert asyncio.run(feed.wait(keys.PRODUCT, seen, WAIT_S)) > seen
