@@ -285,9 +285,19 @@ def server(tmp_path: Path, clock: HandClock, database_url: URL | None) -> Iterat
 @pytest.fixture
 def stocked(server: Server) -> Server:
     """A server with the product and versions 1 and 2 of it for all platforms."""
+    return _stock(server, keys.PHOTON, keys.P1, keys.ELECTRON)
+
+
+@pytest.fixture
+def photons(server: Server) -> Server:
+    """The same for one platform, where that is enough."""
+    return _stock(server, keys.PHOTON)
+
+
+def _stock(server: Server, *platforms: int) -> Server:
     server.product()
     for version in (1, 2):
-        for platform in (keys.PHOTON, keys.P1, keys.ELECTRON):
+        for platform in platforms:
             server.publish(keys.image(version, platform))
     server.services.patcher.work_off()
     return server

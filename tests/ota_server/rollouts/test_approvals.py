@@ -42,23 +42,23 @@ def stage(server: Server, rollout: int) -> int:
     return int(server.show(rollout)["rollout"]["stage"])
 
 
-def test_stage_waits_until_two_different_people_have_approved_it(stocked: Server) -> None:
-    ben = join(stocked, "ben")
-    rollout = begin(stocked, {"people": 2})
-    stocked.device().update()
-    found = stocked.show(rollout)["rollout"]
+def test_stage_waits_until_two_different_people_have_approved_it(photons: Server) -> None:
+    ben = join(photons, "ben")
+    rollout = begin(photons, {"people": 2})
+    photons.device().update()
+    found = photons.show(rollout)["rollout"]
     assert (
         "has its 1 confirmed boots and waits for approval by 2 people (developer or above), 0 so far" in found["gate"]
     )
-    approve(stocked, rollout)
-    assert "you have approved stage 1: it needs somebody else" in approve(stocked, rollout, 409)["error"]
-    assert stage(stocked, rollout) == 1
-    assert stocked.show(rollout)["rollout"]["gate_distance"][-1] == {"name": "approvals", "count": 1, "limit": 2}
+    approve(photons, rollout)
+    assert "you have approved stage 1: it needs somebody else" in approve(photons, rollout, 409)["error"]
+    assert stage(photons, rollout) == 1
+    assert photons.show(rollout)["rollout"]["gate_distance"][-1] == {"name": "approvals", "count": 1, "limit": 2}
     approve(ben, rollout)
-    assert stage(stocked, rollout) == 2
-    approvals = stocked.show(rollout)["rollout"]["approvals"]
+    assert stage(photons, rollout) == 2
+    approvals = photons.show(rollout)["rollout"]["approvals"]
     assert [(one["stage"], one["by"]) for one in approvals] == [(1, "ana@example.com"), (1, "ben@example.com")]
-    audit = stocked.api("GET", "/orgs/warm-rooms/audit?action=rollout.")["audit"][:3]
+    audit = photons.api("GET", "/orgs/warm-rooms/audit?action=rollout.")["audit"][:3]
     assert [(one["action"], one["by"]) for one in audit] == [
         ("rollout.approve", "ben@example.com"),
         ("rollout.advance", ""),
@@ -66,52 +66,52 @@ def test_stage_waits_until_two_different_people_have_approved_it(stocked: Server
     ]
 
 
-def test_stage_that_an_administrator_approves_is_not_approved_by_a_developer(stocked: Server) -> None:
-    ben = join(stocked, "ben")
-    rollout = begin(stocked, {"role": "administrator"})
-    stocked.device().update()
+def test_stage_that_an_administrator_approves_is_not_approved_by_a_developer(photons: Server) -> None:
+    ben = join(photons, "ben")
+    rollout = begin(photons, {"role": "administrator"})
+    photons.device().update()
     assert "approved by 1 person (administrator)" in approve(ben, rollout, 403)["error"]
-    approve(stocked, rollout)
-    assert stage(stocked, rollout) == 2
+    approve(photons, rollout)
+    assert stage(photons, rollout) == 2
 
 
-def test_programs_approve_nothing(stocked: Server) -> None:
+def test_programs_approve_nothing(photons: Server) -> None:
     body = {"friendly_name": "robot", "scopes": ["products:list", "firmware:update"]}
-    token = stocked.api("POST", "/orgs/warm-rooms/team", json=body)["created"]["tokens"][0]["token"]
-    rollout = begin(stocked, {"people": 1})
-    stocked.device().update()
-    approve(replace(stocked, token=token), rollout, 403)
-    assert stage(stocked, rollout) == 1
+    token = photons.api("POST", "/orgs/warm-rooms/team", json=body)["created"]["tokens"][0]["token"]
+    rollout = begin(photons, {"people": 1})
+    photons.device().update()
+    approve(replace(photons, token=token), rollout, 403)
+    assert stage(photons, rollout) == 1
 
 
-def test_nothing_is_approved_before_all_else_is_there(stocked: Server) -> None:
-    rollout = begin(stocked, {"people": 1}, soak_s=60)
-    assert "goes on at 1 confirmed, 0 now" in approve(stocked, rollout, 409)["error"]
-    stocked.device().update()
-    assert "soaks until" in approve(stocked, rollout, 409)["error"]
-    stocked.clock.advance_s(60)
-    approve(stocked, rollout)
-    assert "nothing waits for approval now" in approve(stocked, rollout, 409)["error"]
-    assert stage(stocked, rollout) == 2
+def test_nothing_is_approved_before_all_else_is_there(photons: Server) -> None:
+    rollout = begin(photons, {"people": 1}, soak_s=60)
+    assert "goes on at 1 confirmed, 0 now" in approve(photons, rollout, 409)["error"]
+    photons.device().update()
+    assert "soaks until" in approve(photons, rollout, 409)["error"]
+    photons.clock.advance_s(60)
+    approve(photons, rollout)
+    assert "nothing waits for approval now" in approve(photons, rollout, 409)["error"]
+    assert stage(photons, rollout) == 2
 
 
-def test_approvals_from_before_a_pause_do_not_count(stocked: Server) -> None:
-    ben = join(stocked, "ben")
-    rollout = begin(stocked, {"people": 2})
-    stocked.device().update()
-    approve(stocked, rollout)
-    stocked.api("POST", f"{ROLLOUTS}/{rollout}/pause")
+def test_approvals_from_before_a_pause_do_not_count(photons: Server) -> None:
+    ben = join(photons, "ben")
+    rollout = begin(photons, {"people": 2})
+    photons.device().update()
+    approve(photons, rollout)
+    photons.api("POST", f"{ROLLOUTS}/{rollout}/pause")
     assert "is paused" in approve(ben, rollout, 409)["error"]
-    stocked.api("POST", f"{ROLLOUTS}/{rollout}/resume")
+    photons.api("POST", f"{ROLLOUTS}/{rollout}/resume")
     approve(ben, rollout)
-    assert stage(stocked, rollout) == 1
-    approve(stocked, rollout)
-    assert stage(stocked, rollout) == 2
+    assert stage(photons, rollout) == 1
+    approve(photons, rollout)
+    assert stage(photons, rollout) == 2
 
 
-def test_member_who_left_approves_nothing_any_more(stocked: Server) -> None:
-    ben = join(stocked, "ben")
-    rollout = begin(stocked, {"people": 2})
-    stocked.device().update()
-    stocked.api("DELETE", "/orgs/warm-rooms/team/ben@example.com")
+def test_member_who_left_approves_nothing_any_more(photons: Server) -> None:
+    ben = join(photons, "ben")
+    rollout = begin(photons, {"people": 2})
+    photons.device().update()
+    photons.api("DELETE", "/orgs/warm-rooms/team/ben@example.com")
     approve(ben, rollout, 404)

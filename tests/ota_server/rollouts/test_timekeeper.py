@@ -21,31 +21,31 @@ def confirm(server: Server, rollout: int, count: int) -> None:
     server.services.database.write(partial(store.change, rollout_id=rollout, values={"confirmed": count}))
 
 
-def test_stage_whose_gate_is_open_ends_without_a_check_in(stocked: Server) -> None:
-    rollout = stocked.rollout(2, *TWO_STAGES)
-    confirm(stocked, rollout, 1)
-    stocked.services.timekeeper.work_off()
-    assert stocked.show(rollout)["rollout"]["stage"] == 2
+def test_stage_whose_gate_is_open_ends_without_a_check_in(photons: Server) -> None:
+    rollout = photons.rollout(2, *TWO_STAGES)
+    confirm(photons, rollout, 1)
+    photons.services.timekeeper.work_off()
+    assert photons.show(rollout)["rollout"]["stage"] == 2
 
 
 @pytest.mark.both_databases
-def test_two_timekeepers_move_a_rollout_once(stocked: Server) -> None:
-    rollout = stocked.rollout(2, *TWO_STAGES)
-    confirm(stocked, rollout, 1)
-    database, now_ms = stocked.services.database, stocked.clock.now_ms()
+def test_two_timekeepers_move_a_rollout_once(photons: Server) -> None:
+    rollout = photons.rollout(2, *TWO_STAGES)
+    confirm(photons, rollout, 1)
+    database, now_ms = photons.services.database, photons.clock.now_ms()
     looks = [database.submit(partial(service.keep_time, rollout_id=rollout, now_ms=now_ms)) for _ in range(2)]
     for look in looks:
         look.result()
-    assert stocked.show(rollout)["rollout"]["stage"] == 2
+    assert photons.show(rollout)["rollout"]["stage"] == 2
 
 
-def test_nothing_is_written_or_told_while_nothing_is_due(stocked: Server) -> None:
-    rollout = stocked.rollout(2, *TWO_STAGES)
-    stocked.services.timekeeper.work_off()
-    with stocked.services.database.read() as connection:
+def test_nothing_is_written_or_told_while_nothing_is_due(photons: Server) -> None:
+    rollout = photons.rollout(2, *TWO_STAGES)
+    photons.services.timekeeper.work_off()
+    with photons.services.database.read() as connection:
         found = store.get(connection, rollout)
         assert found is not None
-        assert not service.is_due(connection, found, stocked.clock.now_ms())
-    told = stocked.services.feed.count(found.product_id)
-    stocked.services.timekeeper.work_off()
-    assert stocked.services.feed.count(found.product_id) == told
+        assert not service.is_due(connection, found, photons.clock.now_ms())
+    told = photons.services.feed.count(found.product_id)
+    photons.services.timekeeper.work_off()
+    assert photons.services.feed.count(found.product_id) == told
