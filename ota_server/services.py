@@ -153,8 +153,6 @@ class Services:
 
     def after(self, checked_in: CheckedIn) -> None:
         """Tells whoever must know of a committed check-in."""
-        if checked_in.heard is not None:
-            self.meter.heard(checked_in.product_id, *checked_in.heard)
         if checked_in.wants_patch:
             self.patcher.wake()
         if checked_in.is_news:

@@ -123,7 +123,7 @@ class DeviceApp:
         services, began = self._services, time.perf_counter()
         message = SealedMessage.from_bytes(body)
         checked_in = await asyncio.wrap_future(services.check_in(message))
-        services.meter.check_in(checked_in.product_id)
+        services.meter.check_in(checked_in.product_id, checked_in.heard)
         services.device_measures.check_in_s.observe(time.perf_counter() - began)
         services.after(checked_in)
         measures = services.device_measures

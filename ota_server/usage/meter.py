@@ -24,14 +24,12 @@ class Meter:
         self._lock = threading.Lock()
         self._counts = Counts()
 
-    def check_in(self, product_id: int) -> None:
+    def check_in(self, product_id: int, heard: tuple[int, int] | None = None) -> None:
+        """`heard`: the version that the device was heard running for the first time in a week, and that week."""
         with self._lock:
             self._counts.check_ins[product_id] += 1
-
-    def heard(self, product_id: int, version: int, week: int) -> None:
-        """A device was heard running a version for the first time in a week."""
-        with self._lock:
-            self._counts.heard[product_id, version, week] += 1
+            if heard is not None:
+                self._counts.heard[product_id, *heard] += 1
 
     def served(self, digest: bytes, size: int) -> None:
         with self._lock:
