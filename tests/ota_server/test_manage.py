@@ -55,7 +55,7 @@ def test_errors_have_one_shape(
 @pytest.mark.parametrize(
     ("stages", "text"),
     [
-        ([{"percent": 50}, {"percent": 50}], "percentages rise"),
+        ([{"percent": 50}, {"percent": 50}], "percentages of a cohort rise"),
         ([{"percent": 50, "gate": {"min_confirmed": 0}}], "a whole number from 1"),
         (
             [{"percent": 5, "gate": {"min_confirmed": 9}}, {"percent": 50, "gate": {"min_confirmed": 8}}],
