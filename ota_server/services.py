@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -140,11 +141,10 @@ class Services:
         now_ms = self.clock.now_ms()
         return self.database.submit(lambda connection: sessions.open_session(connection, opening, self.limit, now_ms))
 
-    def check_in(self, message: SealedMessage) -> Future[CheckedIn]:
-        """Counts a message; see `CheckIns.take`. Raises TooMany, Unavailable."""
+    def check_in(self, message: SealedMessage) -> asyncio.Future[CheckedIn]:
+        """Counts a message, together with others; see `CheckIns.take`. Raises TooMany, Unavailable."""
         self.admission.check()
-        now_ms = self.clock.now_ms()
-        return self.database.submit(lambda connection: self.check_ins.take(connection, message, now_ms))
+        return self.database.submit_together(self.check_ins, (message, self.clock.now_ms()))
 
     def look_again(self, held: CheckedIn) -> Future[CheckedIn]:
         """Decides anew for an answer that is held; see `CheckIns.look_again`."""

@@ -17,11 +17,12 @@ from anyio import CapacityLimiter, to_thread
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from muster.protocol import Answer, MessageFormatError, SealedMessage, SessionRefused
+from muster.protocol import MessageFormatError, SealedMessage, SessionRefused
 from muster.protocol.seal import MESSAGE_SIZE_MAX
 from ota_server.api.body import read_body
 from ota_server.devices import sessions
 from ota_server.devices.check_in import CheckedIn
+from ota_server.devices.visit import NOTHING
 from ota_server.errors import TooMany, Unavailable
 from ota_server.services import Services
 
@@ -113,7 +114,8 @@ class DeviceApp:
 
     async def _open_session(self, body: bytes) -> Reply:
         services = self._services
-        opening = sessions.prepare(body, services.signer, services.chain)
+        # Two signatures and a key agreement take as long as several check-ins: meanwhile others go on.
+        opening = await asyncio.to_thread(sessions.prepare, body, services.signer, services.chain)
         answer, product_id = await asyncio.wrap_future(services.open_session(opening))
         services.device_measures.openings.inc()
         services.feed.publish(product_id)
@@ -122,7 +124,7 @@ class DeviceApp:
     async def _check_in(self, body: bytes) -> Reply:
         services, began = self._services, time.perf_counter()
         message = SealedMessage.from_bytes(body)
-        checked_in = await asyncio.wrap_future(services.check_in(message))
+        checked_in = await services.check_in(message)
         services.meter.check_in(checked_in.product_id, checked_in.heard)
         services.device_measures.check_in_s.observe(time.perf_counter() - began)
         services.after(checked_in)
@@ -140,13 +142,13 @@ class DeviceApp:
         services = self._services
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(held.hold_s, services.settings.hold_max_s)
-        while held.hold_s and held.answer == Answer() and not services.feed.is_closed:
+        while held.hold_s and held.answer == NOTHING and not services.feed.is_closed:
             # First the count, then the look: a change that the look does not see raises the count.
             seen = services.feed.count(held.product_id)
             held = await asyncio.wrap_future(services.look_again(held))
-            services.after(replace(held, is_news=held.is_news and held.answer != Answer()))
+            services.after(replace(held, is_news=held.is_news and held.answer != NOTHING))
             left_s = deadline - loop.time()
-            if not held.hold_s or held.answer != Answer() or left_s <= 0:
+            if not held.hold_s or held.answer != NOTHING or left_s <= 0:
                 break
             if await services.feed.wait(held.product_id, seen, left_s) == seen:
                 break

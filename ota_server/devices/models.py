@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -187,9 +188,8 @@ class Group:
     released_version: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """One row of `devices`; the columns say what they are.
+class Device(NamedTuple):
+    """One row of `devices`; the columns say what they are. A tuple: each check-in makes some, of many fields.
 
     Attributes:
         id: the row; `device_id` is the chip's unique id, 24 lower-case hexadecimal digits.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +17,7 @@ from ota_server.storage.sql import has_part
 FEW_MAX = 2000
 """Devices that are found by a part of their id or name are named in a query, up to so many."""
 
-_COLUMNS = [devices.c[field.name] for field in fields(Device)]
+_COLUMNS = [devices.c[name] for name in Device._fields]
 
 
 class Order(StrEnum):

@@ -3,19 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
 from sqlalchemy import Connection, Row, Update, bindparam, func, insert, join, or_, select, update
 
 from ota_server.devices.models import NO_SESSION, Device, DeviceStatus, devices
 from ota_server.products.models import products
+from ota_server.storage.sql import update_each
 
-_COLUMNS = [devices.c[field.name] for field in fields(Device)]
+_COLUMNS = [devices.c[name] for name in Device._fields]
 _BY_SESSION = select(*_COLUMNS).where(
     or_(devices.c.session_id == bindparam("session"), devices.c.pending_id == bindparam("session"))
 )
+_BY_SESSIONS = select(*_COLUMNS).where(devices.c.session_id.in_(bindparam("sessions", expanding=True)))
+
+ROUTINE = ("uptime_s", "health", "habit", "last_seen_ms", "online_until_ms")
+"""Columns that any message may change; most change no others."""
+
+
+def by_sessions(connection: Connection, session_ids: Collection[bytes]) -> dict[bytes, Device]:
+    """Devices by their current sessions."""
+    asked = list(session_ids)
+    # To a power of two: the databases keep prepared what they have seen, and so see few forms of it.
+    asked += asked[:1] * ((1 << (len(asked) - 1).bit_length()) - len(asked))
+    rows = connection.execute(_BY_SESSIONS, {"sessions": asked})
+    return {device.session_id: device for device in map(Device._make, rows) if device.session_id is not None}
 
 
 def by_session(connection: Connection, session_id: bytes) -> Device | None:
@@ -91,6 +104,18 @@ def count_message(
         _message_update(frozenset(values)), {"row": row_id, "session": session_id, "counter": counter, **facts}
     )
     return result.rowcount == 1
+
+
+def count_messages(connection: Connection, messages: Sequence[tuple[Device, int, Mapping[str, object]]]) -> bool:
+    """The same for messages (device, counter, values) of devices apart, that change ROUTINE columns; False: not all.
+
+    The devices were read in this transaction: their sessions are those.
+    """
+    rows = [
+        (device.id, counter, *[values[name] if name in values else getattr(device, name) for name in ROUTINE])
+        for device, counter, values in messages
+    ]
+    return update_each(connection, devices, "session_counter", ROUTINE, rows) == len(rows)
 
 
 @lru_cache(maxsize=256)

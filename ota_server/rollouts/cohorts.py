@@ -14,11 +14,11 @@ from ota_server.products.models import Product
 from ota_server.rollouts.cohort import NAME, Cohort, InGroup, Saved
 from ota_server.rollouts.models import OPEN, RolloutStatus, SavedCohort, cohorts, rollouts, stages
 
-COHORTS_MAX = 200
+COHORTS_MAX = 500
 """Of a product."""
 DESCRIPTION_MAX = 1000
-RESOLVED_MAX = 600_000
-"""Characters of a cohort with all that it names: SQLite takes 32,766 values in a query, and an id has 27 characters."""
+RESOLVED_MAX = 1_000_000
+"""Characters of a cohort with all that it names."""
 
 _COLUMNS = tuple(cohorts.c[field.name] for field in fields(SavedCohort))
 _IS_WAITING = rollouts.c.status.in_((RolloutStatus.DRAFT, RolloutStatus.SCHEDULED))
@@ -44,7 +44,7 @@ def create(connection: Connection, product: Product, name: str, cohort: Cohort, 
     if not NAME.fullmatch(name):
         raise Invalid("a cohort's name has 1 to 64 lower-case letters, digits, _ and -", "name")
     _check(connection, product, cohort, description)
-    names = connection.execute(select(cohorts.c.name).where(cohorts.c.product_id == product.id)).scalars().all()
+    names = {one.name for one in of_product(connection, product.id)}
     if name in names:
         raise Conflict(f"there is a cohort {name} already")
     if len(names) >= COHORTS_MAX:

@@ -21,8 +21,8 @@ from ota_server.telemetry.habits import HOUR_MS, NEW, WEEK_H, Habit, silence
 HORIZON_MS = 28 * 24 * HOUR_MS
 """How far a play looks ahead."""
 DAY_MS = 24 * HOUR_MS
-PLAYED_MAX, ALL_PLAYED_MAX = 1500, 4500
-"""Devices of a stage, and of all stages, that are played; each stands for several when there are more."""
+PLAYED_MAX = 1500
+"""Devices of a stage that are played; each stands for several when there are more."""
 LOOKS_MAX = 400
 """How often a stage's gate is asked by counters, at most; beside the times at which it may act by itself."""
 LOST_PER_DAY = 0.0005
@@ -204,8 +204,7 @@ class Player:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        most = min(PLAYED_MAX, ALL_PLAYED_MAX // len(setting.scans))
-        self._casts = [_Cast(scan, setting, most) for scan in setting.scans]
+        self._casts = [_Cast(scan, setting) for scan in setting.scans]
 
     def play(self, rates: Rates, seed: int, is_calm: bool = False) -> Played:
         """One play; the same seed gives the same."""
@@ -230,7 +229,7 @@ class Player:
 class _Cast:
     """The devices of a stage that are played, each for several of its base."""
 
-    def __init__(self, scan: StageScan, setting: Setting, most: int) -> None:
+    def __init__(self, scan: StageScan, setting: Setting) -> None:
         self._setting = setting
         by_base: dict[int, list[_Role]] = {}
         roles = [_Role(one, setting.scanned_ms, setting.lost_per_day) for one in scan.sample]
@@ -239,7 +238,7 @@ class _Cast:
         total = scan.devices
         self._parts: list[tuple[list[_Role], int, float, Size]] = []
         for place, (base, count) in enumerate(scan.bases):
-            played = min(count, max(1, round(most * count / total))) if total else 0
+            played = min(count, max(1, round(PLAYED_MAX * count / total))) if total else 0
             if played:
                 # A base too rare for the sample is played by whoever is in it.
                 chosen = by_base.get(place) or roles

@@ -103,7 +103,7 @@ def test_full_queue_is_503_with_retry_after(server: Server, monkeypatch: pytest.
     server.product()
     device = server.device()
     device.check_in()
-    monkeypatch.setattr(server.services.database, "submit", refuse)
+    monkeypatch.setattr(server.services.database, "submit_together", refuse)
     response = server.client.post(POSTS[1], content=device.session.seal(device.state), headers=CBOR)
     assert response.status_code == 503
     assert response.headers["retry-after"] == "5"

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,47 @@ def test_writer_says_when_it_has_too_much_to_do(url: URL, monkeypatch: pytest.Mo
         database.submit(lambda _connection: None)
     gate.set()
     database.close()
+
+
+class Halves:
+    """Adds even numbers together and leaves odd ones; negative ones make it fail after it has begun."""
+
+    def take_together(self, connection: Connection, items: Sequence[int]) -> list[int | Exception | None]:
+        done: list[int | Exception | None] = []
+        for number in items:
+            if number == 0:
+                done.append(LookupError("zero"))
+            else:
+                done.append(None if number % 2 else add(number)(connection))
+        return done
+
+    def take(self, connection: Connection, item: int) -> int:
+        return add(item)(connection) + 1000
+
+
+def together(database: Database, *numbers: int) -> list[int | BaseException]:
+    """What comes of items that are in one batch."""
+
+    async def ask() -> list[int | BaseException]:
+        gate, _ = hold(database)
+        halves = Halves()
+        futures = [database.submit_together(halves, number) for number in numbers]
+        gate.set()
+        return await asyncio.gather(*futures, return_exceptions=True)
+
+    return asyncio.run(ask())
+
+
+def test_items_of_a_kind_are_done_together_and_those_it_leaves_by_themselves(database: Database) -> None:
+    found = together(database, 2, 3, 0, 4)
+    assert found[:2] == [2, 1003]
+    assert isinstance(found[2], LookupError)
+    assert found[3] == 4
+    assert rows(database) == [2, 3, 4]
+
+
+def test_item_that_makes_its_kind_fail_fails_alone(database: Database) -> None:
+    found = together(database, 2, -4, 6)
+    assert (found[0], found[2]) == (1002, 1006), "kept once, each by itself"
+    assert isinstance(found[1], ValueError)
+    assert rows(database) == [2, 6]
