@@ -61,6 +61,11 @@ class PostgreSql:
             assert self._process.poll() is None, (self.folder / "log").read_text()
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int | None:
+        """Of its first process, whose children the others are."""
+        return None if self._process is None else self._process.pid
+
     def stop(self) -> None:
         """Ends every connection at once; what was committed is there after a start."""
         if self._process is not None:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "cohort": LazyCommand("muster.cli.cohort:cohort", "Save, show, preview and remove cohorts of devices."),
     "completion": LazyCommand("muster.cli.completion:completion", "Print the script that completes commands in SHELL."),
     "delta": LazyCommand("muster.cli.delta:delta", "Make, apply, inspect and explain patches."),
+    "fleet": LazyCommand("muster.cli.fleet:fleet", "Simulate fleets of devices."),
     "flash": LazyCommand(
         "muster.cli.flash:command", "Bring the device at PORT to IMAGE over its serial link, and confirm it."
     ),
