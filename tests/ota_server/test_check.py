@@ -42,8 +42,8 @@ def tell(server: Server) -> list[SimulatedDevice]:
     server.product()
     for version in (1, 2):
         server.publish(keys.image(version))
-    gates = {"percent": 100, "min_confirmed": 1, "max_failures": 5}, {"percent": 100, "min_confirmed": 9}
-    server.rollout(2, {**gates[0], "percent": 99}, gates[1])
+    first, second = ({"min_confirmed": 1, "max_failures": 5}, {"min_confirmed": 9})
+    server.rollout(2, {"percent": 99, "gate": first}, {"percent": 100, "gate": second})
     devices = [server.device(number) for number in (CONFIRMED, OPEN, FAILED)]
     for device in devices:
         while device.check_in().offer is None:
