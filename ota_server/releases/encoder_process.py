@@ -53,7 +53,7 @@ def _work(base: bytes, target: bytes, time_max_s: int, memory_max: int, result: 
     began = time.monotonic()
     status = 1
     try:
-        came, content = _make(base, target)
+        came, content = make(base, target)
         duration_ms = int((time.monotonic() - began) * 1000)
         memory_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         result.write(RESULT.pack(came, duration_ms, memory_kib, len(content)) + content)
@@ -65,7 +65,8 @@ def _work(base: bytes, target: bytes, time_max_s: int, memory_max: int, result: 
         os._exit(status)
 
 
-def _make(base: bytes, target: bytes) -> tuple[Came, bytes]:
+def make(base: bytes, target: bytes) -> tuple[Came, bytes]:
+    """The patch, or why there is none. Raises MemoryError."""
     try:
         raw = (delta.encode(base, target) if base else delta.encode_full(target)).raw
         is_good = delta.apply(base, raw) == target

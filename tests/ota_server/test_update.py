@@ -9,6 +9,8 @@ import pytest
 
 from muster import delta
 from muster.protocol import OutcomeType
+from ota_server.releases import encoder_process
+from ota_server.releases.encoder import Came, MadePatch, PatchNotMade, ProcessEncoder
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.simulated import SimulatedDevice
@@ -259,9 +261,16 @@ def test_nothing_is_offered_before_its_patch_exists(stocked: Server, monkeypatch
 def test_patch_that_does_not_decode_to_its_target_is_never_offered(
     stocked: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def make(_encoder: ProcessEncoder, base: bytes, target: bytes) -> MadePatch:
+        came, why = encoder_process.make(base, target)
+        assert came is Came.REFUSED
+        raise PatchNotMade(why.decode())
+
     device = stocked.device()
     device.check_in()
     monkeypatch.setattr(delta, "apply", lambda base, patch: keys.image(1).raw)
+    # In this process, where what it decodes by is replaced.
+    monkeypatch.setattr(ProcessEncoder, "make", make)
     stocked.publish(keys.image(3))
     stocked.rollout(3)
     states = stocked.api("GET", f"/products/{keys.PRODUCT}/patches")["patches"]
