@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from ota_server.api import views
+from ota_server.api import rollout_views, views
 from ota_server.api.context import ActorDep, Number, ServicesDep, act, product_for
 from ota_server.errors import Unavailable
 from ota_server.organizations.roles import Permission
@@ -27,7 +27,7 @@ def get_forecast(product: str, rollout: Number, services: ServicesDep, actor: Ac
         found = forecast.latest(connection, item)
     if found is None:
         raise Unavailable(forecast.NOT_YET)
-    return {"forecast": views.forecast(found)}
+    return {"forecast": rollout_views.forecast(found)}
 
 
 @router.post("/forecast", status_code=202)
@@ -57,4 +57,4 @@ def simulate_rollout(
         item = service.get(connection, actor.product(connection, product, Permission.VIEW), rollout)
         now_ms = services.clock.now_ms()
         played = forecast.simulate(connection, item, Rates(failure_rate, crash_rate), seed, now_ms)
-        return {"simulation": views.simulation(played)}
+        return {"simulation": rollout_views.simulation(played)}

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from ota_server.api import views
+from ota_server.api import rollout_views, views
 from ota_server.api.context import ActorDep, Number, ServicesDep, act, product_for
 from ota_server.errors import Invalid
 from ota_server.organizations.access import Actor
@@ -107,8 +107,8 @@ def get_rollout(product: str, rollout: Number, services: ServicesDep, actor: Act
         item = service.get(connection, actor.product(connection, product, Permission.VIEW), rollout)
         return {
             "rollout": _shown(connection, item, services.clock.now_ms()),
-            "reasons": views.reasons(counts.reasons(connection, item.id)),
-            "troubles": views.troubles(store.troubled_devices(connection, item.id)),
+            "reasons": rollout_views.reasons(counts.reasons(connection, item.id)),
+            "troubles": rollout_views.troubles(store.troubled_devices(connection, item.id)),
         }
 
 
@@ -271,6 +271,6 @@ def _shown(connection: Connection, rollout: Rollout, now_ms: int) -> views.Json:
         judgement = service.current_judgement(connection, rollout, now_ms)
     stages = store.stages_of(connection, rollout.id)
     approvals = store.approvals_of(connection, rollout.id)
-    shown = views.rollout(rollout, stages, judgement, progress(connection, rollout), approvals)
+    shown = rollout_views.rollout(rollout, stages, judgement, progress(connection, rollout), approvals)
     foreseen = forecast.latest(connection, rollout) if rollout.status in OPEN else None
-    return {**shown, "expected_end_at": None if foreseen is None else views.expected(foreseen.ends_ms)}
+    return {**shown, "expected_end_at": None if foreseen is None else rollout_views.expected(foreseen.ends_ms)}
