@@ -37,6 +37,8 @@ def migrate(url: URL, revision: str = "head") -> None:
         with engine.begin() as connection:
             check_server(connection)
             lock_migration(connection)
+            if revision == "head" and is_current(connection):
+                return
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
             _check_references(connection)

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import httpcore
 
@@ -41,6 +42,12 @@ class HookAnswer:
     body: bytes
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates of this machine takes long."""
+    return ssl.create_default_context()
+
+
 class Sender:
     """Sends requests. Used by several threads.
 
@@ -50,7 +57,7 @@ class Sender:
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
         self._backend = GuardedBackend(allowed)
-        self._tls = ssl.create_default_context()
+        self._tls = _tls()
 
     def send(self, request: HookRequest) -> HookAnswer:
         """Sends a request and waits for its answer. Raises NotDelivered."""

@@ -30,6 +30,9 @@ PARTS = 16
 """The full sweep in as many pieces, which may run side by side."""
 
 BothModes = pytest.mark.parametrize("mode", [CutMode.CLEAN, CutMode.TORN], ids=["clean", "torn"])
+BothModesInFull = pytest.mark.parametrize(
+    "mode", [pytest.param(CutMode.CLEAN, marks=pytest.mark.full), CutMode.TORN], ids=["clean", "torn"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +52,7 @@ def test_update_erases_each_sector_of_the_slot_once(update: tuple[Trace, UpdateT
     assert update[0].erases() == [1, 2, 3]
 
 
-@BothModes
+@BothModesInFull
 def test_update_survives_a_cut_at_sampled_operations(update: tuple[Trace, UpdateTask], mode: CutMode) -> None:
     trace, task = update
     cuts = trace.sample(SAMPLE, mode, random.Random(8))

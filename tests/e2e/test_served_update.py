@@ -26,6 +26,9 @@ from tests.e2e.gateway import Served
 
 ATTEMPT = 7
 BothModes = pytest.mark.parametrize("mode", [CutMode.CLEAN, CutMode.TORN], ids=["clean", "torn"])
+BothModesInFull = pytest.mark.parametrize(
+    "mode", [pytest.param(CutMode.CLEAN, marks=pytest.mark.full), CutMode.TORN], ids=["clean", "torn"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -324,7 +327,7 @@ def test_power_cut_at_a_flash_operation_is_recovered_from(served: Served, mode: 
         assert_nothing_counted_twice(served)
 
 
-@BothModes
+@BothModesInFull
 def test_no_byte_before_the_last_checkpoint_is_fetched_again(served: Served, full: Patch, mode: CutMode) -> None:
     served.gateway.offer(ATTEMPT, served.target, full)
     served.assert_confirmed(ATTEMPT)

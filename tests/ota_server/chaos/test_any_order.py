@@ -248,5 +248,5 @@ def test_whatever_is_lost_repeated_late_or_killed_nothing_is_counted_wrongly(
 ) -> None:
     if database_url is not None:
         monkeypatch.setattr(AnyOrder, "new_database", request.getfixturevalue("postgresql").database)
-    examples = 300 if request.config.getoption("--full") else 5 if database_url is None else 1
+    examples = 300 if request.config.getoption("--full") else 3 if database_url is None else 1
     run_state_machine_as_test(AnyOrder, settings=settings(max_examples=examples, stateful_step_count=20))
