@@ -130,7 +130,8 @@ def test_bad_version_is_reverted_by_each_device_and_the_gate_pauses(
     why = "Paused in stage 1: 1 of 1 devices failed (1 reverted, 0 failed in all; limit 0)."
     assert shown["rollout"]["reason"] == why
     assert shown["troubles"] == [{"device": board.id, "kind": "reverted", "reason": words}]
-    assert installation.counters(rollout) == {"offered": 1, "reverted": 1}
+    crashed = {} if version == RESTARTS else {"crashed": 1, "crashed_early": 1}
+    assert installation.counters(rollout) == {"offered": 1, "reverted": 1} | crashed
     seen = installation.seen(board)
     assert (seen["firmware_version"], seen["boot_state"]) == (SOUND, 0)
     assert [item["reason"] for item in seen["attempts"]] == [words]
@@ -215,7 +216,7 @@ def test_paused_rollout_takes_its_offer_back_and_a_mended_version_reaches_all(in
     for board in (failing, loading):
         board.assert_confirmed(installation.image(NEWEST))
     assert RecordType.REJECTED not in [kind for kind, _ in loading.history()], "it never tried the bad version"
-    assert installation.counters(bad) == {"offered": 2, "reverted": 1}
+    assert installation.counters(bad) == {"offered": 2, "reverted": 1, "crashed": 1, "crashed_early": 1}
     assert installation.counters(mended) == {"offered": 2, "confirmed": 2}
 
 

@@ -111,7 +111,7 @@ def test_a_database_that_is_away_is_told(server: Server, local: TestClient, monk
     monkeypatch.setattr(server.services.database._readers, "connect", _no_connection)
     found = scrape(local)
     assert value(found, "muster_database_up") == 0
-    assert value(found, "muster_database_errors_total", work="read") == 1
+    assert (value(found, "muster_database_errors_total", work="read") or 0) >= 1, "workers read, too"
     assert "muster_devices_online" not in found
 
 

@@ -147,7 +147,7 @@ def test_server_says_503_while_its_database_is_away(
         with away(postgresql):
             message = device.session.seal(device.state)
             response = server.client.post("/device/v1/check-in", content=message, headers=CBOR)
-            assert (response.status_code, response.content) == (503, b"")
+            assert (response.status_code, response.content) == (503, b"\x05"), "and for how many seconds, in CBOR"
             assert response.headers["retry-after"]
             refusal = server.api("GET", "/products", 503)
             assert refusal["code"] == "unavailable"

@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 from muster.build.size_row import SizeRow
 from muster.errors import ElfFormatError
 
-FAST_SOURCES = frozenset({"delta_mix.c", "sha256.c"})
+FAST_SOURCES = frozenset({"delta_mix.c", "delta_range.c", "sha256.c"})
 """Sources of firmware/core that run for each bit of a patch or each byte of an image: compiled for speed."""
 
 CODE_MAX = 9_472

@@ -59,7 +59,8 @@ COMMANDS: dict[str, LazyCommand] = {
     "org": LazyCommand("muster.cli.org:org", "List, make, rename and give away organizations of a server."),
     "product": LazyCommand("muster.cli.product:product", "List, show, make, change and remove products of a server."),
     "release": LazyCommand(
-        "muster.cli.release:release", "List versions, release them to the default or to groups, rename and remove them."
+        "muster.cli.release:release",
+        "List versions, release them to the default or to groups, rename, remove and kill them.",
     ),
     "publish": LazyCommand("muster.cli.publish:publish", "Upload an image to a server."),
     "rollout": LazyCommand("muster.cli.rollout:rollout", "Make, start, pause and show rollouts of a server."),
