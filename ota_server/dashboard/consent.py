@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import OAuth2Error
@@ -16,31 +15,27 @@ from ota_server.api.oauth.clients import RegisteredClient
 from ota_server.api.oauth.requests import AuthorizeRequest
 from ota_server.api.oauth.server import TokenServer
 from ota_server.dashboard import security
+from ota_server.dashboard.frame import Frame
 from ota_server.dashboard.security import Visitor
 from ota_server.organizations.roles import parse_scopes
-from ota_server.services import Services
 
 PATH = "/oauth/authorize"
-FIELDS_MAX = 20
 _OWN = ("form_token", "answer")
-
-Render = Callable[[str, Visitor, dict[str, object]], str]
 
 
 class Consent:
     """Asks, and sends the browser back to the client with the answer."""
 
-    def __init__(self, services: Services, render: Render) -> None:
-        self._services = services
-        self._server = TokenServer(services)
-        self._render = render
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._server = TokenServer(frame.services)
 
     def routes(self) -> list[Route]:
         """Of the authorization endpoint (RFC 6749 section 3.1)."""
-        return [Route(PATH, self._ask, methods=["GET"]), Route(PATH, self._answer, methods=["POST"])]
+        page = self._frame.page
+        return [Route(PATH, page(self._ask), methods=["GET"]), Route(PATH, page(self._answer), methods=["POST"])]
 
-    async def _ask(self, request: Request) -> Response:
-        visitor = await security.signed_in(request, self._services)
+    async def _ask(self, request: Request, visitor: Visitor) -> Response:
         asked = AuthorizeRequest(request, request.query_params.multi_items())
         return await asyncio.to_thread(self._show, asked, visitor)
 
@@ -51,7 +46,6 @@ class Consent:
             return self._server.refuse(asked, error)
         client: RegisteredClient = grant.request.client
         context = {
-            "session": None,
             "visitor": visitor,
             "client": client.client,
             "of_product": self._server.product_of(client),
@@ -59,13 +53,11 @@ class Consent:
             "fields": asked.payload.data,
             "back_to": urlsplit(grant.redirect_uri).netloc or grant.redirect_uri,
         }
-        html = self._render("consent.html", visitor, context)
+        html = self._frame.html("consent.html", None, None, context)
         return HTMLResponse(html, headers=security.headers_to(grant.redirect_uri))
 
-    async def _answer(self, request: Request) -> Response:
-        visitor = await security.signed_in(request, self._services)
-        form = await request.form(max_files=0, max_fields=FIELDS_MAX)
-        security.check_form(request, visitor, form)
+    async def _answer(self, request: Request, visitor: Visitor) -> Response:
+        form = await self._frame.form(request, visitor)
         items = [(key, value) for key, value in form.multi_items() if isinstance(value, str) and key not in _OWN]
         asked, agrees = AuthorizeRequest(request, items), form.get("answer") == "allow"
         return await asyncio.to_thread(self._send_back, asked, visitor, agrees)

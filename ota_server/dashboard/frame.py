@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every page is made with: who is signed in, what they may see, reading, forms, and the frame around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from starlette.datastructures import FormData, QueryParams
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from ota_server.api.context import act
+from ota_server.dashboard import security
+from ota_server.dashboard.render import make_environment
+from ota_server.dashboard.security import Visitor
+from ota_server.errors import Invalid
+from ota_server.organizations.models import Organization
+from ota_server.organizations.roles import Permission
+from ota_server.products.models import Product
+from ota_server.services import Services
+
+ROWS_PER_PAGE = 50
+FIELDS_MAX = 100
+DETAIL = "dashboard"
+"""What the audit log says of a change that was made here."""
+
+T = TypeVar("T")
+
+Context = dict[str, object]
+Page = Callable[[Request, Visitor], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The regions of a page that change by themselves.
+
+    Attributes:
+        parts: their templates in `templates/parts`, which are the ids of their elements too.
+        read: what these show, by the name in the view's path and its query. Raises NotFound, Invalid.
+    """
+
+    parts: tuple[str, ...]
+    read: Callable[[Connection, Product, str, QueryParams], Context]
+
+
+class Frame:
+    """What the pages of one server share."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._environment = make_environment()
+
+    def now_ms(self) -> int:
+        return self.services.clock.now_ms()
+
+    # Who asks, and for what
+
+    def page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        """A route for who is signed in; others sign in and come back."""
+
+        async def handle(request: Request) -> Response:
+            return await page(request, await security.signed_in(request, self.services))
+
+        return handle
+
+    async def product(self, request: Request, visitor: Visitor, permission: Permission = Permission.VIEW) -> Product:
+        """The product of the path, where the visitor may do this with it. Raises NotFound, Forbidden."""
+        name = request.path_params["product"]
+        return await self.read(lambda connection: visitor.actor.product(connection, name, permission))
+
+    def organization(self, request: Request, visitor: Visitor, permission: Permission) -> Organization:
+        """The organization of the path, where the visitor may do this there. Raises NotFound, Forbidden."""
+        return visitor.actor.organization(request.path_params["organization"], permission)
+
+    # Reading and writing
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Reads beside the event loop."""
+
+        def read() -> T:
+            with self.services.database.read() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(read)
+
+    async def form(self, request: Request, visitor: Visitor) -> FormData:
+        """The fields of a form that this server made for this session. Raises Forbidden."""
+        form = await request.form(max_files=0, max_fields=FIELDS_MAX)
+        security.check_form(request, visitor, form)
+        return form
+
+    async def act(
+        self,
+        visitor: Visitor,
+        action: str,
+        subject: str,
+        work: Callable[[Connection, int], T],
+        owner: Product | Organization,
+    ) -> T:
+        """Writes something and its line in the audit log in one commit; see `api.context.act`."""
+        return await asyncio.to_thread(act, self.services, visitor.actor, action, subject, work, owner, DETAIL)
+
+    # Showing
+
+    def render(
+        self,
+        template: str,
+        visitor: Visitor | None,
+        owner: Product | Organization | None,
+        context: Context,
+        status: int = 200,
+    ) -> Response:
+        """A page in the frame of a product, of an organization, or of nothing."""
+        return HTMLResponse(self.html(template, visitor, owner, context), status, security.HEADERS)
+
+    def render_alone(self, template: str, context: Context, status: int = 200) -> Response:
+        """A page of who is not signed in."""
+        return self.render(template, None, None, context, status)
+
+    def html(
+        self, template: str, visitor: Visitor | None, owner: Product | Organization | None, context: Context
+    ) -> str:
+        """A template's text."""
+        product = owner if isinstance(owner, Product) else None
+        organization = owner if isinstance(owner, Organization) else None
+        if product is not None and visitor is not None:
+            organization = visitor.actor.organizations[product.organization_id]
+        common: Context = {
+            "session": visitor,
+            "product": product,
+            "organization": organization,
+            "now_ms": self.now_ms(),
+        }
+        return self._environment.get_template(template).render({**common, **context})
+
+
+def go(path: str) -> Response:
+    """On to a page, after a form."""
+    return RedirectResponse(path, 303, security.HEADERS)
+
+
+def page_number(request: Request) -> int:
+    """Which page of a list is asked for. Raises Invalid."""
+    text = request.query_params.get("page", "1")
+    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
+        raise Invalid("a page is a number from 1", "page")
+    return int(text)
+
+
+def paging(page: int, total: int, search: str) -> Context:
+    """What `parts/pages.html` shows."""
+    return {"total": total, "search": search, "page": page, "pages": max(1, -(-total // ROWS_PER_PAGE))}
