@@ -8,11 +8,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 from sqlalchemy.engine import URL
 
 from muster.errors import EnvironmentFault
@@ -43,6 +43,13 @@ async def main() -> None:
 asyncio.run(main())
 """
 
+_RUN = """
+import socket, uvicorn
+from goosebit import app
+server = uvicorn.Server(uvicorn.Config(app, access_log=False, log_level="warning"))
+server.run(sockets=[socket.socket(fileno={})])
+"""
+
 
 def install() -> Path:
     """Its Python, with it installed."""
@@ -57,8 +64,6 @@ def install() -> Path:
 def serving(folder: Path, database: URL | None, seed: str, count: int) -> Iterator[tuple[int, str, int]]:
     """A server with so many registered devices: its process, host and port."""
     python = install()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     uri = f"sqlite://{folder}/goosebit.sqlite3"
     if database is not None:
         uri = f"postgres://{database.username}:@/{database.database}?host={database.query['host']}"
@@ -66,24 +71,24 @@ def serving(folder: Path, database: URL | None, seed: str, count: int) -> Iterat
     environment = {
         **os.environ,
         "GOOSEBIT_DB_URI": uri,
-        "GOOSEBIT_PORT": str(port),
         "GOOSEBIT_TRACK_DEVICE_IP": "false",
         "GOOSEBIT_ARTIFACTS_DIR": str(folder / "artifacts"),
     }
     ids = "\n".join(seeded(seed, number).device_id.hex() for number in range(count))
     subprocess.run([str(python), "-c", _SEED], input=ids, text=True, env=environment, cwd=folder, check=True)
-    run = "import uvicorn; from goosebit import app; uvicorn.run(app, port={}, access_log=False, log_level='warning')"
-    with (
-        (folder / "goosebit.log").open("w") as log,
-        subprocess.Popen(
-            [str(python), "-c", run.format(port)], env=environment, cwd=folder, stdout=log, stderr=log
-        ) as server,
-    ):
-        try:
-            _wait(port)
-            yield server.pid, "127.0.0.1", port
-        finally:
-            server.terminate()
+    with (folder / "goosebit.log").open("w") as log, socket.create_server(("127.0.0.1", 0)) as listener:
+        number = listener.fileno()
+        command = [str(python), "-c", _RUN.format(number)]
+        with subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=log, stderr=log, pass_fds=[number]
+        ) as server:
+            host, port = listener.getsockname()
+            listener.close()
+            try:
+                _wait(f"http://{host}:{port}/")
+                yield server.pid, host, port
+            finally:
+                server.terminate()
 
 
 async def poll(host: str, port: int, seed: str, count: int, connections: int, seconds: float) -> tuple[Latencies, int]:
@@ -110,13 +115,9 @@ async def poll(host: str, port: int, seed: str, count: int, connections: int, se
     return times, done
 
 
-def _wait(port: int) -> None:
-    deadline = time.monotonic() + STARTS_IN_S
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise EnvironmentFault("gooseBit did not start")
+def _wait(url: str) -> None:
+    """It answers as soon as it takes what has come to its socket."""
+    try:
+        httpx.get(url, timeout=STARTS_IN_S)
+    except httpx.TransportError as error:
+        raise EnvironmentFault("gooseBit did not start") from error

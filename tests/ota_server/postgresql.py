@@ -6,21 +6,23 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 from sqlalchemy.engine import URL
 
 from ota_server.storage.engine import POSTGRESQL
 from ota_server.storage.migrate import migrate
 
 _EMPTY, _MIGRATED = "template1", "migrated"
+_STARTS_IN_S = 60.0
 
 
 @dataclass
@@ -55,11 +57,17 @@ class PostgreSql:
         # Ends with this process, however that one ends.
         command = ["setpriv", "--pdeathsig", "INT", _find("postgres"), "-D", str(self.folder / "data")]
         command += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.folder}"]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, user=_user(), cwd="/", stdout=log, stderr=log)
-        while not self._is_ready():
-            assert self._process.poll() is None, (self.folder / "log").read_text()
-            time.sleep(0.02)
+        with (self.folder / "log").open("ab") as log, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            # An abstract address: it says to this what it would say to systemd.
+            told.bind("")
+            told.settimeout(_STARTS_IN_S)
+            environment = {**os.environ, "NOTIFY_SOCKET": "@" + told.getsockname()[1:].decode()}
+            self._process = subprocess.Popen(command, user=_user(), cwd="/", stdout=log, stderr=log, env=environment)
+            try:
+                while b"READY=1" not in told.recv(4096):
+                    pass
+            except TimeoutError:
+                pytest.fail((self.folder / "log").read_text())
 
     @property
     def pid(self) -> int | None:
@@ -71,13 +79,6 @@ class PostgreSql:
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
-
-    def _is_ready(self) -> bool:
-        try:
-            self.do("SELECT 1")
-        except psycopg.OperationalError:
-            return False
-        return True
 
     def do(self, statement: str) -> None:
         """Runs a statement that is no part of a transaction."""

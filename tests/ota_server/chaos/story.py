@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,10 +18,9 @@ from ota_server.telemetry.models import logs
 from tests.ota_server import keys
 from tests.ota_server.chaos.process import ServerProcess
 from tests.ota_server.simulated import Lost, Refused, SimulatedDevice
+from tests.waiting import wait_until
 
 DEVICES = 3
-WAIT_S = 0.02
-"""For a patch that is being made."""
 PATIENCE = 2
 """Refusals after which there is space on the disk again."""
 PATH = f"/v1/products/{keys.PRODUCT}"
@@ -117,12 +115,7 @@ class Fleet:
         """Goes on without faults until everything is told and done."""
         # Patches that were being made in killed processes are those processes' for a time.
         self.server.faults.pass_time(LEASE_MS // 1000)
-        for _ in range(1000):
-            if self.is_updated():
-                break
-            device = self.step()
-            if device.offer is None and device.staged is None:
-                time.sleep(WAIT_S)
+        wait_until(self._has_gone_on)
         for device in self.devices:
             while device.unsent_logs or device.outcome:
                 device.check_in()
@@ -138,6 +131,14 @@ class Fleet:
         assert told == sorted(
             (device.device_id.hex(), number) for device in self.devices for number in device.confirmed
         )
+
+    def _has_gone_on(self) -> bool:
+        """Whether all are updated; they go on until one of them has nothing to do: its patch is being made."""
+        while not self.is_updated():
+            device = self.step()
+            if device.offer is None and device.staged is None:
+                return False
+        return True
 
     def _is_done(self, device: SimulatedDevice) -> bool:
         return device.running.manifest.product_version == self.version and not (device.trial or device.outcome)

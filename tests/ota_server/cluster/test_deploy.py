@@ -3,26 +3,22 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import shutil
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from ota_server.cli import serve
 from ota_server.work import worker
+from tests.ota_server.certificates import self_signed
 from tests.ota_server.conftest import HandClock, listen_app, make_settings
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -30,30 +26,9 @@ NAME = "muster.example.com"
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as found:
+    with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-
-def make_certificate(folder: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "fullchain.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "privkey.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
 
 
 @pytest.fixture
@@ -61,7 +36,8 @@ def nginx(tmp_path: Path, clock: HandClock) -> Iterator[tuple[str, str]]:
     """Addresses for HTTP and HTTPS of nginx before a server, and one that is not there."""
     program = shutil.which("nginx")
     assert program is not None, "install the Debian package nginx-light"
-    make_certificate(tmp_path)
+    for name, pem in zip(("privkey.pem", "fullchain.pem"), self_signed(x509.DNSName(NAME)), strict=True):
+        (tmp_path / name).write_bytes(pem)
     plain, tls, gone = free_port(), free_port(), free_port()
     with ExitStack() as stack:
         services, url = stack.enter_context(listen_app(make_settings(tmp_path / "server"), clock))
@@ -78,32 +54,17 @@ def nginx(tmp_path: Path, clock: HandClock) -> Iterator[tuple[str, str]]:
             f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         (tmp_path / "nginx.conf").write_text(
-            f"daemon off; master_process off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
+            f"daemon off; master_process off; pid {tmp_path}/pid; error_log stderr notice; events {{}}\n"
             f"http {{ access_log off; {scratch}\n{conf}\n}}\n"
         )
-        command = [
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            program,
-            "-e",
-            f"{tmp_path}/error.log",
-            "-c",
-            f"{tmp_path}/nginx.conf",
-        ]
-        checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stderr
-        running = stack.enter_context(subprocess.Popen(command))
+        command = ["setpriv", "--pdeathsig", "KILL", program, "-e", "stderr", "-c", f"{tmp_path}/nginx.conf"]
+        running = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
         stack.callback(running.kill)
-        while not is_open(tls):
-            assert running.poll() is None, (tmp_path / "error.log").read_text()
-            time.sleep(0.02)
+        # Its first line comes when it listens; an error comes before.
+        assert running.stderr is not None
+        line = running.stderr.readline()
+        assert "[notice]" in line, line
         yield f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{tls}"
-
-
-def is_open(port: int) -> bool:
-    with closing(socket.socket()) as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_people_come_by_tls_and_devices_as_they_like(nginx: tuple[str, str], tmp_path: Path) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.ota_server import keys
 from tests.ota_server.cluster.processes import Cluster
 from tests.ota_server.postgresql import PostgreSql
 from tests.ota_server.s3 import S3Server
+from tests.waiting import wait_until
 
 DEVICES = 6
 TARGET = 4
@@ -33,12 +33,9 @@ def cluster(tmp_path: Path, postgresql: PostgreSql, s3_server: S3Server) -> Iter
         made.end()
 
 
-def until_made(api: ServerClient) -> None:
-    """Waits for the workers."""
-    deadline = time.monotonic() + 120
-    while any(patch["status"] == "pending" for patch in api.patches(keys.PRODUCT)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def are_made(api: ServerClient) -> bool:
+    """Whether the workers have made all patches."""
+    return all(patch["status"] != "pending" for patch in api.patches(keys.PRODUCT))
 
 
 def test_rollout_ends_while_every_process_is_restarted_in_turn(cluster: Cluster) -> None:
@@ -56,7 +53,7 @@ def test_rollout_ends_while_every_process_is_restarted_in_turn(cluster: Cluster)
         api.move_rollout(keys.PRODUCT, int(str(made["id"])), "start")
         # A worker ends after the patch that it is at; the other one makes the rest.
         assert cluster.workers[0].stop() == 0
-        until_made(api)
+        wait_until(lambda: are_made(api))
         cluster.workers[0].start()
         assert cluster.workers[1].stop() == 0
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import ssl
 from collections.abc import Iterator
@@ -12,9 +11,6 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
@@ -25,6 +21,7 @@ from ota_server.mail import outbox
 from ota_server.mail.models import Mail, MailStatus, QueuedMail, mails
 from ota_server.mail.postman import TRIES_MAX, Postman
 from ota_server.mail.smtp import NotSent, SmtpMailer, SmtpSettings, Tls
+from tests.ota_server.certificates import self_signed
 from tests.ota_server.conftest import HandClock, Server, run_server
 from tests.ota_server.mail.mail_server import (
     SENDER,
@@ -204,25 +201,8 @@ def test_password_never_travels_in_clear() -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """Certificate and key for 127.0.0.1, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
     path = tmp_path / "mail.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
+    path.write_bytes(b"".join(self_signed(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))))
     return path
 
 
