@@ -236,5 +236,4 @@ def _take_keys(settings: Settings) -> bool:
     """Uses the development keys when the data folder has none and none were given."""
     if not settings.may_use_development_keys():
         return False
-    use_development_keys(settings, KeyStore.open(keys_folder(), os.urandom))
-    return True
+    return use_development_keys(settings, KeyStore.open(keys_folder(), os.urandom))

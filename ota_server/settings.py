@@ -19,6 +19,7 @@ from ota_server.accounts.policy import SignUpPolicy
 from ota_server.mail.smtp import SmtpSettings
 from ota_server.storage.blobs import BlobStore, FolderShelf
 from ota_server.storage.engine import sqlite_url
+from ota_server.storage.files import write_whole
 from ota_server.storage.restore import TokenFile, TokenPlace
 from ota_server.storage.s3 import Bucket, S3Shelf, S3Token
 
@@ -124,9 +125,8 @@ class Settings:
         return TokenFile(self.data_dir) if self.bucket is None else S3Token(self.bucket)
 
     def may_use_development_keys(self) -> bool:
-        """Whether no key of any kind was given, now or before."""
-        is_new = not self.online_key_path.exists() and not list(self.keyset_dir.glob("*.cbor"))
-        return is_new and self.online_key is None and not self.keysets
+        """Whether neither keys nor a key set were given, and no key set before: a start may have been cut short."""
+        return self.online_key is None and not self.keysets and not list(self.keyset_dir.glob("*.cbor"))
 
     def read_online_key(self) -> PrivateKey:
         """Raises FileFault, KeyFormatError."""
@@ -177,22 +177,34 @@ def prepare(settings: Settings) -> None:
         write_private_key(settings.online_key_path, PrivateKey(os.urandom(SEED_SIZE)))
     for path in settings.keysets:
         keyset = _read_keyset(path)
-        place = settings.keyset_dir / f"{keyset.content.version:010d}.cbor"
-        try:
-            place.write_bytes(keyset.to_bytes())
-        except OSError as error:
-            raise FileFault(f"cannot keep the key set {place}: {error.strerror}") from error
+        _keep_keyset(settings.keyset_dir / f"{keyset.content.version:010d}.cbor", keyset)
 
 
-def use_development_keys(settings: Settings, keystore: KeyStore) -> None:
-    """Copies online key and key set of a folder of development keys into the data folder. Raises FileFault."""
+def use_development_keys(settings: Settings, keystore: KeyStore) -> bool:
+    """Copies online key and key set of a folder of development keys into the data folder.
+
+    Returns:
+        False when another online key is there: nothing has changed.
+
+    Raises:
+        FileFault: a file cannot be read or written.
+    """
+    make_data_folder(settings)
+    online = keystore.keys[ONLINE]
+    if not settings.online_key_path.exists():
+        write_private_key(settings.online_key_path, online)
+    elif settings.read_online_key().public_key != online.public_key:
+        return False
+    # cut: the key without its key set; the next start finds that it is this key, and goes on here.
+    _keep_keyset(settings.keyset_dir / f"{1:010d}.cbor", keystore.keyset())
+    return True
+
+
+def _keep_keyset(path: Path, keyset: KeySet) -> None:
     try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        settings.keyset_dir.mkdir(exist_ok=True)
-        write_private_key(settings.online_key_path, keystore.keys[ONLINE])
-        (settings.keyset_dir / f"{1:010d}.cbor").write_bytes(keystore.keyset().to_bytes())
+        write_whole(path, keyset.to_bytes())
     except OSError as error:
-        raise FileFault(f"cannot write {error.filename}: {error.strerror}") from error
+        raise FileFault(f"cannot keep the key set {path}: {error.strerror}") from error
 
 
 def _read_keyset(path: Path) -> KeySet:

@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import Connection
 
 from ota_server.clock import Clock
 from ota_server.errors import Unavailable
@@ -16,8 +21,10 @@ from ota_server.storage.database import Database
 from ota_server.telemetry.feed import Feed
 from ota_server.worker import Worker
 
-LOOK_EVERY_S = 60.0
+LOOK_EVERY_S = 20.0
 """When nobody says that there is something to do: the database may have been away, or a worker been killed."""
+RENEW_EVERY_S = 10.0
+"""How often a job's lease is renewed while the work goes on; well below `store.LEASE_MS`."""
 TRIES_MAX = 3
 """A job that ended so many encoders is not begun again. A worker that was killed says nothing of its job."""
 PUT_OFF_MS = 10_000
@@ -28,8 +35,9 @@ _logger = logging.getLogger("ota_server.patcher")
 class Patcher(Worker):
     """Works off the wishes in `patches`, those of most devices first.
 
-    Any number may do so, in any number of processes: each takes a job by a lease, and what it made counts only while
-    that is its own. The bytes are named by their digest, so that making them twice changes nothing.
+    Any number may do so, in any number of processes: each takes a job by a short lease that it renews as it works, and
+    what it made counts only while that is its own. Of one that was killed another takes the job within a minute. The
+    bytes are named by their digest, so that making them twice changes nothing.
 
     Args:
         images: where images are kept.
@@ -68,7 +76,8 @@ class Patcher(Worker):
     def _do(self, patch: StoredPatch, lease: bytes) -> None:
         values: dict[str, object]
         try:
-            status, values = PatchStatus.READY, self._make(patch)
+            with self._held(patch.id, lease):
+                status, values = PatchStatus.READY, self._make(patch)
         except PatchNotMade as error:
             _logger.warning("patch %d cannot be made: %s", patch.id, error)
             status, values = PatchStatus.FAILED, {"error": str(error)}
@@ -80,6 +89,28 @@ class Patcher(Worker):
             return
         if self._database.write(lambda connection: store.finish_patch(connection, patch, lease, status, values)):
             self._feed.publish(patch.product_id)
+
+    @contextmanager
+    def _held(self, patch_id: int, lease: bytes) -> Iterator[None]:
+        """Renews the lease of a job until the context ends."""
+        over = threading.Event()
+
+        def renew_now(connection: Connection) -> None:
+            store.renew_patch(connection, patch_id, lease, self._clock.now_ms())
+
+        def renew() -> None:
+            while not over.wait(RENEW_EVERY_S):
+                # Where it cannot be renewed the job may be another's before it ends; then that one's result counts.
+                with suppress(Unavailable):
+                    self._database.write(renew_now)
+
+        thread = threading.Thread(target=renew, name=f"{self.name}-lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _make(self, patch: StoredPatch) -> dict[str, object]:
         if patch.tries >= TRIES_MAX:

@@ -22,8 +22,8 @@ from ota_server.releases.models import (
 from ota_server.storage.sql import insert_once, is_due
 
 DAY_MS = 24 * 3600 * 1000
-LEASE_MS = 10 * 60 * 1000
-"""When a worker's job is another's that has not said what came of it: well above what the longest one takes."""
+LEASE_MS = 40_000
+"""When a worker's job is another's, unless the worker says meanwhile that it goes on."""
 
 _KILLED = select(releases.c.killed_ms).where(releases.c.id == images.c.release_id).scalar_subquery()
 _IMAGE = [_KILLED if field.name == "killed_ms" else images.c[field.name] for field in fields(StoredImage)]
@@ -174,6 +174,11 @@ def take_patch(connection: Connection, lease: bytes, now_ms: int) -> StoredPatch
         values = {"lease": lease, "due_ms": now_ms + LEASE_MS}
         connection.execute(update(patches).where(patches.c.id == patch.id).values(**values))
     return patch
+
+
+def renew_patch(connection: Connection, patch_id: int, lease: bytes, now_ms: int) -> None:
+    """Keeps a job, if it is still this worker's."""
+    connection.execute(update(patches).where(*_is_held(patch_id, lease)).values(due_ms=now_ms + LEASE_MS))
 
 
 def put_off_patch(connection: Connection, patch_id: int, lease: bytes, due_ms: int, is_try: bool) -> None:

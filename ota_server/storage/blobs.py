@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ota_server.errors import Unavailable
+from ota_server.storage.files import write_whole
 
 CACHE_SIZE = 64 * 1024 * 1024
 """Bytes of blobs in memory: a gateway fetches a patch in some hundred ranges."""
@@ -155,20 +156,12 @@ class FolderShelf:
 
     def write(self, name: str, raw: bytes) -> None:
         path = self._folder / name
-        scratch = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
         try:
             # Not the folder itself: one that is gone was a disk that is not there.
             if path.parent != self._folder:
                 path.parent.mkdir(exist_ok=True)
-            with scratch.open("wb") as file:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
-            # cut: before the rename the name does not exist; after it the bytes are whole.
-            scratch.replace(path)
-            sync_folder(path.parent)
+            write_whole(path, raw)
         except OSError as error:
-            scratch.unlink(missing_ok=True)
             _logger.error("bytes could not be kept: %s", error.strerror)
             raise Unavailable("the server cannot keep files now: come back later") from error
 
@@ -186,15 +179,6 @@ class FolderShelf:
 
     def remove(self, name: str) -> None:
         (self._folder / name).unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a rename in `folder` last through a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _name(digest: bytes) -> str:

@@ -23,8 +23,8 @@ from sqlalchemy import Column, Connection, Integer, LargeBinary, Table, delete, 
 from sqlalchemy.engine import URL
 
 from muster.errors import EnvironmentFault
-from ota_server.storage.blobs import sync_folder
 from ota_server.storage.engine import connect_alone, describe
+from ota_server.storage.files import sync_folder, write_whole
 from ota_server.storage.schema import metadata
 
 stop_tokens = Table(
@@ -62,11 +62,7 @@ class TokenFile:
         return token
 
     def keep_token(self, token: bytes) -> None:
-        with self._path.open("wb") as file:
-            file.write(token)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self._path.parent)
+        write_whole(self._path, token)
 
 
 @contextmanager

@@ -244,7 +244,10 @@ def clock() -> HandClock:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests run on SQLite; those that are marked so, and with --full all, on PostgreSQL too."""
     is_marked = metafunc.definition.get_closest_marker("both_databases") is not None
-    if "database_url" in metafunc.fixturenames and (is_marked or metafunc.config.getoption("--full")):
+    is_chosen = any(mark.args[0] == "database_url" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database_url" not in metafunc.fixturenames or is_chosen:
+        return
+    if is_marked or metafunc.config.getoption("--full"):
         metafunc.parametrize("database_url", DATABASES, indirect=True)
 
 

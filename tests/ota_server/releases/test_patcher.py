@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
+from sqlalchemy import Connection
 
 from ota_server.errors import Unavailable
+from ota_server.releases import patcher as patching
 from ota_server.releases import store
 from ota_server.releases.encoder import Encoder, EncoderStopped, MadePatch, PatchNotMade
 from ota_server.releases.models import FULL, PatchStatus, StoredPatch
@@ -35,6 +38,12 @@ class HandEncoder:
 
     def close(self) -> None:
         pass
+
+
+@pytest.fixture(autouse=True)
+def _nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's own worker does what it is told to, however slow this machine is."""
+    monkeypatch.setattr(patching, "LOOK_EVERY_S", 24 * 3600.0)
 
 
 @pytest.fixture
@@ -104,6 +113,36 @@ def test_lease_that_a_wrong_clock_gave_does_not_hold_its_job_back(shop: Server) 
     assert take(shop)[0] is not None
     shop.clock.advance_s(-365 * 24 * 3600)
     assert patcher(shop, HandEncoder()).work_off() == 1
+
+
+def test_job_stays_the_worker_s_that_goes_on_with_it(shop: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it takes: its lease is renewed."""
+    want(shop, ONE.identity)
+    monkeypatch.setattr(patching, "RENEW_EVERY_S", 0.001)
+    renewed = threading.Event()
+    renew = store.renew_patch
+
+    def renew_and_tell(connection: Connection, patch_id: int, lease: bytes, now_ms: int) -> None:
+        renew(connection, patch_id, lease, now_ms)
+        if now_ms > began_ms:
+            renewed.set()
+
+    began_ms = shop.clock.now_ms()
+    monkeypatch.setattr(store, "renew_patch", renew_and_tell)
+    taken: list[StoredPatch | None] = []
+
+    class SlowEncoder(HandEncoder):
+        def make(self, base: bytes, target: bytes) -> MadePatch:
+            shop.clock.advance_s(store.LEASE_MS / 1000)
+            assert renewed.wait(60)
+            # A write that comes behind it.
+            taken.append(take(shop)[0])
+            return super().make(base, target)
+
+    assert patcher(shop, SlowEncoder()).work_off() == 1
+    assert taken == [None]
+    done = between(shop, ONE.identity)
+    assert (done.status, done.tries) == (PatchStatus.READY, 0)
 
 
 def test_patch_says_what_making_it_took(shop: Server) -> None:
