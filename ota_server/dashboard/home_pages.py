@@ -16,8 +16,6 @@ from ota_server.dashboard.frame import Context, Frame, go
 from ota_server.dashboard.security import Visitor
 from ota_server.organizations import service as organizations
 from ota_server.organizations import store as organizations_store
-from ota_server.organizations.models import Invitation
-from ota_server.products.models import Product
 
 
 class HomePages:
@@ -35,15 +33,15 @@ class HomePages:
         ]
 
     async def _home(self, _request: Request, visitor: Visitor) -> Response:
-        actor = visitor.actor
-
-        def read(connection: Connection) -> tuple[list[Product], list[Invitation]]:
-            return actor.products(connection), organizations_store.invitations_to(connection, actor.email)
-
-        found, invitations = await self._frame.read(read)
-        if len(found) == 1 and not invitations:
-            return go(f"/products/{found[0].slug}")
-        context: Context = {"products": found, "invitations": invitations, "organizations": actor.organizations}
+        actor, products = visitor.actor, visitor.products
+        invitations = await self._frame.read(
+            lambda connection: organizations_store.invitations_to(connection, actor.email)
+        )
+        if len(products) == 1 and not invitations:
+            return go(f"/products/{products[0].slug}")
+        if len(actor.organizations) == 1 and not invitations:
+            return go(f"/organizations/{next(iter(actor.organizations.values())).slug}")
+        context: Context = {"products": products, "invitations": invitations, "organizations": actor.organizations}
         return self._frame.render("products.html", visitor, None, context)
 
     async def _sign_out(self, request: Request, visitor: Visitor) -> Response:

@@ -26,6 +26,7 @@ from ota_server.dashboard.frame import Frame
 from ota_server.dashboard.home_pages import HomePages
 from ota_server.dashboard.live import LivePages
 from ota_server.dashboard.log_pages import LogPages
+from ota_server.dashboard.organization_pages import OrganizationPages
 from ota_server.dashboard.overview_pages import OverviewPages
 from ota_server.dashboard.release_pages import ReleasePages
 from ota_server.dashboard.render import FOLDER
@@ -60,6 +61,7 @@ class Dashboard:
             *AccountPages(services, frame.render_alone).routes(),
             *StorefrontPages(services, frame.render_alone).routes(),
             *Consent(frame).routes(),
+            *OrganizationPages(frame).routes(),
             *overview.routes(),
             *devices.routes(),
             *CustomerPages(frame).routes(),

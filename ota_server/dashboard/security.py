@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import FormData
@@ -17,7 +18,9 @@ from ota_server.accounts import service as accounts
 from ota_server.accounts.models import Account, WebSession
 from ota_server.api.context import address_of
 from ota_server.errors import Forbidden
+from ota_server.organizations import branding
 from ota_server.organizations.access import Actor, actor_of
+from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
@@ -54,10 +57,17 @@ class SignInNeeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A signed-in browser, and what its account may do."""
+    """A signed-in browser, and what its account may do.
+
+    Attributes:
+        products: what it can switch to, by id.
+        logos: the public addresses of its organizations' logos, by the organization's id.
+    """
 
     session: WebSession
     actor: Actor
+    products: Sequence[Product] = ()
+    logos: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def account(self) -> Account:
@@ -67,9 +77,10 @@ class Visitor:
     def form_token(self) -> str:
         return self.session.form_token
 
-    def may(self, product: Product, permission: str) -> bool:
+    def may(self, owner: Product | Organization, permission: str) -> bool:
         """For templates: what the account may not do is not offered. `permission`: a name in `Permission`."""
-        return self.actor.may(product.organization_id, Permission[permission])
+        key = owner.organization_id if isinstance(owner, Product) else owner.id
+        return self.actor.may(key, Permission[permission])
 
 
 async def signed_in(request: Request, services: Services) -> Visitor:
@@ -88,7 +99,10 @@ def find_session(request: Request, services: Services) -> Visitor | None:
         return None
     with services.database.read() as connection:
         session = accounts.web_session(connection, cookie, services.clock.now_ms())
-        return None if session is None else Visitor(session, actor_of(connection, session.account, address_of(request)))
+        if session is None:
+            return None
+        actor = actor_of(connection, session.account, address_of(request))
+        return Visitor(session, actor, actor.products(connection), branding.logos(connection, actor.organizations))
 
 
 def check_form(request: Request, session: Visitor, form: FormData) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, delete, insert, select
@@ -73,7 +74,11 @@ class Branding:
     @property
     def logo_path(self) -> str:
         """The logo's public address; empty without one."""
-        return f"/brand/logos/{self.logo}.png" if self.logo else ""
+        return _logo_path(self.logo)
+
+
+def _logo_path(digest: str) -> str:
+    return f"/brand/logos/{digest}.png" if digest else ""
 
 
 def contrast(one: str, other: str) -> float:
@@ -133,6 +138,13 @@ def check_logo(raw: bytes) -> None:
 def is_logo(connection: Connection, digest: str) -> bool:
     """Whether some organization shows it."""
     return connection.execute(select(branding.c.logo).where(branding.c.logo == digest).limit(1)).first() is not None
+
+
+def logos(connection: Connection, organization_ids: Collection[int]) -> dict[int, str]:
+    """The logos' public addresses, by the organization's id; without those that have none."""
+    where = branding.c.organization_id.in_(organization_ids), branding.c.logo != ""
+    rows = connection.execute(select(branding.c.organization_id, branding.c.logo).where(*where))
+    return {key: _logo_path(digest) for key, digest in rows}
 
 
 def branded(mail: Mail, brand: Branding, url: str) -> Mail:

@@ -16,9 +16,9 @@ from tests.ota_server.organizations.test_api_users import holding
 HOME = "/products/thermostat"
 
 
-def sign_in(server: Server, password: str = PASSWORD, **fields: str) -> TestClient:
+def sign_in(server: Server, password: str = PASSWORD, email: str = EMAIL, **fields: str) -> TestClient:
     """Signs the server's client in; cookies stay with it."""
-    server.client.post("/sign-in", data={"email": EMAIL, "password": password, **fields})
+    server.client.post("/sign-in", data={"email": email, "password": password, **fields})
     return server.client
 
 

@@ -308,6 +308,7 @@ PAGES = {
     "GET /": None,
     "POST /sign-out": None,
     "POST /invitations/{organization}": None,
+    "GET /organizations/{organization}": P.VIEW,
     "GET /products/{product}": P.VIEW,
     "GET /products/{product}/devices": P.VIEW,
     "GET /products/{product}/devices/{device}": P.VIEW,

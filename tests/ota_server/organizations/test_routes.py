@@ -286,7 +286,7 @@ def test_lists_of_a_stranger_are_empty(world: World) -> None:
 def _filled(path: str) -> str:
     for part, value in (
         ("{product}", "thermostat"),
-        ("{organization}", "none"),
+        ("{organization}", ORG),
         ("{device}", DEVICE),
         ("{rollout:int}", "1"),
         ("{verb}", "pause"),
