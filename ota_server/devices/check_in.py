@@ -167,7 +167,7 @@ class CheckIns:
         )
 
     def _count(self, connection: Connection, device: Device, message: SealedMessage, visit: Visit) -> None:
-        if not store.count_message(connection, device.id, message.session_id, message.counter, visit.values):
+        if not store.count_message(connection, device, message.counter, visit.values):
             raise SessionRefused("the counter is not above the last one")
 
     def look_again(self, connection: Connection, held: CheckedIn, now_ms: int) -> CheckedIn:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -74,7 +74,6 @@ devices = Table(
     # The session under which the device talks, and the one it has opened and not used yet.
     Column("session_id", LargeBinary(8), nullable=True, unique=True),
     Column("session_key", LargeBinary(32), nullable=True),
-    Column("session_counter", BigInteger, nullable=False, default=0),
     Column("session_digest", LargeBinary(32), nullable=True),
     Column("session_answer", LargeBinary, nullable=True),
     Column("pending_id", LargeBinary(8), nullable=True, unique=True),
@@ -91,14 +90,9 @@ devices = Table(
     Column("bootloader_version", Integer, nullable=True),
     Column("keyset_version", BigInteger, nullable=True),
     Column("interval_s", Integer, nullable=True),
-    Column("uptime_s", BigInteger, nullable=True),
     Column("boots", BigInteger, nullable=True),
-    Column("health", Text, nullable=False, default="{}"),
     Column("first_seen_ms", BigInteger, nullable=True),
-    Column("last_seen_ms", BigInteger, nullable=True),
-    Column("online_until_ms", BigInteger, nullable=False, default=0),
     Column("last_opened_ms", BigInteger, nullable=True),
-    Column("habit", LargeBinary(HABIT_SIZE), nullable=True),
     # What it is at.
     Column("attempt_counter", BigInteger, nullable=False, default=0),
     Column("open_attempt", BigInteger, nullable=True),
@@ -112,7 +106,6 @@ devices = Table(
     UniqueConstraint("product_id", "serial_number"),
     # Filters, each in the order that lists have unless they are asked for another one.
     Index("ix_devices_product_status", "product_id", "status", "device_id", "id"),
-    Index("ix_devices_product_online", "product_id", "online_until_ms"),
     Index("ix_devices_product_id", "product_id", "id"),
     Index("ix_devices_product_device", "product_id", "device_id", "id"),
     Index("ix_devices_product_name", "product_id", "name", "id"),
@@ -125,7 +118,23 @@ Index(
     devices.c.device_id,
     devices.c.id,
 )
-Index("ix_devices_product_seen", devices.c.product_id, devices.c.last_seen_ms.nulls_first(), devices.c.id)
+
+# What each check-in changes, one narrow row for each of `devices`: few pages are written for many check-ins.
+presence = Table(
+    "presence",
+    metadata,
+    Column("device_row", ForeignKey("devices.id"), primary_key=True),
+    # Its device's.
+    Column("product_id", ForeignKey("products.id"), nullable=True),
+    Column("session_counter", BigInteger, nullable=False, default=0),
+    Column("uptime_s", BigInteger, nullable=True),
+    Column("health", Text, nullable=False, default="{}"),
+    Column("habit", LargeBinary(HABIT_SIZE), nullable=True),
+    Column("last_seen_ms", BigInteger, nullable=True),
+    Column("online_until_ms", BigInteger, nullable=False, default=0),
+    Index("ix_presence_product_online", "product_id", "online_until_ms"),
+)
+Index("ix_presence_product_seen", presence.c.product_id, presence.c.last_seen_ms.nulls_first(), presence.c.device_row)
 
 groups = Table(
     "groups",
@@ -189,7 +198,9 @@ class Group:
 
 
 class Device(NamedTuple):
-    """One row of `devices`; the columns say what they are. A tuple: each check-in makes some, of many fields.
+    """One row of `devices` with its row of `presence`; the columns say what they are.
+
+    A tuple: each check-in makes some, of many fields.
 
     Attributes:
         id: the row; `device_id` is the chip's unique id, 24 lower-case hexadecimal digits.
@@ -276,6 +287,11 @@ class Device(NamedTuple):
         found: dict[str, str] = json.loads(self.interface).get("variables", {})
         return found
 
+
+whole = devices.join(presence, presence.c.device_row == devices.c.id)
+"""Devices with their presence: each has one."""
+COLUMNS: list[Column[Any]] = [(devices if name in devices.c else presence).c[name] for name in Device._fields]
+"""Of `whole`, in the order of the fields."""
 
 NO_SESSION: dict[str, object] = {
     "session_id": None,

@@ -8,16 +8,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, or_, select
 
 from ota_server.devices.labels import has_tag
-from ota_server.devices.models import Device, DeviceStatus, devices, group_devices, groups
+from ota_server.devices.models import (
+    COLUMNS,
+    Device,
+    DeviceStatus,
+    devices,
+    group_devices,
+    groups,
+    presence,
+    whole,
+)
 from ota_server.storage.sql import has_part
 
 FEW_MAX = 2000
 """Devices that are found by a part of their id or name are named in a query, up to so many."""
-
-_COLUMNS = [devices.c[name] for name in Device._fields]
 
 
 class Order(StrEnum):
@@ -32,7 +39,7 @@ class Order(StrEnum):
 _BY = {
     Order.ID: (devices.c.device_id, devices.c.id),
     Order.NAME: (devices.c.name, devices.c.id),
-    Order.LAST_HEARD: (devices.c.last_seen_ms, devices.c.id),
+    Order.LAST_HEARD: (presence.c.last_seen_ms, presence.c.device_row),
     Order.VERSION: (devices.c.product_version, devices.c.device_id, devices.c.id),
 }
 """Columns of the indexes that begin with the product."""
@@ -72,8 +79,8 @@ def of_product(connection: Connection, product_id: int, search: Search) -> tuple
         return [], total
     order = [_directed(column, search.descending) for column in _BY[search.order]]
     # Found by the narrow index first: a row is wide, and those before the page are only counted.
-    page = select(devices.c.id).where(*where).order_by(*order).limit(search.per_page).offset(offset)
-    rows = connection.execute(select(*_COLUMNS).where(devices.c.id.in_(page)).order_by(*order))
+    page = _rows(product_id, search, where).order_by(*order).limit(search.per_page).offset(offset)
+    rows = connection.execute(select(*COLUMNS).select_from(whole).where(devices.c.id.in_(page)).order_by(*order))
     return [Device(*row) for row in rows], total
 
 
@@ -83,8 +90,17 @@ def next_of_product(connection: Connection, product_id: int, search: Search, las
     if last is not None:
         same = and_(devices.c.device_id == last.device_id, devices.c.id > last.id)
         where.append(or_(devices.c.device_id > last.device_id, same))
-    query = select(*_COLUMNS).where(*where).order_by(devices.c.device_id, devices.c.id).limit(search.per_page)
-    return [Device(*row) for row in connection.execute(query)]
+    query = select(*COLUMNS).select_from(whole).where(*where).order_by(devices.c.device_id, devices.c.id)
+    return [Device(*row) for row in connection.execute(query.limit(search.per_page))]
+
+
+def _rows(product_id: int, search: Search, where: Sequence[ColumnElement[bool]]) -> Select[int]:
+    """Which rows are found; of a list by when devices were heard, in the table whose index has that order."""
+    if search.order is not Order.LAST_HEARD:
+        return select(devices.c.id).where(*where)
+    found = select(presence.c.device_row).where(presence.c.product_id == product_id)
+    # Where nothing else is asked, that table is enough.
+    return found if len(where) == 1 else found.join(devices).where(*where)
 
 
 def _directed(column: Column[Any], descending: bool) -> ColumnElement[Any]:

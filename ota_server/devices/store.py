@@ -6,20 +6,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, join, or_, select, update
+from sqlalchemy import Connection, Row, Table, Update, and_, bindparam, func, insert, join, or_, select, update
 
-from ota_server.devices.models import NO_SESSION, Device, DeviceStatus, devices
+from ota_server.devices.models import COLUMNS, NO_SESSION, Device, DeviceStatus, devices, presence, whole
 from ota_server.products.models import products
 from ota_server.storage.sql import update_each
 
-_COLUMNS = [devices.c[name] for name in Device._fields]
-_BY_SESSION = select(*_COLUMNS).where(
+_DEVICES = select(*COLUMNS).select_from(whole)
+_BY_SESSION = _DEVICES.where(
     or_(devices.c.session_id == bindparam("session"), devices.c.pending_id == bindparam("session"))
 )
-_BY_SESSIONS = select(*_COLUMNS).where(devices.c.session_id.in_(bindparam("sessions", expanding=True)))
+_BY_SESSIONS = _DEVICES.where(devices.c.session_id.in_(bindparam("sessions", expanding=True)))
 
 ROUTINE = ("uptime_s", "health", "habit", "last_seen_ms", "online_until_ms")
-"""Columns that any message may change; most change no others."""
+"""Columns of `presence` that any message may change; most change no others."""
+_PRESENCE = frozenset(presence.c.keys()) - {"device_row"}
 
 
 def by_sessions(connection: Connection, session_ids: Collection[bytes]) -> dict[bytes, Device]:
@@ -37,35 +38,35 @@ def by_session(connection: Connection, session_id: bytes) -> Device | None:
 
 
 def by_row(connection: Connection, row_id: int) -> Device | None:
-    return _one(connection.execute(select(*_COLUMNS).where(devices.c.id == row_id)).first())
+    return _one(connection.execute(_DEVICES.where(devices.c.id == row_id)).first())
 
 
 def page_by_row(connection: Connection, product_id: int, after: int, limit: int) -> list[Device]:
     """A product's devices whose rows come after one."""
     where = (devices.c.product_id == product_id, devices.c.id > after)
-    rows = connection.execute(select(*_COLUMNS).where(*where).order_by(devices.c.id).limit(limit))
+    rows = connection.execute(_DEVICES.where(*where).order_by(devices.c.id).limit(limit))
     return [Device(*row) for row in rows]
 
 
 def with_id(connection: Connection, device_id: str) -> list[Device]:
     """Every row of a device id: at most one that is not quarantined or denied, and its claimants. No removed ones."""
     where = (devices.c.device_id == device_id, devices.c.product_id.is_not(None))
-    rows = connection.execute(select(*_COLUMNS).where(*where).order_by(devices.c.id))
+    rows = connection.execute(_DEVICES.where(*where).order_by(devices.c.id))
     return [Device(*row) for row in rows]
 
 
 def with_key(connection: Connection, public_key: bytes) -> list[Device]:
     """Every row of a key, under whatever device id."""
-    rows = connection.execute(select(*_COLUMNS).where(devices.c.public_key == public_key).order_by(devices.c.id))
+    rows = connection.execute(_DEVICES.where(devices.c.public_key == public_key).order_by(devices.c.id))
     return [Device(*row) for row in rows]
 
 
 def of_customers(connection: Connection, customer_ids: Collection[int]) -> list[Device]:
     """What customers own, by id. Denied devices are nobody's to use."""
     rows = connection.execute(
-        select(*_COLUMNS)
-        .where(devices.c.customer_id.in_(customer_ids), devices.c.status != DeviceStatus.DENIED)
-        .order_by(devices.c.device_id, devices.c.id)
+        _DEVICES.where(devices.c.customer_id.in_(customer_ids), devices.c.status != DeviceStatus.DENIED).order_by(
+            devices.c.device_id, devices.c.id
+        )
     )
     return [Device(*row) for row in rows]
 
@@ -73,7 +74,7 @@ def of_customers(connection: Connection, customer_ids: Collection[int]) -> list[
 def with_serial_number(connection: Connection, product_ids: Collection[int], serial_number: str) -> Device | None:
     """The device of a serial number, in any of these products."""
     where = (devices.c.product_id.in_(product_ids), devices.c.serial_number == serial_number)
-    return _one(connection.execute(select(*_COLUMNS).where(*where).order_by(devices.c.id)).first())
+    return _one(connection.execute(_DEVICES.where(*where).order_by(devices.c.id)).first())
 
 
 def add(connection: Connection, values: Mapping[str, object]) -> int:
@@ -81,62 +82,61 @@ def add(connection: Connection, values: Mapping[str, object]) -> int:
     last = select(func.coalesce(func.max(devices.c.attempt_counter), 0)).where(
         devices.c.device_id == values["device_id"], devices.c.product_id.is_(None)
     )
-    result = connection.execute(insert(devices).values(attempt_counter=last.scalar_subquery(), **values))
+    result = connection.execute(insert(devices).values(attempt_counter=last.scalar_subquery(), **_of(devices, values)))
     key = result.inserted_primary_key
     assert key is not None
-    return int(key[0])
+    row_id = int(key[0])
+    connection.execute(insert(presence).values(device_row=row_id, **_of(presence, values)))
+    return row_id
 
 
 def change(connection: Connection, row_id: int, values: Mapping[str, object]) -> None:
-    connection.execute(update(devices).where(devices.c.id == row_id).values(**values))
+    """Sets columns of a device, in whichever of the tables they are."""
+    for table, key in ((devices, devices.c.id), (presence, presence.c.device_row)):
+        if own := _of(table, values):
+            connection.execute(update(table).where(key == row_id).values(**own))
 
 
-def remove(connection: Connection, row_id: int) -> None:
-    connection.execute(devices.delete().where(devices.c.id == row_id))
+def count_message(connection: Connection, device: Device, counter: int, values: Mapping[str, object]) -> bool:
+    """Writes what a message of a session changes, if its counter is above the last one; False changes nothing.
 
-
-def count_message(
-    connection: Connection, row_id: int, session_id: bytes, counter: int, values: Mapping[str, object]
-) -> bool:
-    """Writes what a message changes, if its counter is above the last of its session; False changes nothing."""
-    facts = {f"set_{name}": value for name, value in values.items()}
-    result = connection.execute(
-        _message_update(frozenset(values)), {"row": row_id, "session": session_id, "counter": counter, **facts}
-    )
-    return result.rowcount == 1
+    The device was read in this transaction: the session is its current one.
+    """
+    own = values.keys() & _PRESENCE
+    facts = {f"set_{name}": values[name] for name in own}
+    result = connection.execute(_message_update(frozenset(own)), {"row": device.id, "counter": counter, **facts})
+    if result.rowcount != 1:
+        return False
+    others = {name: value for name, value in values.items() if name not in own}
+    if others:
+        change(connection, device.id, others)
+    return True
 
 
 def count_messages(connection: Connection, messages: Sequence[tuple[Device, int, Mapping[str, object]]]) -> bool:
-    """The same for messages (device, counter, values) of devices apart, that change ROUTINE columns; False: not all.
-
-    The devices were read in this transaction: their sessions are those.
-    """
+    """The same for messages (device, counter, values) of devices apart, that change ROUTINE columns; False: not all."""
     rows = [
         (device.id, counter, *[values[name] if name in values else getattr(device, name) for name in ROUTINE])
         for device, counter, values in messages
     ]
-    return update_each(connection, devices, "session_counter", ROUTINE, rows) == len(rows)
+    return update_each(connection, presence, "session_counter", ROUTINE, rows) == len(rows)
 
 
 @lru_cache(maxsize=256)
 def _message_update(names: frozenset[str]) -> Update:
     """The statement that counts a message which changes these columns. Building it takes longer than running it."""
     return (
-        update(devices)
-        .where(
-            devices.c.id == bindparam("row"),
-            devices.c.session_id == bindparam("session"),
-            devices.c.session_counter < bindparam("counter"),
-        )
+        update(presence)
+        .where(presence.c.device_row == bindparam("row"), presence.c.session_counter < bindparam("counter"))
         .values({name: bindparam(f"set_{name}") for name in sorted(names)} | {"session_counter": bindparam("counter")})
     )
 
 
 def drop_sessions(connection: Connection, attempts_skipped: int) -> None:
     """Ends every session, and skips attempt numbers that devices may have seen after a backup was made."""
-    connection.execute(
-        update(devices).values(**NO_SESSION, attempt_counter=devices.c.attempt_counter + attempts_skipped)
-    )
+    skipped = {"attempt_counter": devices.c.attempt_counter + attempts_skipped}
+    connection.execute(update(devices).values(**_of(devices, NO_SESSION), **skipped))
+    connection.execute(update(presence).values(**_of(presence, NO_SESSION)))
 
 
 def count_quarantined(connection: Connection, product_id: int) -> int:
@@ -156,21 +156,23 @@ def count_active(connection: Connection, product_id: int) -> int:
 
 
 def count_online(connection: Connection, product_id: int, now_ms: int) -> int:
-    return connection.execute(
-        select(func.count())
-        .select_from(devices)
-        .where(
-            devices.c.product_id == product_id,
-            devices.c.online_until_ms > now_ms,
-            devices.c.status == DeviceStatus.ACTIVE,
+    """Active devices that are online: all that are, read in the index alone, but for those few that are not active."""
+    is_online = and_(presence.c.product_id == product_id, presence.c.online_until_ms > now_ms)
+    others = devices.c.status.in_((DeviceStatus.QUARANTINED, DeviceStatus.DENIED))
+    counted = [
+        connection.execute(query.where(is_online)).scalar_one()
+        for query in (
+            select(func.count()).select_from(presence),
+            select(func.count()).select_from(whole).where(devices.c.product_id == product_id, others),
         )
-    ).scalar_one()
+    ]
+    return counted[0] - counted[1]
 
 
 def count_all_online(connection: Connection, now_ms: int) -> int:
     """Of all products, quarantined ones too."""
-    query = select(func.count()).select_from(join(products, devices))
-    return connection.execute(query.where(devices.c.online_until_ms > now_ms)).scalar_one()
+    query = select(func.count()).select_from(join(products, presence))
+    return connection.execute(query.where(presence.c.online_until_ms > now_ms)).scalar_one()
 
 
 def runs_any(connection: Connection, product_id: int, identities: Collection[bytes]) -> bool:
@@ -211,6 +213,11 @@ def versions(connection: Connection, product_id: int) -> list[tuple[int | None, 
         .order_by(devices.c.product_version.desc(), devices.c.platform_id)
     )
     return [(version, platform, count) for version, platform, count in rows]
+
+
+def _of(table: Table, values: Mapping[str, object]) -> dict[str, object]:
+    """Those that are columns of a table; of `devices` and `presence` each has its own, and both have the product."""
+    return {name: value for name, value in values.items() if name in table.c}
 
 
 def _one(row: Row[tuple[object, ...]] | None) -> Device | None:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, false, func, literal, no
 
 from muster.layout import PLATFORM_IDS, PlatformName
 from ota_server.devices.labels import has_tag
-from ota_server.devices.models import devices, group_devices, groups
+from ota_server.devices.models import devices, group_devices, groups, presence
 from ota_server.rollouts.attributes import DAY_MS, HEALTH, Value, health_key
 from ota_server.rollouts.cohort import (
     Both,
@@ -38,6 +38,7 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
     "serial_number": devices.c.serial_number,
     "customer": devices.c.customer_id,
 }
+_HEALTH = select(presence.c.health).where(presence.c.device_row == devices.c.id).scalar_subquery()
 
 
 class Conditions:
@@ -96,7 +97,7 @@ class Conditions:
             case name if name.startswith(HEALTH):
                 key = health_key(name)
                 assert key is not None
-                return _compared(json_number(self._connection, devices.c.health, str(key)), cohort)
+                return _compared(json_number(self._connection, _HEALTH, str(key)), cohort)
             case name:
                 return _compared(_COLUMNS[name], cohort)
 

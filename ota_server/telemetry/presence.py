@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Row, insert, select, update
 
 from ota_server.clock import Clock
-from ota_server.devices.models import DeviceStatus, devices
+from ota_server.devices.models import DeviceStatus, devices, presence
 from ota_server.products.models import products
 from ota_server.storage.database import Database
 from ota_server.telemetry import events
@@ -75,10 +75,11 @@ def _last_ms(connection: Connection) -> int | None:
 
 def _gone(connection: Connection, last_ms: int, now_ms: int) -> Sequence[Row[int, str, int, int, int]]:
     """Who went offline in between, first ones first: row, id, when, product, organization."""
-    until = devices.c.online_until_ms
+    until = presence.c.online_until_ms
     query = (
         select(devices.c.id, devices.c.device_id, until, products.c.id, products.c.organization_id)
-        .join_from(products, devices)
+        .join_from(products, presence)
+        .join(devices, devices.c.id == presence.c.device_row)
         .where(until > last_ms, until <= now_ms, devices.c.status == DeviceStatus.ACTIVE)
         .order_by(until)
     )

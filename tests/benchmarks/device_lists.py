@@ -22,7 +22,7 @@ _ROOT = Path(__file__).parents[2]
 sys.path[:0] = [] if str(_ROOT) in sys.path else [str(_ROOT)]
 
 from ota_server.clock import SystemClock  # noqa: E402
-from ota_server.devices.models import DeviceStatus, devices, group_devices, groups  # noqa: E402
+from ota_server.devices.models import DeviceStatus, devices, group_devices, groups, presence  # noqa: E402
 from ota_server.organizations.service import add_administrator  # noqa: E402
 from tests.ota_server.conftest import listen_app, make_settings  # noqa: E402
 from tests.ota_server.postgresql import run_postgresql  # noqa: E402
@@ -70,18 +70,26 @@ def fill(connection: Connection, count: int) -> None:
             "name": f"{draw.choice(ROOMS)} {number}",
             "status": DeviceStatus.QUARANTINED if number % 1000 == 0 else DeviceStatus.ACTIVE,
             "product_version": draw.choice((1, 2, 2, 3)),
-            "last_seen_ms": draw.randrange(10**12) if number % 50 else None,
             # What makes a row as wide as that of a device that talks.
             "public_key": draw.randbytes(32),
             "session_id": draw.randbytes(8),
             "session_key": draw.randbytes(32),
             "session_answer": draw.randbytes(200),
             "identity": draw.randbytes(8),
-            "health": '{"1": 1840, "2": 0, "3": 0, "4": 1, "5": 0}',
         }
         for number in range(1, count + 1)
     ]
     connection.execute(insert(devices), rows)
+    heard = [
+        {
+            "device_row": number,
+            "product_id": PRODUCT,
+            "last_seen_ms": draw.randrange(10**12) if number % 50 else None,
+            "health": '{"1": 1840, "2": 0, "3": 0, "4": 1, "5": 0}',
+        }
+        for number in range(1, count + 1)
+    ]
+    connection.execute(insert(presence), heard)
     connection.execute(insert(groups).values(id=1, product_id=PRODUCT, name="beta", description="", color=""))
     members = [{"group_id": 1, "device_row": number} for number in range(1, count + 1, 100)]
     connection.execute(insert(group_devices), members)

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
 import psycopg
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.engine import URL
 
 from muster.fleet.seeded import seeded, seeded_key
-from ota_server.devices.models import DeviceStatus, devices
+from ota_server.devices.models import DeviceStatus, devices, presence
 from ota_server.storage.engine import Use, make_engine
 
 CHUNK = 10_000
@@ -35,7 +36,7 @@ class FleetSeed:
         identity: first 8 bytes of what they run; `version` is its version.
         now_ms: when the newest check-in was; the others are spread over the interval before it.
         is_keyed: whether they have their true keys, and can open sessions; takes a minute for a million.
-        more: other values of columns of the device of a number.
+        more: other values of columns of the device of a number, of either table.
     """
 
     seed: str
@@ -53,7 +54,6 @@ class FleetSeed:
         """A row of `devices`."""
         who = seeded(self.seed, number)
         key = seeded_key(self.seed, number).public_key.raw if self.is_keyed else hashlib.sha256(who.device_id).digest()
-        seen_ms = self.now_ms - self.interval_s * 1000 * (self.count - number) // self.count
         return {
             "device_id": who.device_id.hex(),
             "public_key": key,
@@ -74,33 +74,57 @@ class FleetSeed:
             "bootloader_version": 1,
             "keyset_version": 1,
             "interval_s": self.interval_s,
-            "uptime_s": 3600,
             "boots": 1,
+            "first_seen_ms": self.seen_ms(number),
+            "last_opened_ms": self.seen_ms(number),
+            **{name: value for name, value in self.more(number).items() if name in devices.c},
+        }
+
+    def presence(self, number: int) -> Values:
+        """A row of `presence`."""
+        seen_ms = self.seen_ms(number)
+        return {
+            "product_id": self.product_id,
+            "uptime_s": 3600,
             "health": '{"1": 1840, "2": 0, "3": 0, "4": 1, "5": 0}',
-            "first_seen_ms": seen_ms,
             "last_seen_ms": seen_ms,
             "online_until_ms": seen_ms + self.interval_s * 2500,
-            "last_opened_ms": seen_ms,
-            **self.more(number),
+            **{name: value for name, value in self.more(number).items() if name in presence.c},
         }
+
+    def seen_ms(self, number: int) -> int:
+        """When it has checked in."""
+        return self.now_ms - self.interval_s * 1000 * (self.count - number) // self.count
 
 
 def seed_fleet(url: URL, fleet: FleetSeed) -> None:
     """Adds a fleet to a database that has its tables; a million devices take some minutes."""
     engine = make_engine(url, Use.MIGRATE)
-    with engine.begin() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA cache_size=-500000")
-        definitions = _drop_indexes(connection, devices)
-        _copy(connection, devices, (fleet.device(number) for number in range(fleet.count)))
-        for definition in definitions:
-            connection.exec_driver_sql(definition)
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        if isinstance(raw, sqlite3.Connection):
+            raw.execute("PRAGMA cache_size=-500000")
+            raw.execute("PRAGMA synchronous=OFF")
+        with connection.begin():
+            _fill(connection, fleet)
     if url.get_backend_name() != "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             # What autovacuum and checkpoints do within minutes.
             connection.exec_driver_sql("VACUUM ANALYZE")
             connection.exec_driver_sql("CHECKPOINT")
     engine.dispose()
+
+
+def _fill(connection: Connection, fleet: FleetSeed) -> None:
+    first = connection.execute(select(func.coalesce(func.max(devices.c.id), 0) + 1)).scalar_one()
+    definitions = [*_drop_indexes(connection, devices), *_drop_indexes(connection, presence)]
+    numbers = range(fleet.count)
+    _copy(connection, devices, ({"id": first + number, **fleet.device(number)} for number in numbers))
+    _copy(connection, presence, ({"device_row": first + number, **fleet.presence(number)} for number in numbers))
+    for definition in definitions:
+        connection.exec_driver_sql(definition)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT setval('devices_id_seq', {first + fleet.count - 1})")
 
 
 def _drop_indexes(connection: Connection, table: Table) -> list[str]:
@@ -121,7 +145,7 @@ def _copy(connection: Connection, table: Table, rows: Iterator[Values]) -> None:
     defaults = {
         column.name: None if column.default is None else column.default.arg  # type: ignore[attr-defined]  # no function
         for column in table.c
-        if column.name not in first and not (column.primary_key and column.autoincrement)
+        if column.name not in first
     }
     names = [*first, *defaults]
     raw = connection.connection.driver_connection
