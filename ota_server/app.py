@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,7 +18,6 @@ from ota_server.api.requests import Requests
 from ota_server.clock import Clock
 from ota_server.dashboard.pages import Dashboard
 from ota_server.errors import Unavailable
-from ota_server.jobs import FORGET_EVERY_S
 from ota_server.observe.measures import RequestMeasures
 from ota_server.observe.registry import server_registry
 from ota_server.releases.encoder import Encoder
@@ -60,21 +57,20 @@ def create_app(settings: Settings, clock: Clock | None = None, encoder: Encoder 
 @contextlib.asynccontextmanager
 async def _lifespan(services: Services) -> AsyncIterator[None]:
     await asyncio.to_thread(services.start)
-    keepers = [asyncio.create_task(_keep(services.write_usage, WRITE_USAGE_EVERY_S))]
-    if services.settings.is_working:
-        keepers.append(asyncio.create_task(_keep(services.jobs.forget_old, FORGET_EVERY_S)))
+    keeper = asyncio.create_task(_write_usage(services))
     try:
         yield
     finally:
-        for keeper in keepers:
-            keeper.cancel()
+        keeper.cancel()
+        try:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
-        await asyncio.to_thread(services.stop)
+        finally:
+            await asyncio.to_thread(services.stop)
 
 
-async def _keep(work: Callable[[], Future[Any]], every_s: float) -> None:
+async def _write_usage(services: Services) -> None:
     while True:
         with contextlib.suppress(Unavailable):
-            await asyncio.wrap_future(work())
-        await asyncio.sleep(every_s)
+            await asyncio.wrap_future(services.write_usage())
+        await asyncio.sleep(WRITE_USAGE_EVERY_S)

@@ -3,22 +3,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
-from ota_server.accounts import store as accounts
-from ota_server.calls import store as calls_store
 from ota_server.clock import Clock, SystemClock
 from ota_server.figures.collector import Collector
-from ota_server.mail import outbox
+from ota_server.forgetter import Forgetter
 from ota_server.mail.postman import Postman
 from ota_server.mail.smtp import SmtpMailer
-from ota_server.oauth import grants
 from ota_server.releases.encoder import Encoder, ProcessEncoder
 from ota_server.releases.patcher import Patcher
-from ota_server.rollouts import baseline
 from ota_server.rollouts.evictor import Evictor
 from ota_server.rollouts.scanner import Scanner
 from ota_server.rollouts.timekeeper import Timekeeper
@@ -27,17 +20,13 @@ from ota_server.storage.blobs import BlobStore
 from ota_server.storage.database import Database
 from ota_server.storage.migrate import migrate
 from ota_server.storage.relay import Relay, open_relay
-from ota_server.telemetry import store as telemetry
 from ota_server.telemetry.feed import Feed
 from ota_server.telemetry.presence import Presence
-from ota_server.telemetry.steady import may_forget
 from ota_server.telemetry.streams import Streams
-from ota_server.usage.service import note_amounts
 from ota_server.webhooks.courier import Courier
 from ota_server.webhooks.network import Sender
 from ota_server.worker import Worker
 
-FORGET_EVERY_S = 3600.0
 ANY_KEYSET = 0xFFFF_FFFF
 """No device holds a newer one."""
 
@@ -62,6 +51,7 @@ class Jobs:
     postman: Postman
     timekeeper: Timekeeper
     collector: Collector
+    forgetter: Forgetter
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -74,6 +64,7 @@ class Jobs:
             self.scanner,
             self.collector,
             self.evictor,
+            self.forgetter,
         )
 
     def start(self) -> None:
@@ -84,27 +75,6 @@ class Jobs:
         """Ends after the jobs under way."""
         for worker in self.workers:
             worker.stop()
-
-    def forget_old(self) -> Future[int]:
-        """Writes down what organizations have, and removes what is kept long enough.
-
-        That are logs and events, mails that failed, calls that nobody waits for, sign-ins and tokens that expired.
-        """
-        now_ms = self.clock.now_ms()
-        before_ms = now_ms - self.settings.keep_telemetry_days * 24 * 3600 * 1000
-
-        def write(connection: Connection) -> int:
-            note_amounts(connection, now_ms)
-            if not may_forget(connection, now_ms):
-                return 0
-            outbox.forget_before(connection, before_ms)
-            calls_store.forget_before(connection, now_ms)
-            baseline.forget_old(connection, now_ms)
-            accounts.end_expired(connection, now_ms)
-            grants.end_expired(connection, now_ms)
-            return telemetry.forget_old(connection, now_ms, self.settings.keep_telemetry_days)
-
-        return self.database.submit(write)
 
 
 def open_jobs(
@@ -142,6 +112,7 @@ def open_jobs(
         timekeeper=Timekeeper(database, feed, clock),
         scanner=Scanner(database, feed, clock, keyset_version, patcher),
         collector=Collector(database, feed, clock),
+        forgetter=Forgetter(database, settings.keep_telemetry_days, clock),
         evictor=Evictor(database, served, settings.patch_budget),
     )
     for worker in jobs.workers:

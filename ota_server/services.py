@@ -29,27 +29,19 @@ from ota_server.devices.sessions import KeySetChain, NewDeviceLimit
 from ota_server.errors import Unavailable
 from ota_server.jobs import Jobs, open_jobs
 from ota_server.mail.limits import MailLimits
-from ota_server.mail.postman import Postman
 from ota_server.observe.measures import ConnectionMeasures, DeviceMeasures
 from ota_server.organizations import store as organizations
 from ota_server.rates import Rate
 from ota_server.releases.encoder import Encoder
-from ota_server.releases.patcher import Patcher
 from ota_server.rollouts import baseline
 from ota_server.rollouts.forecast import Simulations
-from ota_server.rollouts.scanner import Scanner
-from ota_server.rollouts.timekeeper import Timekeeper
 from ota_server.settings import Settings, prepare
 from ota_server.storage import restore
-from ota_server.storage.blobs import BlobStore
 from ota_server.storage.database import Database
 from ota_server.telemetry.feed import Feed
-from ota_server.telemetry.presence import Presence
-from ota_server.telemetry.streams import Streams
 from ota_server.usage import store as usage_store
 from ota_server.usage.meter import Meter
 from ota_server.usage.service import DAY_MS
-from ota_server.webhooks.courier import Courier
 from ota_server.worker import Worker
 
 ATTEMPTS_SKIPPED = 1024
@@ -67,21 +59,12 @@ _logger = logging.getLogger("ota_server")
 class Services:
     """Everything that routes need. Made by `open_services`; `start` and `stop` frame its life."""
 
+    jobs: Jobs
     settings: Settings
     clock: Clock
     database: Database
-    kept: BlobStore
-    served: BlobStore
     feed: Feed
-    streams: Streams
-    presence: Presence
-    courier: Courier
-    patcher: Patcher
-    scanner: Scanner
     simulations: Simulations
-    postman: Postman
-    timekeeper: Timekeeper
-    jobs: Jobs
     chain: KeySetChain
     signer: Signer
     passwords: Passwords
@@ -154,11 +137,11 @@ class Services:
     def after(self, checked_in: CheckedIn) -> None:
         """Tells whoever must know of a committed check-in."""
         if checked_in.wants_patch:
-            self.patcher.wake()
+            self.jobs.patcher.wake()
         if checked_in.is_news:
             self.feed.publish(checked_in.product_id)
-            self.streams.wake()
-            self.courier.wake()
+            self.jobs.streams.wake()
+            self.jobs.courier.wake()
 
     def write_usage(self) -> Future[None]:
         """Writes down what the meter has counted."""
@@ -205,21 +188,12 @@ def open_services(settings: Settings, clock: Clock | None = None, encoder: Encod
     limits = MailLimits()
     database, feed, clock = jobs.database, jobs.feed, jobs.clock
     return Services(
+        jobs=jobs,
         settings=settings,
         clock=clock,
         database=database,
-        kept=jobs.kept,
-        served=jobs.served,
         feed=feed,
-        streams=jobs.streams,
-        presence=jobs.presence,
-        courier=jobs.courier,
-        patcher=jobs.patcher,
-        scanner=jobs.scanner,
         simulations=Simulations(),
-        postman=jobs.postman,
-        timekeeper=jobs.timekeeper,
-        jobs=jobs,
         chain=chain,
         signer=signer,
         passwords=passwords,

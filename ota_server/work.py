@@ -16,8 +16,7 @@ from sqlalchemy.engine import URL
 
 from muster.errors import EnvironmentFault, InputError
 from muster.user_folders import data_folder
-from ota_server.errors import Unavailable
-from ota_server.jobs import FORGET_EVERY_S, Jobs, open_jobs
+from ota_server.jobs import Jobs, open_jobs
 from ota_server.mail.options import mail_options
 from ota_server.mail.smtp import SmtpSettings
 from ota_server.observe import logs
@@ -95,10 +94,7 @@ def run(settings: Settings, metrics_port: int | None) -> None:
     jobs.start()
     with contextlib.nullcontext() if metrics_port is None else serve_measures(jobs, metrics_port):
         click.echo("working")
-        while not stop.is_set():
-            with contextlib.suppress(Unavailable):  # it is looked at again in an hour
-                jobs.forget_old()
-            stop.wait(FORGET_EVERY_S)
+        stop.wait()
     jobs.stop()
     jobs.relay.stop()
     jobs.database.close()

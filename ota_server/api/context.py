@@ -171,9 +171,9 @@ def act(
     result = services.database.write(write)
     if isinstance(owner, Product):
         services.feed.publish(owner.id)
-    services.patcher.wake()
-    services.scanner.wake()
-    services.postman.wake()
-    services.streams.wake()
-    services.courier.wake()
+    services.jobs.patcher.wake()
+    services.jobs.scanner.wake()
+    services.jobs.postman.wake()
+    services.jobs.streams.wake()
+    services.jobs.courier.wake()
     return result

@@ -158,7 +158,7 @@ class DeviceApp:
         services = self._services
         blob = None
         if _DIGEST.fullmatch(digest):
-            blob = await to_thread.run_sync(services.served.get, bytes.fromhex(digest), limiter=self._fetchers)
+            blob = await to_thread.run_sync(services.jobs.served.get, bytes.fromhex(digest), limiter=self._fetchers)
         if blob is None:
             return Reply(404)
         reply = _ranged(blob, digest, dict(scope["headers"]).get(b"range"))

@@ -52,7 +52,7 @@ async def flash(request: Request, services: Services, actor: Actor, product: Pro
 
 def _flash(services: Services, actor: Actor, product: Product, device_id: str, raw: bytes) -> views.Json:
     upload = service.Upload(image=raw, elf=None, version=None, title="", description="", by=actor.email)
-    checked = service.check_upload(product, services.chain.newest.content, upload, services.kept)
+    checked = service.check_upload(product, services.chain.newest.content, upload, services.jobs.kept)
     row = act(
         services,
         actor,

@@ -58,7 +58,7 @@ def set_logo(
     found = actor.organization(organization, Permission.MANAGE_TEAM)
     raw = file.file.read(branding.LOGO_SIZE_MAX + 1)
     branding.check_logo(raw)
-    return _keep(services, actor, found, replace(_now(services, found), logo=services.kept.put(raw).hex()))
+    return _keep(services, actor, found, replace(_now(services, found), logo=services.jobs.kept.put(raw).hex()))
 
 
 @router.delete("/logo")

@@ -45,8 +45,8 @@ class Listener:
         """A stream of what `scope` finds. Raises what it raises, and TooMany."""
         actor = await asyncio.to_thread(self.actor)
         found = await asyncio.to_thread(scope, actor)
-        stream = await self._services.streams.open(actor.key, found, prefix)
-        return EventStream(self._services.streams, stream, lambda: scope(self.actor()))
+        stream = await self._services.jobs.streams.open(actor.key, found, prefix)
+        return EventStream(self._services.jobs.streams, stream, lambda: scope(self.actor()))
 
 
 ListenerDep = Annotated[Listener, Depends(Listener)]

@@ -87,7 +87,7 @@ def upload(
         description=description,
         by=actor.email,
     )
-    checked = service.check_upload(found, services.chain.newest.content, sent, services.kept)
+    checked = service.check_upload(found, services.chain.newest.content, sent, services.jobs.kept)
     manifest = checked.image.manifest
 
     def write(connection: Connection, now_ms: int) -> tuple[Release, StoredImage]:
@@ -234,7 +234,7 @@ def get_binary(
         images = [one for one in images if one.platform_id == platform_id]
     if len(images) > 1:
         raise Invalid(f"say which: {', '.join(str(one.platform_id) for one in images)}", "platform_id")
-    raw = services.kept.get(images[0].blob) if images else None
+    raw = services.jobs.kept.get(images[0].blob) if images else None
     if raw is None:
         raise NotFound(f"release {version} has no such image")
     return Response(raw, media_type="application/octet-stream")

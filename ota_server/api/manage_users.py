@@ -80,7 +80,7 @@ def sign_up(body: SignUpBody, request: Request, services: ServicesDep) -> views.
     """Sends a link to an address that may sign up. The answer is the same for every address."""
     now_ms = services.clock.now_ms()
     said = services.by_mail.sign_up(body.username, body.password, address_of(request), now_ms)
-    services.postman.wake()
+    services.jobs.postman.wake()
     return {"ok": True, "message": said}
 
 
@@ -95,7 +95,7 @@ def verify(body: VerifyBody, request: Request, services: ServicesDep) -> views.J
 def forgot(body: ForgottenBody, request: Request, services: ServicesDep) -> views.Json:
     """Sends a link to an address that has an account. The answer is the same for every address."""
     said = services.by_mail.ask_for_password(body.username, address_of(request), services.clock.now_ms())
-    services.postman.wake()
+    services.jobs.postman.wake()
     return {"ok": True, "message": said}
 
 
@@ -103,7 +103,7 @@ def forgot(body: ForgottenBody, request: Request, services: ServicesDep) -> view
 def reset(body: ResetBody, request: Request, services: ServicesDep) -> views.Json:
     """Chooses another password by a link; all sign-ins and tokens of the account end."""
     services.by_mail.choose_password(body.token, body.password, address_of(request), services.clock.now_ms())
-    services.postman.wake()
+    services.jobs.postman.wake()
     return {"ok": True}
 
 

@@ -48,7 +48,7 @@ async def submit(request: Request, services: Services, work: Work, again: Again)
         response = await asyncio.to_thread(work, fields, address_of(request), services.clock.now_ms())
     except ServerError as error:
         return again(fields, error)
-    services.postman.wake()
+    services.jobs.postman.wake()
     return response
 
 

@@ -35,7 +35,7 @@ def _read(services: Services, digest: str) -> bytes:
     """Raises NotFound for what is no logo: images of firmware lie in the same place."""
     with services.database.read() as connection:
         is_logo = branding.is_logo(connection, digest)
-    raw = services.kept.get(bytes.fromhex(digest)) if is_logo and digest else None
+    raw = services.jobs.kept.get(bytes.fromhex(digest)) if is_logo and digest else None
     if raw is None:
         raise NotFound("there is no such logo")
     return raw

@@ -28,7 +28,7 @@ class Collector(Worker):
     """Counts what there is and what came, for all products."""
 
     def __init__(self, database: Database, feed: Feed, clock: Clock) -> None:
-        super().__init__("figures", EVERY_S)
+        super().__init__("collector", EVERY_S)
         self._database = database
         self._feed = feed
         self._clock = clock

@@ -75,8 +75,8 @@ class Health:
 
     def _look_at_blobs(self) -> str:
         if time.monotonic() - self._kept_at >= BLOBS_EVERY_S:
-            self._services.kept.check()
-            self._services.served.check()
+            self._services.jobs.kept.check()
+            self._services.jobs.served.check()
             self._kept_at = time.monotonic()
         return OK
 

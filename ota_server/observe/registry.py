@@ -55,7 +55,7 @@ class _Serving(Collector):
 
     def collect(self) -> Iterator[Metric]:
         services = self._services
-        yield _gauge("muster_event_streams", "Streams of events that are open.", services.streams.count)
+        yield _gauge("muster_event_streams", "Streams of events that are open.", services.jobs.streams.count)
         yield CounterMetricFamily(
             "muster_devices_delayed", "Devices that were told to come later than they would.", services.calendar.delayed
         )

@@ -187,10 +187,10 @@ def measure(fleet: Fleet) -> Iterator[tuple[str, str, float, bool]]:
     taken = move("start")
     yield "start", "s", taken, taken < START_S
     begin = time.process_time()
-    taken = timed(fleet.services.scanner.work_off)
+    taken = timed(fleet.services.jobs.scanner.work_off)
     yield "look at all devices, in the background", "s", taken, True
     yield "  of it on a processor, whoever did it", "s", time.process_time() - begin, True
-    fleet.services.patcher.work_off()
+    fleet.services.jobs.patcher.work_off()
     while fleet.device.offer is None:
         # The rollout is in its first stage: this one gets it by the second.
         fleet.services.database.write(

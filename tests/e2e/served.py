@@ -229,7 +229,7 @@ class Installation:
         body = {"version": image.manifest.product_version, "stages": list(stages) or [TRUSTING], **fields}
         number = int(self.server.api("POST", f"{self._path}/rollouts", 201, json=body)["rollout"]["id"])
         self.server.api("POST", f"{self._path}/rollouts/{number}/start")
-        self.server.services.patcher.work_off()
+        self.server.services.jobs.patcher.work_off()
         return number
 
     def show(self, rollout: int) -> Any:

@@ -51,7 +51,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pyte
         with listen_app(settings, SystemClock()) as (services, url):
 
             def mails() -> list[EmailMessage]:
-                services.postman.work_off()
+                services.jobs.postman.work_off()
                 found = list(mail_server.received)
                 mail_server.received.clear()
                 return found

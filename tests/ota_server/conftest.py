@@ -128,15 +128,15 @@ class Server:
         number = int(made["rollout"]["id"])
         if start:
             self.api("POST", f"{path}/{number}/start")
-            self.services.scanner.work_off()
-            self.services.patcher.work_off()
+            self.services.jobs.scanner.work_off()
+            self.services.jobs.patcher.work_off()
         return number
 
     def pass_days(self, days: int) -> None:
         """Time goes by, and the server looks at its clock meanwhile."""
         for _ in range(days):
             self.clock.advance_s(24 * 3600)
-            self.services.timekeeper.work_off()
+            self.services.jobs.timekeeper.work_off()
 
     def show(self, rollout: int) -> Any:
         return self.api("GET", f"/products/{keys.PRODUCT}/rollouts/{rollout}")
@@ -302,5 +302,5 @@ def _stock(server: Server, *platforms: int) -> Server:
     for version in (1, 2):
         for platform in platforms:
             server.publish(keys.image(version, platform))
-    server.services.patcher.work_off()
+    server.services.jobs.patcher.work_off()
     return server

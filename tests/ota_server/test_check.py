@@ -47,7 +47,7 @@ def tell(server: Server) -> list[SimulatedDevice]:
     devices = [server.device(number) for number in (CONFIRMED, OPEN, FAILED)]
     for device in devices:
         while device.check_in().offer is None:
-            server.services.patcher.work_off()
+            server.services.jobs.patcher.work_off()
     devices[0].update()
     devices[2].fetch()
     devices[2].boot_staged()
@@ -98,7 +98,7 @@ def test_every_fault_is_named(server: Server) -> None:
 
         def look(connection: Connection, statement: str = statement) -> None:
             connection.exec_driver_sql(statement)
-            raise TakenBack(check(connection, services.kept, services.served))
+            raise TakenBack(check(connection, services.jobs.kept, services.jobs.served))
 
         with pytest.raises(TakenBack) as taken_back:
             services.database.write(look)

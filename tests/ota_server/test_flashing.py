@@ -36,7 +36,7 @@ def flash(server: Server, device: SimulatedDevice, image: Image, expect: int = 2
 
 def run(server: Server, device: SimulatedDevice) -> int:
     device.check_in()
-    server.services.patcher.work_off()
+    server.services.jobs.patcher.work_off()
     device.update()
     return device.running.manifest.product_version
 
@@ -90,7 +90,7 @@ def test_image_that_failed_is_offered_again_only_when_it_is_flashed_again(bench:
     device = bench.devices[0]
     flash(bench, device, keys.image(7))
     device.check_in()
-    bench.services.patcher.work_off()
+    bench.services.jobs.patcher.work_off()
     device.check_in()
     device.fetch()
     device.boot_staged()

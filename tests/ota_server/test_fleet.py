@@ -55,7 +55,7 @@ def test_fleet_updates_with_failures_and_crashes(stocked: Server) -> None:
         for number in range(COUNT):
             say(stocked, fleet, number)
         if turn == 1:
-            stocked.services.patcher.work_off()
+            stocked.services.jobs.patcher.work_off()
     assert tally.refused.total() == 0
     assert tally.confirmed + tally.reverted == tally.offers == COUNT
     assert tally.confirmed > tally.crashes > 0

@@ -134,7 +134,7 @@ def test_devices_are_imported_listed_and_changed(server: Server) -> None:
     server.product(auto_approve=False)
     for version in (1, 2):
         server.publish(keys.image(version))
-    server.services.patcher.work_off()
+    server.services.jobs.patcher.work_off()
     path = f"/products/{keys.PRODUCT}/devices"
     with_key, without = server.device(1), server.device(2)
     lines = f"{with_key.device_id.hex()} {with_key.key.public_key.raw.hex()}\n{without.device_id.hex()}\nnonsense\n"
@@ -154,12 +154,12 @@ def test_devices_are_imported_listed_and_changed(server: Server) -> None:
     server.api("PUT", one, json={"desired_firmware_version": 2, "name": "Kitchen"})
     for _ in range(2):
         with_key.update()
-        server.services.patcher.work_off()
+        server.services.jobs.patcher.work_off()
     assert server.seen(with_key)["firmware_version"] == 2
     server.api("PUT", one, json={"desired_firmware_version": 1})
     for _ in range(2):
         with_key.update()
-        server.services.patcher.work_off()
+        server.services.jobs.patcher.work_off()
     assert server.seen(with_key)["firmware_version"] == 1, "a lock goes back"
     server.api("PUT", one, json={"desired_firmware_version": None, "development": True})
     assert server.seen(with_key)["explanation"].startswith("A development device")

@@ -124,7 +124,7 @@ def test_a_bucket_that_hangs_holds_up_devices_and_not_people(server: Server, mon
         gate.wait(60)
         return None
 
-    monkeypatch.setattr(server.services.served, "get", hang)
+    monkeypatch.setattr(server.services.jobs.served, "get", hang)
     fetching = [
         threading.Thread(target=server.client.get, args=(f"/device/v1/patches/{number:064x}",)) for number in range(40)
     ]

@@ -21,7 +21,7 @@ def shop(stocked: Server) -> Server:
     for number in (1, 2, 3):
         stocked.device(number).check_in()
     put_into(stocked, stocked.devices[0], "beta")
-    stocked.services.patcher.work_off()
+    stocked.services.jobs.patcher.work_off()
     return stocked
 
 
@@ -42,7 +42,7 @@ def updated(server: Server, device: SimulatedDevice) -> int:
     """What a device runs after it was given the time to update."""
     for _ in range(3):
         device.check_in()
-        server.services.patcher.work_off()
+        server.services.jobs.patcher.work_off()
         device.update()
     return device.running.manifest.product_version
 
@@ -155,7 +155,7 @@ def test_a_version_that_nobody_had_is_removed(shop: Server) -> None:
     shop.api("DELETE", f"{PATH}/firmware/3", 204)
     assert list(listed(shop)) == [2, 1]
     shop.publish(keys.image(3))
-    shop.services.patcher.work_off()
+    shop.services.jobs.patcher.work_off()
     assert list(listed(shop)) == [3, 2, 1]
 
 
@@ -167,7 +167,7 @@ def test_a_version_that_somebody_may_have_is_not_removed(shop: Server) -> None:
     shop.api("PUT", locked, json={"desired_firmware_version": 2})
     assert "locked to" in refused()
     shop.devices[1].check_in()
-    shop.services.patcher.work_off()
+    shop.services.jobs.patcher.work_off()
     shop.devices[1].check_in()
     shop.api("PUT", locked, json={"desired_firmware_version": None})
     assert "was offered" in refused()

@@ -254,7 +254,7 @@ def test_nothing_is_offered_before_its_patch_exists(stocked: Server, monkeypatch
     assert answer.offer is None
     assert answer.next_s == 5
     may_go_on.set()
-    stocked.services.patcher.work_off()
+    stocked.services.jobs.patcher.work_off()
     assert device.check_in().offer is not None
 
 

@@ -236,7 +236,7 @@ def test_restart_of_the_server_leaves_no_call_behind(tmp_path: Path, clock: Hand
         database.write(partial(calls.begin, device=row, kind=CallKind.FUNCTION, name="set", argument="", now_ms=0))
     for server in run_server(settings, clock, token):
         device.post, device.get = server.post, server.get
-        server.services.jobs.forget_old().result()
+        server.services.jobs.forgetter.work_off()
         with server.services.database.read() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM calls").scalar() == 0
         device.check_in()

@@ -75,7 +75,7 @@ class AnyOrder(RuleBasedStateMachine):
         plan = {"version": 2, "salt": salt.hex(), "stages": stages}
         self.rollout = int(self.server.api("POST", self.path, 201, json=plan)["rollout"]["id"])
         self.server.api("POST", f"{self.path}/{self.rollout}/start")
-        self.server.services.patcher.work_off()
+        self.server.services.jobs.patcher.work_off()
         self.model = GateModel(GATES)
         self.heard = 0
         self.logged: list[list[str]] = [[] for _ in self.devices]
@@ -190,7 +190,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._sync()
         services = self.server.services
         with services.database.read() as connection:
-            assert check(connection, services.kept, services.served) == []
+            assert check(connection, services.jobs.kept, services.jobs.served) == []
             rows = connection.execute(select(devices.c.device_id, logs.c.text).join_from(logs, devices)).all()
             pairs = connection.execute(select(patches.c.base_identity, patches.c.target_identity)).all()
             failed = connection.execute(select(patches.c.id).where(patches.c.status == PatchStatus.FAILED)).all()
@@ -222,7 +222,7 @@ class AnyOrder(RuleBasedStateMachine):
         next(self.running, None)
         self.server = self._start(token)
         self.killer.attach(self.server.services.database)
-        self.server.services.patcher.work_off()
+        self.server.services.jobs.patcher.work_off()
 
     def _status(self) -> tuple[str, int]:
         with self.server.services.database.read() as connection:

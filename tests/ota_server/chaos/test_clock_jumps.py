@@ -17,9 +17,15 @@ SOAK_S = 7 * 24 * 3600
 def pass_time(server: Server) -> None:
     """Everything that time alone brings about is done."""
     services = server.services
-    for worker in (services.timekeeper, services.presence, services.courier, services.postman, services.patcher):
+    for worker in (
+        services.jobs.timekeeper,
+        services.jobs.presence,
+        services.jobs.courier,
+        services.jobs.postman,
+        services.jobs.patcher,
+    ):
         worker.work_off()
-    services.jobs.forget_old().result()
+    services.jobs.forgetter.work_off()
 
 
 def live(server: Server, hours: int = 2) -> None:
@@ -52,11 +58,11 @@ def test_fleet_lives_through_a_jump_and_the_way_back(stocked: Server, jump_s: in
     assert sorted(texts) == sorted(["before the jump", f"after a jump of {jump_s} s", f"after a jump of {-jump_s} s"])
     for _ in range(SOAK_S // HOUR_S):
         server.clock.advance_s(HOUR_S)
-        server.services.timekeeper.work_off()
+        server.services.jobs.timekeeper.work_off()
     assert server.show(rollout)["rollout"]["status"] == "completed"
     services = server.services
     with services.database.read() as connection:
-        assert check(connection, services.kept, services.served) == []
+        assert check(connection, services.jobs.kept, services.jobs.served) == []
 
 
 @pytest.mark.parametrize("jump_s", [YEAR_S, -YEAR_S])

@@ -56,7 +56,7 @@ def update(server: Server, device: SimulatedDevice) -> int:
             return refused
         # Patches that could not be kept are put off for a time.
         server.clock.advance_s(60)
-        server.services.patcher.work_off()
+        server.services.jobs.patcher.work_off()
     raise AssertionError("never updated")
 
 
@@ -75,4 +75,4 @@ def test_rollout_goes_through_a_bucket_that_fails_every_other_time(
     assert server.show(rollout)["rollout"]["status"] == "completed"
     services = server.services
     with services.database.read() as connection:
-        assert check(connection, services.kept, services.served, reads_blobs=True) == []
+        assert check(connection, services.jobs.kept, services.jobs.served, reads_blobs=True) == []

@@ -25,7 +25,7 @@ class Terminal:
     """Runs `muster` commands with a server and a token in the environment."""
 
     def __init__(self, url: str, token: str, folder: Path, services: Services) -> None:
-        self.work_off = services.scanner.work_off
+        self.work_off = services.jobs.scanner.work_off
         self.environment = {"MUSTER_SERVER": url, "MUSTER_TOKEN": token}
         self.folder = folder
 

@@ -39,7 +39,7 @@ class Shop:
 
     def link(self) -> str:
         """The link in the only mail, on this server."""
-        self.services.postman.work_off()
+        self.services.jobs.postman.work_off()
         [mail] = self.mail_server.received
         self.mail_server.received.clear()
         return self.url + link_in(mail)

@@ -80,7 +80,7 @@ def test_rollout_reaches_devices_that_come_together(stocked: Server) -> None:
     number = stocked.rollout(2)
     for device in devices:
         device.check_in()
-    stocked.services.patcher.work_off()
+    stocked.services.jobs.patcher.work_off()
     outcomes = take(stocked, *(sealed(device, uptime_s=5) for device in devices))
     for outcome in outcomes:
         assert isinstance(outcome, CheckedIn)

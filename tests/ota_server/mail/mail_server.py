@@ -85,7 +85,7 @@ class Post:
 
     def new(self) -> list[EmailMessage]:
         """The mails that came since the last call."""
-        self.server.services.postman.work_off()
+        self.server.services.jobs.postman.work_off()
         found = list(self.mail_server.received)
         self.mail_server.received.clear()
         return found

@@ -106,7 +106,7 @@ def test_address_that_does_not_exist_is_given_up_at_once(post: Post) -> None:
     post.new()
     assert kept(post.server) == [(MailStatus.FAILED, "", 1)]
     post.server.pass_days(91)
-    post.server.services.jobs.forget_old().result()
+    post.server.services.jobs.forgetter.work_off()
     assert kept(post.server) == []
 
 
@@ -115,10 +115,10 @@ def test_mail_is_sent_after_a_restart(tmp_path: Path, clock: HandClock) -> None:
         settings = mailing_settings(tmp_path / "server", mail_server)
         for server in run_server(replace(settings, smtp=None), clock):
             put(server)
-            assert server.services.postman.work_off() == 0
+            assert server.services.jobs.postman.work_off() == 0
             token = server.token
         for server in run_server(settings, clock, token):
-            server.services.postman.work_off()
+            server.services.jobs.postman.work_off()
         [mail] = mail_server.received
         assert mail["To"] == BEN
 

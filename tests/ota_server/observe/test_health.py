@@ -63,7 +63,7 @@ def test_a_stopping_server_is_not_ready_but_lives(server: Server) -> None:
 
 
 def test_a_thread_that_is_gone_is_told(server: Server) -> None:
-    server.services.postman.stop()
+    server.services.jobs.postman.stop()
     response = server.client.get("/health/live")
     assert (response.status_code, response.json()) == (503, {"live": False, "gone": ["postman"]})
     assert parts(server, 503) == {"threads": "gone"}

@@ -135,7 +135,7 @@ def test_a_worker_tells_its_own(tmp_path: Path) -> None:
 def test_blobs_that_cannot_be_read_or_written_are_counted(server: Server, local: TestClient) -> None:
     shutil.rmtree(server.services.settings.served_dir)
     with pytest.raises((OSError, Unavailable)):
-        server.services.served.check()
+        server.services.jobs.served.check()
     assert value(scrape(local), "muster_blob_errors_total", work="written") == 1
 
 

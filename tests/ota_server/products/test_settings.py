@@ -78,7 +78,7 @@ def test_logs_and_events_are_kept_as_long_as_the_product_says(stocked: Server, t
 
     def left_after(days: int) -> int:
         stocked.pass_days(days)
-        stocked.services.jobs.forget_old().result()
+        stocked.services.jobs.forgetter.work_off()
         with stocked.services.database.read() as connection:
             return connection.execute(select(func.count()).select_from(metadata.tables[table])).scalar_one()
 
@@ -101,7 +101,7 @@ def test_what_a_removed_device_told_is_kept_as_long_as_its_product_says(stocked:
     change(stocked, keep_logs_days=2)
     for days, left in ((1, 1), (2, 0)):
         stocked.pass_days(days)
-        stocked.services.jobs.forget_old().result()
+        stocked.services.jobs.forgetter.work_off()
         with stocked.services.database.read() as connection:
             found = connection.execute(select(func.count()).select_from(metadata.tables["logs"])).scalar_one()
         assert found == left

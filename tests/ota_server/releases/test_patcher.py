@@ -52,14 +52,14 @@ def shop(server: Server) -> Server:
     server.product()
     for image in (ONE, TWO, THREE):
         server.publish(image)
-    server.services.patcher.work_off()
+    server.services.jobs.patcher.work_off()
     return server
 
 
 def patcher(server: Server, encoder: Encoder) -> Patcher:
     """Another worker on the same database."""
     services = server.services
-    return Patcher(services.database, services.kept, services.served, encoder, services.feed, server.clock)
+    return Patcher(services.database, services.jobs.kept, services.jobs.served, encoder, services.feed, server.clock)
 
 
 def want(server: Server, base: bytes, devices: int = 0) -> None:
@@ -147,7 +147,7 @@ def test_job_stays_the_worker_s_that_goes_on_with_it(shop: Server, monkeypatch: 
 
 def test_patch_says_what_making_it_took(shop: Server) -> None:
     want(shop, ONE.identity, devices=5)
-    shop.services.patcher.work_off()
+    shop.services.jobs.patcher.work_off()
     (shown,) = [
         one
         for one in shop.api("GET", f"/products/{keys.PRODUCT}/patches")["patches"]
@@ -227,7 +227,7 @@ def test_patch_that_could_not_be_made_is_tried_again_for_another_rollout(shop: S
 def test_device_that_comes_before_its_patch_waits_so_often_and_then_gets_the_full_image(
     shop: Server, waits: int
 ) -> None:
-    shop.services.patcher.stop()
+    shop.services.jobs.patcher.stop()
     shop.api("PUT", f"/products/{keys.PRODUCT}", json={"product": {"patch_wait": waits}})
     device = shop.device(running=ONE)
     device.check_in()
@@ -248,7 +248,7 @@ def test_device_that_waits_gets_its_patch_and_waits_anew_the_next_time(shop: Ser
     for version in (2, 3):
         shop.api("PUT", path, json={"desired_firmware_version": version})
         device.check_in()
-        shop.services.patcher.work_off()
+        shop.services.jobs.patcher.work_off()
         device.check_in()
         assert device.offer is not None
         device.update()
@@ -256,13 +256,13 @@ def test_device_that_waits_gets_its_patch_and_waits_anew_the_next_time(shop: Ser
 
 
 def evictor(server: Server, budget: int) -> Evictor:
-    return Evictor(server.services.database, server.services.served, budget)
+    return Evictor(server.services.database, server.services.jobs.served, budget)
 
 
 def test_patches_that_were_not_offered_for_longest_make_room_and_are_made_again(shop: Server) -> None:
     for base in (ONE.identity, TWO.identity):
         want(shop, base, devices=1)
-    shop.services.patcher.work_off()
+    shop.services.jobs.patcher.work_off()
     one, two = between(shop, ONE.identity), between(shop, TWO.identity)
     device = shop.device(running=TWO)
     device.check_in()
@@ -275,19 +275,19 @@ def test_patches_that_were_not_offered_for_longest_make_room_and_are_made_again(
     assert one.digest is not None
     evictor(shop, 1).work_off()
     assert shown(shop, "ready") == [(2, 3)], "what an open attempt names stays, whatever the budget"
-    assert shop.services.served.get(one.digest) is None
+    assert shop.services.jobs.served.get(one.digest) is None
     device.update()
     assert device.running == THREE
     storage = shop.api("GET", f"/products/{keys.PRODUCT}/patches")["storage"]
     assert storage["bytes"] == two.size
     late = shop.device(2, running=ONE)
     late.check_in()
-    shop.services.patcher.work_off()
+    shop.services.jobs.patcher.work_off()
     late.check_in()
     assert late.offer is not None
     late.update()
     assert late.running == THREE
-    assert shop.services.served.get(one.digest) is not None
+    assert shop.services.jobs.served.get(one.digest) is not None
 
 
 def test_within_the_budget_everything_stays(shop: Server) -> None:
@@ -307,19 +307,19 @@ def test_file_that_another_patch_needs_stays_when_one_of_them_is_evicted(shop: S
     assert one.digest == two.digest is not None
     shop.services.database.write(lambda connection: store.evict_patch(connection, one.id))
     evictor(shop, 10**6).work_off()
-    assert shop.services.served.get(one.digest or b"") == b"the same bytes"
+    assert shop.services.jobs.served.get(one.digest or b"") == b"the same bytes"
     assert between(shop, ONE.identity).digest is None
 
 
 def test_file_of_a_killed_eviction_is_removed_by_the_next_one_and_not_made_before(shop: Server) -> None:
     want(shop, ONE.identity)
-    shop.services.patcher.work_off()
+    shop.services.jobs.patcher.work_off()
     one = between(shop, ONE.identity)
     assert one.digest is not None
     shop.services.database.write(lambda connection: store.evict_patch(connection, one.id))
     want(shop, ONE.identity)
     assert between(shop, ONE.identity).status is PatchStatus.EVICTED
     evictor(shop, 10**6).work_off()
-    assert shop.services.served.get(one.digest) is None
+    assert shop.services.jobs.served.get(one.digest) is None
     want(shop, ONE.identity)
     assert between(shop, ONE.identity).status is PatchStatus.PENDING

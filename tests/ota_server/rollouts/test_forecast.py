@@ -120,7 +120,7 @@ def test_forecast_and_simulation_of_a_draft_over_the_api(stocked: Server) -> Non
         stocked.device(number).check_in()
     stocked.clock.advance_s(3600)
     path = f"/products/{keys.PRODUCT}/rollouts/{stocked.rollout(2, ALL, start=False)}"
-    stocked.services.scanner.work_off()
+    stocked.services.jobs.scanner.work_off()
     found = stocked.api("GET", f"{path}/forecast")["forecast"]
     (stage,) = found["stages"]
     (base,) = stage["bases"]
@@ -140,17 +140,17 @@ def test_forecast_and_simulation_of_a_draft_over_the_api(stocked: Server) -> Non
 def test_devices_are_looked_at_again_when_somebody_asks(stocked: Server) -> None:
     stocked.device().check_in()
     path = f"/products/{keys.PRODUCT}/rollouts/{stocked.rollout(2, ALL, start=False)}/forecast"
-    stocked.services.scanner.work_off()
+    stocked.services.jobs.scanner.work_off()
     stocked.device(2).check_in()
     stocked.clock.advance_s(1)
     assert stocked.api("GET", path)["forecast"]["devices"] == 1
     stocked.api("POST", path, 202)
-    stocked.services.scanner.work_off()
+    stocked.services.jobs.scanner.work_off()
     assert stocked.api("GET", path)["forecast"]["devices"] == 2
 
 
 def test_forecast_says_when_devices_were_not_looked_at_yet(stocked: Server) -> None:
-    stocked.services.scanner.stop()
+    stocked.services.jobs.scanner.stop()
     path = f"/products/{keys.PRODUCT}/rollouts/{stocked.rollout(2, ALL, start=False)}"
     assert "looked at" in stocked.api("GET", f"{path}/forecast", 503)["error_description"]
     assert "looked at" in stocked.api("GET", f"{path}/simulation", 503)["error_description"]

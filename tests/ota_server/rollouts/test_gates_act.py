@@ -41,10 +41,10 @@ def test_stage_soaks_after_its_confirmed_boots_and_ends_without_a_check_in(photo
     assert found["status"] == "running"
     assert "has its 1 confirmed boots and soaks until 2027-01-15T11:00:00.000Z" in found["gate"]
     photons.clock.advance_s(3599)
-    photons.services.timekeeper.work_off()
+    photons.services.jobs.timekeeper.work_off()
     assert shown(photons, rollout)["status"] == "running"
     photons.clock.advance_s(1)
-    photons.services.timekeeper.work_off()
+    photons.services.jobs.timekeeper.work_off()
     assert shown(photons, rollout)["status"] == "completed"
 
 
@@ -65,9 +65,9 @@ def test_clock_that_goes_back_a_year_does_not_make_a_soak_longer(photons: Server
     rollout = photons.rollout(2, {"gate": {"soak_s": 3600}})
     update(photons, 1)
     photons.clock.advance_s(-365 * 24 * 3600)
-    photons.services.timekeeper.work_off()
+    photons.services.jobs.timekeeper.work_off()
     photons.clock.advance_s(3600)
-    photons.services.timekeeper.work_off()
+    photons.services.jobs.timekeeper.work_off()
     assert shown(photons, rollout)["status"] == "completed"
 
 

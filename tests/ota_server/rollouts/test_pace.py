@@ -24,7 +24,7 @@ def roll_out(server: Server, version: int = 2, stage: dict[str, Any] = STAGE, **
     body = {"version": version, "stages": [stage], "schedule": schedule}
     path = f"{PRODUCT}/rollouts/{server.api('POST', f'{PRODUCT}/rollouts', 201, json=body)['rollout']['id']}"
     server.api("POST", f"{path}/start")
-    server.services.patcher.work_off()
+    server.services.jobs.patcher.work_off()
     return path
 
 

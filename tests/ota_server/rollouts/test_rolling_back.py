@@ -22,7 +22,7 @@ PRODUCT = f"/products/{keys.PRODUCT}"
 def roll_back(server: Server, rollout: int, version: int = 1, expect: int = 201, **body: Any) -> Any:
     path = f"{PRODUCT}/rollouts/{rollout}/roll-back"
     answer = server.api("POST", path, expect, json={"version": version, **body})
-    server.services.patcher.work_off()
+    server.services.jobs.patcher.work_off()
     return answer
 
 

@@ -18,7 +18,7 @@ SOME = {"percent": 40}
 
 
 def scan_of(server: Server, rollout: int) -> RolloutScan:
-    server.services.scanner.work_off()
+    server.services.jobs.scanner.work_off()
     with server.services.database.read() as connection:
         found = store.scan_of(connection, rollout, is_sampled=True)
     assert found is not None
@@ -137,7 +137,7 @@ def test_patches_are_asked_for_from_every_base_that_devices_run(server: Server) 
 
 def test_scan_that_a_process_did_not_end_is_made_again_after_its_lease(stocked: Server) -> None:
     services = stocked.services
-    services.scanner.stop()
+    services.jobs.scanner.stop()
     stocked.device().check_in()
     rollout = stocked.rollout(2, ALL, start=False)
     now_ms = stocked.clock.now_ms()
@@ -146,7 +146,7 @@ def test_scan_that_a_process_did_not_end_is_made_again_after_its_lease(stocked: 
     assert due is not None
     takes = [services.database.write(lambda connection: scanner._take(connection, due, now_ms)) for _ in range(2)]
     assert takes == [True, False]
-    other = scanner.Scanner(services.database, services.feed, stocked.clock, 1, services.patcher)
+    other = scanner.Scanner(services.database, services.feed, stocked.clock, 1, services.jobs.patcher)
     assert other.work_off() == 0
     stocked.clock.advance_s(scanner.LEASE_MS / 1000 + 1)
     assert other.work_off() == 1

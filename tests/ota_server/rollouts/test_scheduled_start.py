@@ -25,7 +25,7 @@ def make(server: Server, version: int = 2, **schedule: Any) -> str:
 
 
 def status(server: Server, path: str) -> str:
-    server.services.timekeeper.work_off()
+    server.services.jobs.timekeeper.work_off()
     return str(server.api("GET", path)["rollout"]["status"])
 
 
@@ -34,13 +34,13 @@ def test_rollout_begins_at_its_time_and_offers_nothing_before(stocked: Server) -
     device = stocked.device()
     path = make(stocked, start_at=rfc3339(stocked.clock.now_ms() + 3_600_000))
     assert status(stocked, path) == "scheduled"
-    stocked.services.patcher.work_off()
+    stocked.services.jobs.patcher.work_off()
     assert device.check_in().offer is None
     stocked.clock.advance_s(3599)
     assert status(stocked, path) == "scheduled"
     stocked.clock.advance_s(1)
     assert status(stocked, path) == "running"
-    stocked.services.patcher.work_off()
+    stocked.services.jobs.patcher.work_off()
     assert device.check_in().offer is not None
 
 

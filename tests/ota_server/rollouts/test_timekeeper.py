@@ -24,7 +24,7 @@ def confirm(server: Server, rollout: int, count: int) -> None:
 def test_stage_whose_gate_is_open_ends_without_a_check_in(photons: Server) -> None:
     rollout = photons.rollout(2, *TWO_STAGES)
     confirm(photons, rollout, 1)
-    photons.services.timekeeper.work_off()
+    photons.services.jobs.timekeeper.work_off()
     assert photons.show(rollout)["rollout"]["stage"] == 2
 
 
@@ -41,11 +41,11 @@ def test_two_timekeepers_move_a_rollout_once(photons: Server) -> None:
 
 def test_nothing_is_written_or_told_while_nothing_is_due(photons: Server) -> None:
     rollout = photons.rollout(2, *TWO_STAGES)
-    photons.services.timekeeper.work_off()
+    photons.services.jobs.timekeeper.work_off()
     with photons.services.database.read() as connection:
         found = store.get(connection, rollout)
         assert found is not None
         assert not service.is_due(connection, found, photons.clock.now_ms())
     told = photons.services.feed.count(found.product_id)
-    photons.services.timekeeper.work_off()
+    photons.services.jobs.timekeeper.work_off()
     assert photons.services.feed.count(found.product_id) == told

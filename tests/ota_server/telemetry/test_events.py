@@ -106,7 +106,7 @@ def publish_by_device(running: Running, name: str, data: str = "") -> None:
     source = Source(1, keys.PRODUCT, None, "0123456789abcdef01234567")
     entry = EventEntry(running.clock.now_ms(), name, data)
     running.write(lambda c: events.publish_told(c, source, [entry], running.clock.now_ms()))
-    running.services.streams.wake()
+    running.services.jobs.streams.wake()
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_many_devices_that_go_at_once_are_told_each_once(
         server.device(number).check_in()
         clock.advance_s(number // 2)
     clock.advance_s(10_000)
-    server.services.presence.work_off()
+    server.services.jobs.presence.work_off()
     gone = [data for name, data in told(server) if name == "spark/status"]
     assert gone.count("offline") == 5
 

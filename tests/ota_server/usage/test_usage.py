@@ -65,16 +65,16 @@ def test_check_ins_and_served_bytes_are_counted_by_day(stocked: Server) -> None:
 
 def test_what_there_was_is_written_down_each_day(stocked: Server) -> None:
     stocked.api("POST", "/products/thermostat/devices", json={"ids": DEVICES})
-    stocked.services.jobs.forget_old().result()
+    stocked.services.jobs.forgetter.work_off()
     stocked.clock.advance_s(24 * 3600)
     stocked.api("DELETE", f"/products/thermostat/devices/{DEVICES[0]}", 204, json={"deny": True})
-    stocked.services.jobs.forget_old().result()
+    stocked.services.jobs.forgetter.work_off()
     assert [day["devices"] for day in usage(stocked)["days"]] == [3, 2]
 
 
 def test_days_as_a_table(stocked: Server) -> None:
     stocked.device().check_in()
-    stocked.services.jobs.forget_old().result()
+    stocked.services.jobs.forgetter.work_off()
     headers = {"authorization": f"Bearer {stocked.token}"}
     answer = stocked.client.get(f"/v1{USAGE}.csv", headers=headers)
     assert answer.headers["content-type"].startswith("text/csv")

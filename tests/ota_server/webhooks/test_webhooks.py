@@ -97,7 +97,7 @@ def hook(server: Server, receiver: Receiver, path: str = f"{PRODUCT}/webhooks", 
 
 def publish(server: Server, name: str = "temperature", data: str = "21") -> None:
     server.api("POST", f"{PRODUCT}/events", json={"name": name, "data": data})
-    server.services.courier.work_off()
+    server.services.jobs.courier.work_off()
 
 
 def deliveries(server: Server, made: Any) -> list[Any]:
@@ -140,7 +140,7 @@ def test_only_events_that_begin_so_are_heard(hooks: Server, receiver: Receiver) 
 def test_webhook_of_the_organization_hears_all_products(hooks: Server, receiver: Receiver) -> None:
     hook(hooks, receiver, "/webhooks", event="spark/status")
     hooks.device().check_in()
-    hooks.services.courier.work_off()
+    hooks.services.jobs.courier.work_off()
     assert [json.loads(body)["data"] for *_, body in receiver.requests] == ["online"]
 
 
@@ -149,7 +149,7 @@ def test_event_of_a_device_names_it(hooks: Server, receiver: Receiver) -> None:
     hook(hooks, receiver, event="door", deviceId=device.device_id.hex())
     device.publish("door", '{"open": true}')
     device.check_in()
-    hooks.services.courier.work_off()
+    hooks.services.jobs.courier.work_off()
     [(*_, body)] = receiver.requests
     assert json.loads(body)["coreid"] == device.device_id.hex()
 
@@ -238,7 +238,7 @@ def test_failed_request_is_tried_again_less_and_less_often(hooks: Server, receiv
     counts = []
     for wait_s in (9, 1, 59, 1, 299, 1):
         clock.advance_s(wait_s)
-        hooks.services.courier.work_off()
+        hooks.services.jobs.courier.work_off()
         counts.append(len(receiver.requests))
     assert counts == [1, 2, 2, 3, 3, 4]
     [line] = deliveries(hooks, made)
@@ -252,7 +252,7 @@ def test_request_is_given_up_within_an_hour(hooks: Server, receiver: Receiver, c
     publish(hooks)
     for _ in range(70):
         clock.advance_s(60)
-        hooks.services.courier.work_off()
+        hooks.services.jobs.courier.work_off()
     assert len(receiver.requests) == 6
     assert sum(courier.DELAYS_S) < 3600
     [line] = deliveries(hooks, made)
@@ -275,7 +275,7 @@ def test_restart_loses_nothing(tmp_path: Path, clock: HandClock, receiver: Recei
         publish(server)
     clock.advance_s(20)
     with hooked(tmp_path, clock, token) as server:
-        server.services.courier.work_off()
+        server.services.jobs.courier.work_off()
         assert [line["status"] for line in deliveries(server, made)] == ["done"]
 
 
@@ -317,7 +317,7 @@ def test_answer_is_published_when_it_is_wanted(hooks: Server, receiver: Receiver
     found = [one for one in told(hooks) if one[0].startswith("advice/api/")]
     assert [name for name, _ in found] == ["advice/api/0", "advice/api/1"]
     assert "".join(data for _, data in found) == "do " + "x" * 600
-    hooks.services.courier.work_off()
+    hooks.services.jobs.courier.work_off()
     assert len(receiver.requests) == 1
 
 
