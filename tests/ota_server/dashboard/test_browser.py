@@ -48,9 +48,17 @@ def test_device_page_shows_a_revert_as_it_happens(live: ListeningServer, browser
         page.wait_for_selector("text=Attempt 1 reverted: the watchdog reset its trial.", timeout=WAIT_MS)
 
 
-def test_rollout_is_read_and_paused_without_javascript(live: ListeningServer, browser: Browser) -> None:
+def test_fleet_and_rollout_are_read_and_paused_without_javascript(live: ListeningServer, browser: Browser) -> None:
+    device = live.device()
+    device.check_in()
     rollout = live.rollout(2)
     with watched(browser, str(live.client.base_url), java_script_enabled=False) as page:
+        assert page.locator(".tiles .big").count() == 5
+        page.click("nav >> text=Devices")
+        page.click(f"main >> text={device.device_id.hex()}")
+        page.click("nav >> text=Rollouts")
+        page.click("main section.rollout >> a")
+        page.wait_for_selector("h2:text('Stages')", timeout=WAIT_MS)
         page.click("text=Pause for")
         page.wait_for_selector("text=Paused by ana@example.com", timeout=WAIT_MS)
     assert live.show(rollout)["rollout"]["status"] == "paused"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -328,3 +329,20 @@ PUBLIC_PAGES = {"POST /sign-in/code", "GET /brand/colors/{colors}.css", "GET /br
     for path in ("/sign-in", "/sign-up", "/verify", "/forgot", "/reset")
     for method in ("GET", "POST")
 }
+
+FILLED = {
+    "product": "thermostat",
+    "organization": ORG,
+    "device": DEVICE,
+    "rollout": "1",
+    "verb": "pause",
+    "view": "overview",
+    "name": "x",
+}
+"""What stands in a page's path for its parameters."""
+
+
+def filled(path: str, **values: str) -> str:
+    """A path of a page with other values where these name them. Raises KeyError for a parameter that nothing names."""
+    known = FILLED | values
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: known[found[1]], path)

@@ -44,6 +44,7 @@ from tests.ota_server.organizations.route_table import (
     PUBLIC_CALLS,
     PUBLIC_PAGES,
     REMOVED,
+    filled,
 )
 
 
@@ -284,17 +285,7 @@ def test_lists_of_a_stranger_are_empty(world: World) -> None:
 
 
 def _filled(path: str) -> str:
-    for part, value in (
-        ("{product}", "thermostat"),
-        ("{organization}", ORG),
-        ("{device}", DEVICE),
-        ("{rollout:int}", "1"),
-        ("{verb}", "pause"),
-        ("{view}", "overview"),
-        ("{name}", "x"),
-    ):
-        path = path.replace(part, value)
-    return path
+    return filled(path)
 
 
 def _signed_in(world: World, email: str) -> tuple[dict[str, str], str]:
@@ -339,3 +330,26 @@ def test_pages_do_what_a_role_may_do(world: World, page: str, role: Role) -> Non
         assert response.status_code not in (401, 403, 500)
     else:
         assert response.status_code == 403
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("POST ")])
+def test_forms_without_their_token_or_from_another_site_are_refused(world: World, page: str) -> None:
+    headers, form_token = _signed_in(world, EMAIL)
+    evil = {"origin": "https://evil.example"}
+    for data, more in (({}, {}), ({"form_token": 32 * "0"}, {}), ({"form_token": form_token}, evil)):
+        answer = world.server.client.post(
+            _filled(page.split()[1]), headers=headers | more, data=data, follow_redirects=False
+        )
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("page", sorted(page for page in PUBLIC_PAGES if page.startswith("POST ")))
+def test_forms_of_who_is_not_signed_in_are_refused_from_another_site(world: World, page: str) -> None:
+    query = {}
+    if "{product}" in page:
+        back = {"redirect_uri": "https://app.example.com/"}
+        client = make_client(world.server, **back, type="web", scope="create_customer")
+        query = {"client_id": client["id"], "response_type": "code", **back}
+    data, evil = {"email": EMAIL, "password": "guessed"}, {"origin": "https://evil.example"}
+    answer = world.server.client.post(_filled(page.split()[1]), params=query, data=data, headers=evil)
+    assert answer.status_code == 403
