@@ -102,7 +102,7 @@ class _Filling:
             for platform in (keys.PHOTON, keys.P1, keys.ELECTRON):
                 text = f"What is new in {title.lower()}.{self._mark}"
                 server.publish(keys.image(version, platform), title=f"{title}{self._mark}", description=text)
-        server.services.patcher.work_off()
+        server.services.jobs.patcher.work_off()
         self._figures()
         self._fleet()
         self._labels()
@@ -217,8 +217,8 @@ class _Filling:
     def _begin(self, version: int, name: str, *stages: object) -> int:
         number = self._make(version, name, *stages)
         self._ask("POST", f"{PRODUCT}/rollouts/{number}/start", {})
-        self._server.services.scanner.work_off()
-        self._server.services.patcher.work_off()
+        self._server.services.jobs.scanner.work_off()
+        self._server.services.jobs.patcher.work_off()
         return number
 
     def _make(self, version: int, name: str, *stages: object) -> int:
