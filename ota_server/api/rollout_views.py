@@ -75,6 +75,7 @@ def forecast(item: Forecast) -> Json:
         "skipped": [{"reason": reason, "devices": count} for reason, count in item.skipped.items()],
         "silent": item.silent,
         "stages": [stage_forecast(position, one) for position, one in enumerate(item.stages, 1)],
+        "points": [{"at": time(at_ms), "confirmed": confirmed} for at_ms, confirmed in item.points],
         "bytes_patched": item.bytes_patched,
         "bytes_full": item.bytes_full,
     }

@@ -32,6 +32,7 @@ STATES = {
     "aborted": ("✕", "aborted"),
     "draft": ("○", "draft"),
     "scheduled": ("◷", "scheduled"),
+    "approved": ("✓", "approved"),
     "active": ("✓", "trusted"),
     "expected": ("○", "expected"),
     "quarantined": ("!", "quarantined"),
@@ -60,6 +61,7 @@ def make_environment() -> Environment:
     )
     environment.filters["ago"] = ago
     environment.filters["expected"] = expected
+    environment.filters["moment"] = moment
     environment.filters["state"] = state
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals["levels"] = LEVELS
@@ -73,6 +75,12 @@ def ago(at_ms: int | None, now_ms: int) -> Markup:
     exact = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     iso = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, exact, words_ago(now_ms - at_ms))
+
+
+def moment(at_ms: int) -> Markup:
+    """A time as it is, to the minute: it does not change while the page is open."""
+    iso = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
+    return Markup('<time datetime="{}">{}</time>').format(iso, expected(at_ms))
 
 
 def expected(at_ms: int | None) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from ota_server.devices.models import Device
 from ota_server.releases import store as releases
 from ota_server.rollouts.models import Rollout, baselines, rollouts, version_weeks
-from ota_server.storage.sql import insert_once
+from ota_server.storage.sql import add_up
 from ota_server.telemetry import store as telemetry
 
 WEEK_MS = 7 * 24 * 3600 * 1000
@@ -123,6 +123,4 @@ def forget_old(connection: Connection, now_ms: int) -> None:
 
 def _count_up(connection: Connection, product_id: int, version: int, week: int, name: str, count: int) -> None:
     key = {"product_id": product_id, "version": version, "week": week}
-    insert_once(connection, version_weeks, {**key, "heard": 0, "crashed": 0})
-    where = (version_weeks.c[column] == value for column, value in key.items())
-    connection.execute(update(version_weeks).where(*where).values({name: version_weeks.c[name] + count}))
+    add_up(connection, version_weeks, key, {name: count})

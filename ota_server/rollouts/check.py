@@ -11,9 +11,10 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ota_server.devices.models import devices
 from ota_server.releases.models import PatchStatus, patches
-from ota_server.rollouts import counts, store
+from ota_server.rollouts import counts, course, store
 from ota_server.rollouts.counts import AttemptCounts
 from ota_server.rollouts.models import (
+    CHARTED,
     COUNTERS,
     ENDS,
     AttemptStatus,
@@ -78,11 +79,10 @@ def check_stages(rollout: Rollout, stages: list[Stage]) -> Iterator[Difference]:
 
 def _check_counters(connection: Connection, rollout: Rollout) -> Iterator[Difference]:
     kept = _named(rollout, counts.get(connection, rollout.id), counts.reasons(connection, rollout.id))
-    made = _named(
-        recount(connection, rollout),
-        counts.recount(connection, rollout.id),
-        counts.recount_reasons(connection, rollout.id),
-    )
+    kept |= {f"{name} over time": number for name, number in course.total(connection, rollout.id).items()}
+    again = recount(connection, rollout)
+    made = _named(again, counts.recount(connection, rollout.id), counts.recount_reasons(connection, rollout.id))
+    made |= {f"{name} over time": getattr(again, name) for name in CHARTED}
     for name in sorted(kept.keys() | made.keys()):
         if kept.get(name, 0) != made.get(name, 0):
             text = f"`{name}` is {kept.get(name, 0)}, and its rows say {made.get(name, 0)}"

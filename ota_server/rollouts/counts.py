@@ -21,7 +21,7 @@ from ota_server.rollouts.models import (
     outcomes,
     trouble_counts,
 )
-from ota_server.storage.sql import insert_once
+from ota_server.storage.sql import add_up
 
 REASONS_MAX = 50
 """Reasons that are told of a rollout."""
@@ -93,9 +93,7 @@ def moved(connection: Connection, attempt: Attempt, status: AttemptStatus) -> in
 def trouble(connection: Connection, rollout_id: int, kind: OutcomeKind, reason: int) -> None:
     """Counts an outcome that was no success."""
     key = {"rollout_id": rollout_id, "kind": kind, "reason": reason}
-    insert_once(connection, trouble_counts, {**key, "outcomes": 0})
-    where = (trouble_counts.c[name] == value for name, value in key.items())
-    connection.execute(update(trouble_counts).where(*where).values(outcomes=trouble_counts.c.outcomes + 1))
+    add_up(connection, trouble_counts, key, {"outcomes": 1})
 
 
 def reasons(connection: Connection, rollout_id: int) -> list[tuple[OutcomeKind, int, int]]:

@@ -86,6 +86,7 @@ class Forecast:
         devices: of the product; `skipped` are not offered the rollout, by the reason; `already` run its version.
         silent: of the stages' devices, those that were not heard for 30 days.
         stages: by position.
+        points: (time, confirmed) of a play that ends when the rollout is likely to.
         bytes_patched, bytes_full: until every device of the stages is updated, with patches and without.
     """
 
@@ -95,6 +96,7 @@ class Forecast:
     skipped: Mapping[str, int]
     silent: int
     stages: Sequence[StageForecast]
+    points: Sequence[tuple[int, int]]
     bytes_patched: int
     bytes_full: int
 
@@ -118,6 +120,7 @@ class Forecast:
             )
             for stage in found["stages"]
         ]
+        found["points"] = [(at_ms, confirmed) for at_ms, confirmed in found["points"]]
         return cls(**found)
 
 
@@ -177,9 +180,16 @@ def make(setting: Setting, scan: RolloutScan) -> Forecast:
         scan.skipped,
         scan.silent,
         stages,
+        [(point.at_ms, point.confirmed) for point in _likely(plays, len(stages) - 1).shown],
         sum(count * min(size.patch, size.full) for count, size in costs),
         sum(count * size.full for count, size in costs),
     )
+
+
+def _likely(plays: Sequence[Played], stage: int) -> Played:
+    """The play whose end of a stage is `Interval.likely`."""
+    ends = [math.inf if (end := play.end_of(stage)) is None else end.at_ms for play in plays]
+    return plays[sorted(range(len(plays)), key=ends.__getitem__)[round(0.5 * (len(plays) - 1))]]
 
 
 def setting_of(connection: Connection, rollout: Rollout, scan: RolloutScan, now_ms: int) -> Setting:

@@ -111,7 +111,7 @@ class Gate:
     def needs_in_words(self) -> str:
         """What opens it."""
         needs = [f"{self.min_confirmed} confirmed"]
-        needs += [f"{self.soak_s} s later"] if self.soak_s else []
+        needs += [f"{duration(self.soak_s)} later"] if self.soak_s else []
         needs += [f"approved by {self.approval.in_words()}"] if self.approval is not None else []
         return ", ".join(needs)
 
@@ -140,6 +140,12 @@ def _object(value: object, kind: type[Approval | Gate], what: str, field: str) -
         if name not in names:
             raise Invalid(f"{what} has {', '.join(names)}; not {str(name)[:40]}", field)
     return dict(value)
+
+
+def duration(seconds: int) -> str:
+    """In the largest unit that leaves no rest."""
+    units = ((86_400, "d"), (3600, "h"), (60, "min"))
+    return next((f"{seconds // size} {unit}" for size, unit in units if seconds % size == 0), f"{seconds} s")
 
 
 def percent(rate: float) -> str:

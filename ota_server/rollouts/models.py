@@ -120,6 +120,10 @@ COUNTERS = (
 )
 
 
+CHARTED = ("offered", "confirmed", "reverted", "failed")
+"""Counters whose course is kept: see `course`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forgiven:
     """Devices whose failure counts no longer against a rate."""
@@ -253,6 +257,16 @@ trouble_counts = Table(
     Column("outcomes", Integer, nullable=False),
 )
 
+# What came in a minute since 1970 of the counters that a rollout's chart shows; no row where nothing did.
+rollout_minutes = Table(
+    "rollout_minutes",
+    metadata,
+    Column("rollout_id", ForeignKey("rollouts.id"), primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Integer, nullable=False, default=0) for name in CHARTED),
+    sqlite_with_rowid=False,
+)
+
 # When a product's devices were looked at last, and what that found for each rollout: see `scanner`.
 fleet_scans = Table(
     "fleet_scans",
@@ -301,8 +315,8 @@ version_weeks = Table(
     Column("product_id", ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("week", Integer, primary_key=True),
-    Column("heard", Integer, nullable=False),
-    Column("crashed", Integer, nullable=False),
+    Column("heard", Integer, nullable=False, default=0),
+    Column("crashed", Integer, nullable=False, default=0),
 )
 
 # What was known of every other version when a rollout began, and how many of its devices ran it.

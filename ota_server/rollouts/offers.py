@@ -87,7 +87,7 @@ def make_offer(
         },
     )
     if ruling.rollout_id is not None and is_first:
-        store.count_up(connection, ruling.rollout_id, "offered")
+        store.count_up(connection, ruling.rollout_id, now_ms, "offered")
         baseline.count_device(connection, ruling.rollout_id, device.product_version)
     what = "the full image" if is_full else "a patch"
     releases.used_patch(connection, patch, now_ms)

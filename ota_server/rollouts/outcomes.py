@@ -112,7 +112,7 @@ def end_attempt(
         _block(connection, device, attempt.target_identity)
     if attempt.rollout_id is not None:
         escalated = is_final and kind in (OutcomeKind.NO_CONTACT, OutcomeKind.STOPPED)
-        store.count_up(connection, attempt.rollout_id, kind.value, *(["failed"] if escalated else []))
+        store.count_up(connection, attempt.rollout_id, now_ms, kind.value, *(["failed"] if escalated else []))
         if kind is not OutcomeKind.CONFIRMED:
             counts.trouble(connection, attempt.rollout_id, kind, reason)
         service.apply_gate(connection, attempt.rollout_id, now_ms)
@@ -128,7 +128,7 @@ def count_crash(connection: Connection, device: Device, identity: bytes, now_ms:
         if attempt.rollout_id is not None and attempt.target_identity[: len(identity)] == identity:
             is_early = now_ms < attempt.offered_ms + baseline.WEEK_MS
             if store.add_crash(connection, attempt.rollout_id, device.id, is_early, now_ms):
-                store.count_up(connection, attempt.rollout_id, "crashed", *(["crashed_early"] if is_early else []))
+                store.count_up(connection, attempt.rollout_id, now_ms, "crashed", *["crashed_early"] * is_early)
                 service.apply_gate(connection, attempt.rollout_id, now_ms)
             return
 

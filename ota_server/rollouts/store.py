@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
@@ -13,7 +14,7 @@ from ota_server.accounts.models import accounts
 from ota_server.devices.models import devices
 from ota_server.moves import check_move
 from ota_server.releases.models import patches, releases
-from ota_server.rollouts import counts
+from ota_server.rollouts import counts, course
 from ota_server.rollouts.fleet_scan import RolloutScan
 from ota_server.rollouts.models import (
     ATTEMPT_MOVES,
@@ -235,12 +236,12 @@ def count_approvals(connection: Connection, rollout_id: int, position: int) -> i
     ).scalar_one()
 
 
-def count_up(connection: Connection, rollout_id: int, *counters: str) -> None:
-    connection.execute(
-        update(rollouts)
-        .where(rollouts.c.id == rollout_id)
-        .values({name: rollouts.c[name] + counters.count(name) for name in set(counters)})
-    )
+def count_up(connection: Connection, rollout_id: int, now_ms: int, *counters: str) -> None:
+    """Counts something that came now, in the rollout and in its course."""
+    added = Counter(counters)
+    values = {name: rollouts.c[name] + number for name, number in added.items()}
+    connection.execute(update(rollouts).where(rollouts.c.id == rollout_id).values(values))
+    course.add(connection, rollout_id, now_ms, added)
 
 
 def attempt_of(connection: Connection, device_row: int, number: int) -> Attempt | None:

@@ -18,6 +18,15 @@ def insert_once(connection: Connection, table: Table, values: Mapping[str, objec
     return connection.execute(statement).rowcount == 1
 
 
+def add_up(connection: Connection, table: Table, key: Mapping[str, object], counts: Mapping[str, int]) -> None:
+    """Adds to numbers of the row with a primary key, which is made when it is not there."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement: postgresql.Insert | sqlite.Insert = make(table)
+    statement = statement.values(**key, **counts)
+    added = {name: table.c[name] + statement.excluded[name] for name in counts}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=added))
+
+
 def has_part(connection: Connection, text: ColumnElement[str], part: str) -> ColumnElement[bool]:
     """Whether a text has a part, in letters of any case; SQLite knows that of ASCII's letters only."""
     if connection.dialect.name == "postgresql":

@@ -23,6 +23,7 @@
     events = new EventSource("liveQuery" in document.body.dataset ? source + location.search : source);
     events.addEventListener("regions", (event) => {
       for (const [id, html] of Object.entries(JSON.parse(event.data))) replace(id, html);
+      document.dispatchEvent(new CustomEvent("muster:replaced"));
       document.body.dataset.state = "live";
     });
     events.addEventListener("error", () => { document.body.dataset.state = "lost"; });

@@ -128,7 +128,9 @@ def test_device_page_tells_its_history_and_why(stocked: Server) -> None:
     rollout_page = stocked.client.get(f"{HOME}/rollouts/{rollout}").text
     assert "100 % of all devices" in rollout_page
     assert "three trials ended by loss of power" in rollout_page
-    assert device.device_id.hex() in rollout_page
+    found = re.search(r'href="([^"]*/devices\?reason=interrupted\.5)"', rollout_page)
+    assert found is not None
+    assert device.device_id.hex() in stocked.client.get(found.group(1)).text
 
 
 def test_pause_is_a_plain_form_that_needs_its_token(stocked: Server) -> None:
