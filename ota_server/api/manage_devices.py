@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -14,15 +13,13 @@ from sqlalchemy import Connection
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from muster.csv_text import csv_row
-from muster.layout import platform_name
 from ota_server.api import views
 from ota_server.api.body import read_fields
 from ota_server.api.context import ActorDep, Page, PerPage, ServicesDep, act, product_for
 from ota_server.api.flashing import FLASH_OR_JSON, flash, is_upload
 from ota_server.api.signalling import SignalField, signal
 from ota_server.customers.models import Customer
-from ota_server.devices import claims, groups, labels, removal, search, service, table
+from ota_server.devices import claims, export, groups, labels, removal, search, service, table
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.search import Order, Search
 from ota_server.devices.service import ImportResult
@@ -37,7 +34,6 @@ from ota_server.telemetry import store as telemetry
 router = APIRouter(prefix="/products/{product}/devices")
 
 IMPORT_FILE_MAX = 2 * 1024 * 1024
-_CSV_PAGE = 1000
 
 
 class ImportBody(BaseModel):
@@ -139,7 +135,8 @@ def list_devices(
         found = actor.product(connection, product, Permission.VIEW_DEVICES)
         if shape == "csv":
             headers = {"content-disposition": f'attachment; filename="devices-{found.slug}.csv"'}
-            return StreamingResponse(_csv(services, found.id, wanted), media_type="text/csv", headers=headers)
+            lines = export.lines(services.database, found.id, wanted)
+            return StreamingResponse(lines, media_type="text/csv", headers=headers)
         rows, total = search.of_product(connection, found.id, wanted)
         in_groups = groups.of_devices(connection, [row.id for row in rows])
         owners = claims.owners_of(connection, rows)
@@ -151,32 +148,6 @@ def list_devices(
             "meta": {"total_pages": max(1, -(-total // per_page)), "total_records": total},
         }
     )
-
-
-def _csv(services: Services, product_id: int, wanted: Search) -> Iterator[str]:
-    yield csv_row(*table.READ, *table.SHOWN)
-    wanted, last = replace(wanted, per_page=_CSV_PAGE), None
-    while True:
-        # A page at a time: whoever reads slowly holds nothing.
-        with services.database.read() as connection:
-            rows = search.next_of_product(connection, product_id, wanted, last)
-            in_groups = groups.of_devices(connection, [row.id for row in rows])
-            owners = claims.owners_of(connection, rows)
-        for row in rows:
-            yield csv_row(*_cells(row, in_groups.get(row.id, []), _email(owners, row)))
-        if len(rows) < _CSV_PAGE:
-            return
-        last = rows[-1]
-
-
-def _cells(row: Device, in_groups: Sequence[str], owner: str | None) -> list[str]:
-    key = "" if row.public_key is None else row.public_key.hex()
-    names = " ".join(in_groups)
-    read = (row.device_id, key, row.name, row.serial_number, row.time_zone, names, row.tags, row.country, row.notes)
-    platform = None if row.platform_id is None else platform_name(row.platform_id)
-    heard, development = views.time(row.last_seen_ms), "yes" if row.development else "no"
-    shown = (owner, row.status.value, platform, row.product_version, heard, development, row.locked_version)
-    return ["" if value is None else str(value) for value in (*read, *shown)]
 
 
 @router.post("")

@@ -30,5 +30,10 @@ class CustomerPages:
         found, total, active = await self._frame.read(
             lambda connection: customers_page(connection, product, search, page, ROWS_PER_PAGE, now_ms)
         )
-        context: Context = {"customers": found, "active": active, **paging(page, total, search)}
+        context: Context = {
+            "customers": found,
+            "active": active,
+            "search": search,
+            **paging(page, total, {"search": search}),
+        }
         return self._frame.render("customers.html", visitor, product, context)

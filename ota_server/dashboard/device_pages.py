@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A product's devices, and the page of one."""
+"""The page of a device."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ota_server.dashboard import device_facts, security
-from ota_server.dashboard.frame import ROWS_PER_PAGE, Context, Frame, View, go, page_number, paging
+from ota_server.dashboard.frame import Context, Frame, View, go
 from ota_server.dashboard.security import Visitor
-from ota_server.devices import search as devices_search
 from ota_server.devices import service as devices
-from ota_server.devices.search import Search
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 
 
 class DevicePages:
-    """The list, one device's page, and what is done there."""
+    """One device's page, and what is done there."""
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
@@ -30,24 +28,12 @@ class DevicePages:
     def routes(self) -> list[Route]:
         page, base = self._frame.page, "/products/{product}/devices"
         return [
-            Route(base, page(self._list)),
             Route(f"{base}/{{device}}", page(self._show)),
             Route(f"{base}/{{device}}/approve", page(self._approve), methods=["POST"]),
         ]
 
     def views(self) -> dict[str, View]:
         return {"device": View(("device-state", "device-history"), self._read)}
-
-    async def _list(self, request: Request, visitor: Visitor) -> Response:
-        product = await self._frame.product(request, visitor)
-        search = request.query_params.get("search", "")[:24]
-        page = page_number(request)
-        asked = Search(device_id=search, page=page, per_page=ROWS_PER_PAGE)
-        rows, total = await self._frame.read(
-            lambda connection: devices_search.of_product(connection, product.id, asked)
-        )
-        context: Context = {"devices": rows, **paging(page, total, search)}
-        return self._frame.render("devices.html", visitor, product, context)
 
     async def _show(self, request: Request, visitor: Visitor) -> Response:
         product = await self._frame.product(request, visitor)

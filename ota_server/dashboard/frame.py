@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 from starlette.datastructures import FormData, QueryParams
@@ -151,6 +152,6 @@ def page_number(request: Request) -> int:
     return int(text)
 
 
-def paging(page: int, total: int, search: str) -> Context:
-    """What `parts/pages.html` shows."""
-    return {"total": total, "search": search, "page": page, "pages": max(1, -(-total // ROWS_PER_PAGE))}
+def paging(page: int, total: int, fields: Mapping[str, str] | Sequence[tuple[str, str]]) -> Context:
+    """What `parts/pages.html` shows; `fields`: what else stands in the addresses of the pages."""
+    return {"total": total, "page": page, "pages": max(1, -(-total // ROWS_PER_PAGE)), "page_query": urlencode(fields)}

@@ -21,6 +21,8 @@ from ota_server.dashboard import brand_pages, security
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.customer_pages import CustomerPages
+from ota_server.dashboard.device_change_pages import DeviceChangePages
+from ota_server.dashboard.device_list_pages import DeviceListPages
 from ota_server.dashboard.device_pages import DevicePages
 from ota_server.dashboard.frame import Frame
 from ota_server.dashboard.home_pages import HomePages
@@ -63,6 +65,8 @@ class Dashboard:
             *Consent(frame).routes(),
             *OrganizationPages(frame).routes(),
             *overview.routes(),
+            *DeviceListPages(frame).routes(),
+            *DeviceChangePages(frame).routes(),
             *devices.routes(),
             *CustomerPages(frame).routes(),
             *log.routes(),

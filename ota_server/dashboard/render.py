@@ -39,6 +39,8 @@ STATES = {
     "denied": ("✕", "denied"),
     "online": ("●", "online"),
     "offline": ("○", "offline"),
+    "development": ("⚒", "for development"),
+    "locked": ("⚿", "locked"),
     "opened": ("⇄", "session"),
     "changed": ("✎", "changed"),
     "version": ("⬚", "version"),

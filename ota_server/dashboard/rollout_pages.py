@@ -65,7 +65,7 @@ class RolloutPages:
                 "running": sum(item.status is RolloutStatus.RUNNING for item in every),
                 "under_way": [item for item in facts if item.rollout.status in _FIRST],
                 "ended": [item for item in facts if item.rollout.status not in _FIRST],
-                **paging(page, len(every), ""),
+                **paging(page, len(every), ()),
             }
 
         return self._frame.render("rollouts.html", visitor, product, await self._frame.read(read))

@@ -37,6 +37,12 @@ def of_product(connection: Connection, product: Product, part: str = "") -> list
     return [(Group(*row[:-1]), row[-1]) for row in rows]
 
 
+def names(connection: Connection, product: Product) -> list[str]:
+    """Of all groups, without counting their devices."""
+    query = select(groups.c.name).where(groups.c.product_id == product.id).order_by(groups.c.name)
+    return list(connection.execute(query).scalars())
+
+
 def find(connection: Connection, product: Product, name: str) -> Group:
     """Raises NotFound."""
     row = connection.execute(select(*_COLUMNS).where(groups.c.product_id == product.id, groups.c.name == name)).first()
@@ -164,9 +170,14 @@ def _found_or_made(connection: Connection, product: Product, name: str) -> Group
         return create(connection, product, name)
 
 
-def _check(name: str, description: str, color: str) -> None:
+def check_name(name: str, field: str) -> None:
+    """Raises Invalid."""
     if not _NAME.fullmatch(name):
-        raise Invalid("a group's name has 1 to 64 lower-case letters, digits, _ and -", "name")
+        raise Invalid("a group's name has 1 to 64 lower-case letters, digits, _ and -", field)
+
+
+def _check(name: str, description: str, color: str) -> None:
+    check_name(name, "name")
     if len(description) > DESCRIPTION_MAX:
         raise Invalid(f"a description has at most {DESCRIPTION_MAX} characters", "description")
     if color and not re.fullmatch(r"#[0-9a-fA-F]{6}", color):

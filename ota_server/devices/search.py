@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -52,28 +52,57 @@ class Search:
     Attributes:
         device_id: part of the id.
         name: part of the name; letters of any case.
+        text: part of the one or the other.
         groups: in any of these groups.
         tag: has this tag.
+        online_at_ms, offline_at_ms: trusted, and online then or not.
+        customer_id: owned by this one.
+        heard_from_ms, heard_until_ms: heard last in this time; `heard_until_ms` itself is left out.
+        also: what else must hold of the rows.
         page: from 1.
     """
 
     device_id: str = ""
     name: str = ""
+    text: str = ""
     groups: Sequence[str] = ()
     tag: str = ""
     country: str = ""
     status: DeviceStatus | None = None
     version: int | None = None
+    platform_id: int | None = None
+    online_at_ms: int | None = None
+    offline_at_ms: int | None = None
+    development: bool | None = None
+    is_locked: bool | None = None
+    customer_id: int | None = None
+    heard_from_ms: int | None = None
+    heard_until_ms: int | None = None
+    also: Sequence[ColumnElement[bool]] = ()
     order: Order = Order.ID
     descending: bool = False
     page: int = 1
     per_page: int = 25
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether an index has all that it filters by."""
+        plain = Search(order=self.order, descending=self.descending, page=self.page, per_page=self.per_page)
+        return self in (plain, replace(plain, version=self.version), replace(plain, status=self.status))
 
-def of_product(connection: Connection, product_id: int, search: Search) -> tuple[list[Device], int]:
-    """One page of a product's devices, and how many there are on all pages."""
+
+def of_product(
+    connection: Connection, product_id: int, search: Search, count_max: int | None = None
+) -> tuple[list[Device], int]:
+    """One page of a product's devices, and how many there are on all pages.
+
+    `count_max`: no more are counted, unless an index knows how many there are.
+    """
     where = _where(connection, product_id, search)
-    total = connection.execute(select(func.count()).select_from(devices).where(*where)).scalar_one()
+    counted = select(devices.c.id).where(*where)
+    if count_max is not None and not search.is_counted:
+        counted = counted.limit(count_max)
+    total = connection.execute(select(func.count()).select_from(counted.subquery())).scalar_one()
     offset = (search.page - 1) * search.per_page
     if offset >= total:
         return [], total
@@ -103,6 +132,13 @@ def _rows(product_id: int, search: Search, where: Sequence[ColumnElement[bool]])
     return found if len(where) == 1 else found.join(devices).where(*where)
 
 
+def rows_of_product(connection: Connection, product_id: int, search: Search, limit: int) -> list[int]:
+    """Rows of a product's devices by id, at most so many."""
+    where = _where(connection, product_id, search)
+    query = select(devices.c.id).where(*where).order_by(devices.c.device_id, devices.c.id).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
 def _directed(column: Column[Any], descending: bool) -> ColumnElement[Any]:
     """What is not known yet is the least: the databases' own ways differ."""
     directed = column.desc() if descending else column.asc()
@@ -121,19 +157,73 @@ def _where(connection: Connection, product_id: int, search: Search) -> list[Colu
         where.append(has_tag(search.tag))
     if search.country:
         where.append(devices.c.country == search.country)
-    parts = []
-    if search.device_id:
-        parts.append(devices.c.device_id.contains(search.device_id.lower(), autoescape=True))
+    where += _state(search) + _presence(search)
+    parts = [[_has_id(search.device_id)]] if search.device_id else []
     if search.name:
-        parts.append(has_part(connection, devices.c.name, search.name))
+        parts.append([has_part(connection, devices.c.name, search.name)])
+    if search.text:
+        parts.append([_has_id(search.text), has_part(connection, devices.c.name, search.text)])
     if search.groups:
         wanted = select(groups.c.id).where(groups.c.product_id == product_id, groups.c.name.in_(search.groups))
         where.append(devices.c.id.in_(select(group_devices.c.device_row).where(group_devices.c.group_id.in_(wanted))))
     elif parts:
-        # The index of ids or names is read once, and the rows of those that have another one are not. Where many
-        # have it, some are soon found in any order.
-        few = select(devices.c.id).where(devices.c.product_id == product_id, parts[-1]).limit(FEW_MAX + 1)
-        found = connection.execute(few).scalars().all()
-        if len(found) <= FEW_MAX:
-            parts[-1] = devices.c.id.in_(found)
-    return where + parts
+        parts[-1] = _few(connection, product_id, parts[-1])
+    return where + [or_(*ways) for ways in parts]
+
+
+def _has_id(part: str) -> ColumnElement[bool]:
+    return devices.c.device_id.contains(part.lower(), autoescape=True)
+
+
+def _few(connection: Connection, product_id: int, ways: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """The rows that fulfil a condition or another one, where they are few.
+
+    The index of ids or names is read once, and the rows of those that have another one are not. Where many have it,
+    some are soon found in any order.
+    """
+    found: set[int] = set()
+    for way in ways:
+        few = select(devices.c.id).where(devices.c.product_id == product_id, way).limit(FEW_MAX + 1)
+        rows = connection.execute(few).scalars().all()
+        if len(rows) > FEW_MAX:
+            return list(ways)
+        found.update(rows)
+    return [devices.c.id.in_(found)]
+
+
+def _state(search: Search) -> list[ColumnElement[bool]]:
+    """What a device is like now, and when it was heard."""
+    where: list[ColumnElement[bool]] = list(search.also)
+    if search.platform_id is not None:
+        where.append(devices.c.platform_id == search.platform_id)
+    if search.development is not None:
+        where.append(devices.c.development.is_(search.development))
+    if search.is_locked is not None:
+        locked = devices.c.locked_version
+        where.append(locked.is_not(None) if search.is_locked else locked.is_(None))
+    if search.customer_id is not None:
+        where.append(devices.c.customer_id == search.customer_id)
+    return where
+
+
+def _presence(search: Search) -> list[ColumnElement[bool]]:
+    """When a device was heard, and whether it is online."""
+    own = presence.alias()
+    heard, until = own.c.last_seen_ms, own.c.online_until_ms
+    asked: list[ColumnElement[bool]] = []
+    if search.online_at_ms is not None:
+        asked.append(until > search.online_at_ms)
+    if search.offline_at_ms is not None:
+        asked.append(until <= search.offline_at_ms)
+    if search.heard_from_ms is not None:
+        asked.append(heard >= search.heard_from_ms)
+    if search.heard_until_ms is not None:
+        asked.append(heard < search.heard_until_ms)
+    if not asked:
+        return []
+    where: list[ColumnElement[bool]] = [
+        select(own.c.device_row).where(own.c.device_row == devices.c.id, *asked).exists()
+    ]
+    if search.online_at_ms is not None or search.offline_at_ms is not None:
+        where.append(devices.c.status == DeviceStatus.ACTIVE)
+    return where

@@ -150,9 +150,13 @@ def approve(
 
 def deny(connection: Connection, product: Product, device_id: str, by: str, now_ms: int) -> Device:
     """Refuses a device for good: it may not open sessions. Raises NotFound, Conflict."""
-    device = find(connection, product, device_id)
-    move(connection, device, DeviceStatus.DENIED, f"Denied by {by}.", now_ms, NO_SESSION)
+    deny_row(connection, find(connection, product, device_id), by, now_ms)
     return find(connection, product, device_id)
+
+
+def deny_row(connection: Connection, device: Device, by: str, now_ms: int) -> None:
+    """Refuses one key of an id. Raises Conflict."""
+    move(connection, device, DeviceStatus.DENIED, f"Denied by {by}.", now_ms, NO_SESSION)
 
 
 def set_facts(

@@ -38,7 +38,9 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
     "serial_number": devices.c.serial_number,
     "customer": devices.c.customer_id,
 }
-_HEALTH = select(presence.c.health).where(presence.c.device_row == devices.c.id).scalar_subquery()
+# An alias: whoever asks may read the table itself, too.
+_own = presence.alias()
+_HEALTH = select(_own.c.health).where(_own.c.device_row == devices.c.id).scalar_subquery()
 
 
 class Conditions:

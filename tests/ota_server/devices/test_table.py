@@ -129,7 +129,7 @@ def test_export_holds_what_an_import_reads_and_more(shop: Server) -> None:
 
 
 def test_export_takes_filters_and_comes_in_pages(shop: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ota_server.api.manage_devices._CSV_PAGE", 3)
+    monkeypatch.setattr("ota_server.devices.export._AT_ONCE", 3)
     ids = [device_id(number) for number in range(10)]
     send(shop, "id,groups", *(f"{one},{'even' if int(one, 16) % 2 == 0 else ''}" for one in ids))
     assert [row["id"] for row in export(shop)] == ids
