@@ -19,6 +19,8 @@ accounts = Table(
     # Second factor (RFC 6238): the shared secret, base32, once it is on; and the time step that was used last.
     Column("totp_secret", String(64), nullable=True),
     Column("totp_step", BigInteger, nullable=False, default=0),
+    # On a page; NULL: never.
+    Column("signed_in_ms", BigInteger, nullable=True),
     # What a person says of themselves, as JSON: see AccountInfo.
     Column("info", Text, nullable=False, default="{}"),
 )

@@ -180,6 +180,7 @@ def sign_in(connection: Connection, account: Account, now_ms: int) -> str:
     cookie = secrets.token_hex(32)
     expires_ms = now_ms + SIGN_IN_HOURS * 3600 * 1000
     store.add_web_session(connection, account.id, hash_of(cookie), secrets.token_hex(16), expires_ms)
+    store.change(connection, account.id, signed_in_ms=now_ms)
     return cookie
 
 

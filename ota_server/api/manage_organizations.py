@@ -9,15 +9,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from ota_server.accounts.addresses import EMAIL_MAX, normal_email
-from ota_server.api import views
+from ota_server.accounts.addresses import EMAIL_MAX
+from ota_server.api import team, views
 from ota_server.api.context import ActorDep, PersonDep, ServicesDep, act, product_for
 from ota_server.errors import Invalid
-from ota_server.mail import outbox
 from ota_server.organizations import api_users, service, store
 from ota_server.organizations.access import Actor
 from ota_server.organizations.models import Organization
-from ota_server.organizations.roles import PERMISSIONS, Permission, Role, parse_scopes, scopes_text
+from ota_server.organizations.roles import Permission, Role, parse_scopes
 from ota_server.products.models import Product
 from ota_server.services import Services
 from ota_server.usage import service as limits
@@ -170,7 +169,7 @@ def rotate_token(organization: str, username: str, services: ServicesDep, actor:
 @router.delete("/orgs/{organization}/team/{username}")
 def remove_member(organization: str, username: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Takes a member or an API user out of the team, or withdraws an invitation; anybody may take oneself out."""
-    return _remove(services, actor, actor.organization(organization, _needed_to_remove(actor, username)), username)
+    return _remove(services, actor, actor.organization(organization, team.needed_to_remove(actor, username)), username)
 
 
 @router.get("/products/{product}/team")
@@ -205,23 +204,11 @@ def rotate_token_by_product(product: str, username: str, services: ServicesDep, 
 @router.delete("/products/{product}/team/{username}")
 def remove_member_by_product(product: str, username: str, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Takes a member or an API user out of the team of the product's organization."""
-    return _remove(services, actor, _owner(services, actor, product, _needed_to_remove(actor, username)), username)
+    return _remove(services, actor, _owner(services, actor, product, team.needed_to_remove(actor, username)), username)
 
 
 def _owner(services: Services, actor: Actor, product: str, permission: Permission) -> Organization:
     return actor.organizations[product_for(services, actor, product, permission).organization_id]
-
-
-def _needed_to_remove(actor: Actor, username: str) -> Permission:
-    is_own = normal_email(username) == actor.email and not actor.is_limited
-    return Permission.VIEW if is_own else Permission.MANAGE_TEAM
-
-
-def _role(text: str) -> Role:
-    try:
-        return Role(text.strip().lower())
-    except ValueError as error:
-        raise Invalid(f"a role is one of {', '.join(role.label for role in Role)}", "role") from error
 
 
 def _team(services: Services, organization: Organization, product: Product | None) -> views.Json:
@@ -240,77 +227,27 @@ def _add(
     services: Services, actor: Actor, organization: Organization, product: Product | None, body: NewMemberBody
 ) -> views.Json:
     if body.username is not None:
-        return _invite(services, actor, organization, product, body.username, _role(body.role))
+        team.invite(services, actor, organization, body.username, team.parse_role(body.role))
+        return _team(services, organization, product)
     if body.friendly_name is None:
         raise Invalid("say whom to invite: username; or what to call an API user: friendly_name", "username")
-    name, scopes = body.friendly_name, parse_scopes(body.scopes)
-    actor.check_hands_out(organization.id, scopes)
-    made, token = act(
-        services,
-        actor,
-        "api_user.create",
-        name,
-        lambda connection, now_ms: api_users.create(connection, organization, product, name, scopes, now_ms),
-        product or organization,
-        scopes_text(scopes),
-    )
+    scopes = parse_scopes(body.scopes)
+    made, token = team.add_api_user(services, actor, organization, product, body.friendly_name, scopes)
     return {"ok": True, "created": {**views.api_user(made), "tokens": [{"token": token}]}}
-
-
-def _invite(
-    services: Services, actor: Actor, organization: Organization, product: Product | None, username: str, role: Role
-) -> views.Json:
-    actor.check_hands_out(organization.id, PERMISSIONS[role])
-
-    def write(connection: Connection, now_ms: int) -> None:
-        email = service.invite(connection, organization, username, role, actor.email, now_ms)
-        mail = services.by_mail.invitation(email, organization.name, role.label, actor.email, now_ms)
-        if mail is not None:
-            outbox.put(connection, mail, now_ms)
-
-    act(services, actor, "team.invite", username, write, organization, role.value)
-    return _team(services, organization, product)
 
 
 def _change_role(
     services: Services, actor: Actor, organization: Organization, username: str, body: RoleBody
 ) -> views.Json:
-    role = _role(body.role)
-    actor.check_hands_out(organization.id, PERMISSIONS[role])
-    act(
-        services,
-        actor,
-        "team.role",
-        username,
-        lambda connection, _now_ms: service.set_role(connection, organization, username, role),
-        organization,
-        role.value,
-    )
+    team.change_role(services, actor, organization, username, team.parse_role(body.role))
     return _team(services, organization, None)
 
 
 def _rotate(services: Services, actor: Actor, organization: Organization, username: str) -> views.Json:
-    with services.database.read() as connection:
-        found = api_users.existing(connection, organization, username)
-    actor.check_hands_out(organization.id, found.permissions)
-    token = act(
-        services,
-        actor,
-        "api_user.token",
-        found.username,
-        lambda connection, now_ms: api_users.rotate(connection, found, now_ms),
-        organization,
-    )
+    found, token = team.rotate(services, actor, organization, username)
     return {"ok": True, "updated": {**views.api_user(found), "tokens": [{"token": token}]}}
 
 
 def _remove(services: Services, actor: Actor, organization: Organization, username: str) -> views.Json:
-    act(
-        services,
-        actor,
-        "team.remove",
-        username,
-        lambda connection, _now_ms: service.remove(connection, organization, username),
-        organization,
-    )
+    team.remove(services, actor, organization, username)
     return {"ok": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Annotated
 
@@ -47,7 +48,7 @@ def get_usage(
 ) -> views.Json:
     """What there is now, what there may be, and each day's use, in UTC; days without any are left out."""
     found = actor.organization(organization, Permission.VIEW)
-    days = _days(services, found, first, last)
+    days = days_of(services, found, first, last)
     with services.database.read() as connection:
         now = store.amounts(connection, found.id)
         limits = service.limits_for(connection, found.id)
@@ -55,7 +56,7 @@ def get_usage(
         "usage": {
             "now": views.amounts(now),
             "limits": views.limits(limits),
-            "days": [{"date": str(_date(day.day)), **views.usage_day(day)} for day in days],
+            "days": [{"date": str(date_of(day.day)), **views.usage_day(day)} for day in days],
             "check_ins": sum(day.check_ins for day in days),
             "bytes_served": sum(day.bytes_served for day in days),
         }
@@ -68,17 +69,22 @@ def export_usage(
 ) -> Response:
     """The days, one line for each."""
     found = actor.organization(organization, Permission.VIEW)
+    return csv_of(found, days_of(services, found, first, last))
+
+
+def csv_of(organization: Organization, days: Iterable[Day]) -> Response:
+    """A file of days."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(("date", "check_ins", "bytes_served", "seats", "devices", "storage_bytes"))
-    for day in _days(services, found, first, last):
-        writer.writerow((_date(day.day), *views.usage_day(day).values()))
-    headers = {"content-disposition": f'attachment; filename="usage-{found.slug}.csv"'}
+    for day in days:
+        writer.writerow((date_of(day.day), *views.usage_day(day).values()))
+    headers = {"content-disposition": f'attachment; filename="usage-{organization.slug}.csv"'}
     return Response(out.getvalue(), media_type="text/csv", headers=headers)
 
 
-def _days(services: Services, organization: Organization, first: date | None, last: date | None) -> list[Day]:
-    """Raises Invalid."""
+def days_of(services: Services, organization: Organization, first: date | None, last: date | None) -> list[Day]:
+    """Those from the first to the last, or the last 30. Raises Invalid."""
     until = services.clock.now_ms() // service.DAY_MS if last is None else (last - _EPOCH).days
     since = max(until - DAYS + 1, 0) if first is None else (first - _EPOCH).days
     if since < 0 or not 1 <= until - since + 1 <= DAYS_MAX:
@@ -88,5 +94,6 @@ def _days(services: Services, organization: Organization, first: date | None, la
         return store.days(connection, organization.id, since, until)
 
 
-def _date(day: int) -> date:
+def date_of(day: int) -> date:
+    """The day with a number since 1970."""
     return _EPOCH + timedelta(days=day)

@@ -88,6 +88,10 @@ class Frame:
 
         return await asyncio.to_thread(read)
 
+    async def beside(self, work: Callable[[], T]) -> T:
+        """Does what takes a while beside the event loop."""
+        return await asyncio.to_thread(work)
+
     async def form(self, request: Request, visitor: Visitor) -> FormData:
         """The fields of a form that this server made for this session. Raises Forbidden."""
         form = await request.form(max_files=0, max_fields=FIELDS_MAX)
@@ -100,10 +104,12 @@ class Frame:
         action: str,
         subject: str,
         work: Callable[[Connection, int], T],
-        owner: Product | Organization,
+        owner: Product | Organization | None,
+        detail: str = "",
     ) -> T:
         """Writes something and its line in the audit log in one commit; see `api.context.act`."""
-        return await asyncio.to_thread(act, self.services, visitor.actor, action, subject, work, owner, DETAIL)
+        said = f"{DETAIL}: {detail}" if detail else DETAIL
+        return await asyncio.to_thread(act, self.services, visitor.actor, action, subject, work, owner, said)
 
     # Showing
 

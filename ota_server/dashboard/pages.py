@@ -19,6 +19,7 @@ from ota_server.api.body import BodyLimit
 from ota_server.api.errors import unexpected_sentence
 from ota_server.dashboard import brand_pages, security
 from ota_server.dashboard.account_pages import AccountPages
+from ota_server.dashboard.audit_pages import AuditPages
 from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.customer_pages import CustomerPages
 from ota_server.dashboard.device_change_pages import DeviceChangePages
@@ -35,6 +36,7 @@ from ota_server.dashboard.render import FOLDER
 from ota_server.dashboard.rollout_pages import RolloutPages
 from ota_server.dashboard.security import Visitor
 from ota_server.dashboard.storefront_pages import StorefrontPages
+from ota_server.dashboard.team_pages import TeamPages
 from ota_server.errors import NotFound, ServerError
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
@@ -64,6 +66,8 @@ class Dashboard:
             *StorefrontPages(services, frame.render_alone).routes(),
             *Consent(frame).routes(),
             *OrganizationPages(frame).routes(),
+            *TeamPages(frame).routes(),
+            *AuditPages(frame).routes(),
             *overview.routes(),
             *DeviceListPages(frame).routes(),
             *DeviceChangePages(frame).routes(),

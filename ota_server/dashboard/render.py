@@ -64,6 +64,7 @@ def make_environment() -> Environment:
     environment.filters["ago"] = ago
     environment.filters["expected"] = expected
     environment.filters["moment"] = moment
+    environment.filters["size"] = size
     environment.filters["state"] = state
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals["levels"] = LEVELS
@@ -90,6 +91,16 @@ def expected(at_ms: int | None) -> str:
     if at_ms is None:
         return "not within four weeks"
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that fits, such as 1.5 MiB."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{count:,} B" if unit == "B" else f"{value:,.1f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} TiB"
 
 
 def words_ago(past_ms: int) -> str:

@@ -73,6 +73,16 @@ def _members(organization_id: int) -> Select[Any]:
     )
 
 
+def signed_in(connection: Connection, organization_id: int) -> dict[int, int]:
+    """When members opened the pages last, by account; without those who never did."""
+    rows = connection.execute(
+        select(accounts.c.id, accounts.c.signed_in_ms)
+        .join(members, members.c.account_id == accounts.c.id)
+        .where(members.c.organization_id == organization_id, accounts.c.signed_in_ms.is_not(None))
+    )
+    return {row.id: row.signed_in_ms for row in rows}
+
+
 def administrators(connection: Connection, organization_id: int) -> int:
     """How many there are."""
     found = connection.execute(

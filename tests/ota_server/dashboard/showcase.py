@@ -71,13 +71,18 @@ def _pages(values: dict[str, str]) -> dict[str, str]:
     found = {
         name: filled(name.removeprefix("GET "), **values)
         for name in sorted({*PAGES, *PUBLIC_PAGES})
-        if name.startswith("GET ") and "/live/" not in name and not name.startswith("GET /brand/")
+        if name.startswith("GET ")
+        and "/live/" not in name
+        and not name.startswith("GET /brand/")
+        and not name.endswith(".csv")
     }
     for name, path in found.items():
         if path.startswith(("/oauth", "/customers/")):
             client = values["app" if path.startswith("/oauth") else "shop"]
             asked = {"response_type": "code", "client_id": client, "redirect_uri": values["back"], "state": "s"}
             found[name] = f"{path}?{urlencode(asked)}"
+        elif path.endswith("/team/remove"):
+            found[name] = f"{path}?who=ben@example.com"
     return found | {
         "nobody found": f"{at}/devices?search=zzz",
         "log of errors": f"{at}/log?level=error",
