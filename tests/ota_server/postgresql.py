@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,7 +11,6 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL
 
 from ota_server.storage.engine import POSTGRESQL
 from ota_server.storage.migrate import migrate
+from tests.waiting import wait_until
 
 _EMPTY, _MIGRATED = "template1", "migrated"
 _STARTS_IN_S = 60.0
@@ -36,7 +37,7 @@ class PostgreSql:
     def url(self, name: str) -> URL:
         return URL.create(POSTGRESQL, "muster", database=name, query={"host": str(self.folder)})
 
-    @contextmanager
+    @contextlib.contextmanager
     def database(self, is_migrated: bool = True) -> Iterator[URL]:
         """A database that is there until the context ends, with the newest tables or empty."""
         self._made += 1
@@ -80,6 +81,28 @@ class PostgreSql:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
 
+    def kill(self) -> None:
+        """SIGKILL for all of its processes."""
+        assert self._process is not None
+        for pid in (self._process.pid, *children(self._process.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+    def kill_child(self, pid: int) -> None:
+        """SIGKILL for one of its children, for whose sake it ends all others. Returns when it answers again."""
+        os.kill(pid, signal.SIGKILL)
+        assert self._process is not None
+        parent = self._process.pid
+        wait_until(lambda: pid not in children(parent) and self._is_ready())
+
+    def _is_ready(self) -> bool:
+        try:
+            self.do("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def do(self, statement: str) -> None:
         """Runs a statement that is no part of a transaction."""
         with psycopg.connect(host=str(self.folder), user="muster", dbname="postgres", autocommit=True) as connection:
@@ -91,7 +114,12 @@ class PostgreSql:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@contextmanager
+def children(pid: int) -> list[int]:
+    """Processes that a process has begun."""
+    return [int(number) for path in Path(f"/proc/{pid}/task").glob("*/children") for number in path.read_text().split()]
+
+
+@contextlib.contextmanager
 def run_postgresql() -> Iterator[PostgreSql]:
     """A server until the context ends."""
     # Not below pytest's own folder: PostgreSQL's user may not enter that one, and a socket's path is short.

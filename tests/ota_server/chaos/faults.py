@@ -22,6 +22,7 @@ class Fault(IntEnum):
     NONE = 0
     FULL = 1
     KILL = 2
+    GROWTH = 3
 
 
 @cache

@@ -16,7 +16,7 @@ from ota_server.releases.store import LEASE_MS
 from ota_server.rollouts.models import outcomes
 from ota_server.telemetry.models import logs
 from tests.ota_server import keys
-from tests.ota_server.chaos.process import ServerProcess
+from tests.ota_server.chaos.process import Service
 from tests.ota_server.simulated import Lost, Refused, SimulatedDevice
 from tests.waiting import wait_until
 
@@ -30,7 +30,7 @@ PATH = f"/v1/products/{keys.PRODUCT}"
 class Fleet:
     """Some devices, and a release manager with an access token."""
 
-    server: ServerProcess
+    server: Service
     token: str
     rng: random.Random
     devices: list[SimulatedDevice] = field(default_factory=list)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from tests.ota_server.chaos.conftest import Bench
+from tests.ota_server.chaos.process import ServerProcess
 from tests.ota_server.conftest import POSTGRESQL
 from tests.ota_server.postgresql import PostgreSql
 
@@ -15,7 +16,7 @@ NORMAL_RESTARTS, FULL_RESTARTS = 2, 60
 
 @pytest.mark.parametrize("database_url", [POSTGRESQL], indirect=True)
 def test_server_goes_on_when_its_database_is_back(
-    bench: Bench, database_url: URL, postgresql: PostgreSql, request: pytest.FixtureRequest
+    bench: Bench[ServerProcess], database_url: URL, postgresql: PostgreSql, request: pytest.FixtureRequest
 ) -> None:
     fleet, server = bench.fleet, bench.server
     server.start()

@@ -7,6 +7,7 @@ import pytest
 
 from tests.ota_server.chaos.conftest import Bench
 from tests.ota_server.chaos.faults import Fault
+from tests.ota_server.chaos.process import ServerProcess
 
 EVERY_NORMALLY = 110
 """The disk is full from one in so many writes on; with --full from each of some hundred."""
@@ -14,7 +15,9 @@ STEPS = 20
 """Of devices, until there is space again whatever they met."""
 
 
-def test_server_goes_on_when_the_disk_is_no_longer_full(bench: Bench, request: pytest.FixtureRequest) -> None:
+def test_server_goes_on_when_the_disk_is_no_longer_full(
+    bench: Bench[ServerProcess], request: pytest.FixtureRequest
+) -> None:
     """A release of a version and the update to it, again and again; each time the disk is full at a later write."""
     fleet, server, faults = bench.fleet, bench.server, bench.faults
     server.start()
