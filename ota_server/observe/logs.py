@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections import deque
 from enum import StrEnum
 from typing import TextIO
 
@@ -16,6 +17,8 @@ ROOT = "ota_server"
 ACCESS = "ota_server.access"
 MESSAGE_MAX = 4000
 """Characters of a message that are written."""
+KEPT_MAX = 1000
+"""Lines that wait for a disk that is full; the oldest ones go first."""
 REQUEST_FACTS = ("method", "route", "status", "duration_ms", "client")
 """What a request's own line holds besides its text."""
 
@@ -46,13 +49,34 @@ _ACCESS_LEVELS = {Accesses.NONE: logging.WARNING, Accesses.PEOPLE: logging.INFO,
 
 def set_up(form: LogForm, level: LogLevel, accesses: Accesses = Accesses.NONE, stream: TextIO | None = None) -> None:
     """Sends the log of this process to standard error (or `stream`). Other libraries tell warnings only."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(KeptLines(stream or sys.stderr))
     handler.setFormatter(JsonLines() if form is LogForm.JSON else TextLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(ROOT).setLevel(level.upper())
     logging.getLogger(ACCESS).setLevel(_ACCESS_LEVELS[accesses])
     # What is wrong with a log line must not stop what it is about.
     logging.raiseExceptions = False
+
+
+class KeptLines:
+    """Keeps what a stream does not take, as when the disk is full, and writes it with the next line that it takes.
+
+    A handler's lock lets one thread at a time use it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._kept: deque[str] = deque(maxlen=KEPT_MAX)
+
+    def write(self, line: str) -> None:
+        self._kept.append(line)
+
+    def flush(self) -> None:
+        """Raises OSError."""
+        while self._kept:
+            self._stream.write(self._kept[0])
+            self._stream.flush()
+            self._kept.popleft()
 
 
 class TextLines(logging.Formatter):

@@ -139,6 +139,7 @@ class Database:
         self._writer_engine = make_engine(url, Use.WRITE)
         self.measures = DatabaseMeasures()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._has_failed = False
         self._batch_s = 0.0
         self._began: float | None = None
         self._thread = threading.Thread(target=self._write_loop, name="writer", daemon=True)
@@ -248,11 +249,15 @@ class Database:
         # The batch failed as a whole (disk full, connection lost): nobody may be told that anything was kept.
         except Exception as error:
             self.measures.errors.labels("commit").inc()
+            self._has_failed = True
             _logger.error("a commit failed: %s", describe(error))
             for job in batch:
                 job.lost(Unavailable("the database failed: look whether this was kept before it is tried again"))
             _tell(batch)
             return
+        if self._has_failed:
+            self._has_failed = False
+            _logger.warning("commits succeed again")
         took_s = time.perf_counter() - began
         self._batch_s += (took_s - self._batch_s) * BATCH_WEIGHT
         self.measures.commit_s.observe(took_s)

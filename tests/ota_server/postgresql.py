@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ota_server.storage.migrate import migrate
 from tests.waiting import wait_until
 
 _EMPTY, _MIGRATED = "template1", "migrated"
+_FORM = ("--encoding=UTF8", "--locale=C.UTF-8", "--wal-segsize=1")
 _STARTS_IN_S = 60.0
 
 
@@ -49,12 +50,14 @@ class PostgreSql:
             self.do(f"DROP DATABASE {name} WITH (FORCE)")
 
     def init(self) -> None:
-        self._run("initdb", "--no-sync", "--auth=trust", "--username=muster", "--encoding=UTF8", "--locale=C.UTF-8")
+        # A log of small files: tests come to the end of one.
+        self._run("initdb", "--no-sync", "--auth=trust", "--username=muster", *_FORM)
         self.start()
         self.do(f"CREATE DATABASE {_MIGRATED}")
         migrate(self.url(_MIGRATED))
 
-    def start(self) -> None:
+    def start(self, preload: Mapping[str, str] | None = None) -> None:
+        """`preload`: of its environment."""
         # Ends with this process, however that one ends.
         command = ["setpriv", "--pdeathsig", "INT", _find("postgres"), "-D", str(self.folder / "data")]
         command += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.folder}"]
@@ -62,13 +65,21 @@ class PostgreSql:
             # An abstract address: it says to this what it would say to systemd.
             told.bind("")
             told.settimeout(_STARTS_IN_S)
-            environment = {**os.environ, "NOTIFY_SOCKET": "@" + told.getsockname()[1:].decode()}
+            environment = {**os.environ, **(preload or {}), "NOTIFY_SOCKET": "@" + told.getsockname()[1:].decode()}
             self._process = subprocess.Popen(command, user=_user(), cwd="/", stdout=log, stderr=log, env=environment)
             try:
                 while b"READY=1" not in told.recv(4096):
                     pass
             except TimeoutError:
                 pytest.fail((self.folder / "log").read_text())
+
+    def come_back(self, preload: Mapping[str, str]) -> None:
+        """Waits for what it does by itself after a fault; where that ended it, it is started again."""
+        process = self._process
+        assert process is not None
+        wait_until(lambda: process.poll() is not None or self._is_ready())
+        if process.poll() is not None:
+            self.start(preload)
 
     @property
     def pid(self) -> int | None:

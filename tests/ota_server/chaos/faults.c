@@ -49,7 +49,15 @@ __attribute__((constructor)) static void begin(void) {
     if (shared != MAP_FAILED) faults = shared;
 }
 
-static int is_inside(const char *path) { return strncmp(path, folder, strlen(folder)) == 0; }
+static int is_inside(const char *path) {
+    char whole[PATH_MAX];
+    if (path[0] != '/' && getcwd(whole, sizeof whole) != NULL) {
+        size_t len = strlen(whole);
+        snprintf(whole + len, sizeof whole - len, "/%s", path);
+        path = whole;
+    }
+    return strncmp(path, folder, strlen(folder)) == 0;
+}
 
 static int is_watched(int fd) {
     if (faults == NULL) return 0;

@@ -62,6 +62,10 @@ class Faults:
         """So far."""
         return int.from_bytes(self._shared[0:8], "little")
 
+    @property
+    def is_armed(self) -> bool:
+        return any(self._shared[16:24])
+
     def arm(self, fault: Fault, after: int) -> None:
         """The step that follows so many others from now on is the first with the fault."""
         self._shared[16:24] = bytes(8)

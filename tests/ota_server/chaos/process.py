@@ -202,15 +202,14 @@ class Zygote:
 
 
 @contextmanager
-def zygote(faults: Faults, folder: Path) -> Iterator[Zygote]:
-    """Its processes are killed in the end. They say in `all.log` in this folder what they log."""
-    path = folder / "zygote"
+def zygote(faults: Faults, path: Path, log: Path) -> Iterator[Zygote]:
+    """Its processes are killed in the end. `path`: of a new socket; `log`: of all that they log."""
     command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "tests.ota_server.chaos.zygote", str(path)]
     environment = {**os.environ, **faults.environment}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"listening\n"
-        made = Zygote(path, faults, folder / "all.log")
+        made = Zygote(path, faults, log)
         try:
             yield made
         finally:

@@ -17,6 +17,22 @@ from tests.ota_server.chaos.process import Process, ServerProcess, Service
 from tests.ota_server.postgresql import PostgreSql, children
 
 
+@dataclass
+class Supervised(Service):
+    """A server, and a database that is started again when it has ended and there is space, as systemd does."""
+
+    server: ServerProcess
+    postgresql: PostgreSql
+
+    def __post_init__(self) -> None:
+        self.faults, self.log = self.server.faults, self.server.log
+
+    def request(self, method: str, path: str, **arguments: object) -> httpx.Response:
+        if not self.faults.is_armed:
+            self.postgresql.come_back(self.faults.environment)
+        return self.server.request(method, path, **arguments)
+
+
 class Victim(Enum):
     """What is killed at once."""
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from ota_server.api.requests import Requests
-from ota_server.observe.logs import ACCESS, JsonLines, TextLines
+from ota_server.observe.logs import ACCESS, JsonLines, KeptLines, TextLines
 from ota_server.observe.measures import DeviceMeasures, RequestMeasures
 from ota_server.observe.request_id import CURRENT, RequestIds
 from tests.ota_server.conftest import Server
@@ -44,6 +46,29 @@ def test_every_message_is_one_line(text: str) -> None:
     line = JsonLines().format(record("it said %s", text))
     assert "\n" not in line
     assert json.loads(line)["message"].startswith("it said ")
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing until there is space."""
+
+    is_full = True
+
+    def write(self, text: str) -> int:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(text)
+
+
+def test_lines_that_a_full_disk_does_not_take_are_written_later() -> None:
+    disk = FullDisk()
+    handler = logging.StreamHandler(KeptLines(disk))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging, "raiseExceptions", False)
+        handler.handle(record("first"))
+        handler.handle(record("second"))
+    disk.is_full = False
+    handler.handle(record("third"))
+    assert disk.getvalue() == "first\nsecond\nthird\n"
 
 
 def test_long_messages_are_cut() -> None:
