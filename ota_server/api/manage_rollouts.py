@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
@@ -127,16 +127,42 @@ def preview_roll_back(
     return {"going": seen.going, "staying": [asdict(one) for one in seen.staying]}
 
 
+@dataclass(frozen=True, slots=True)
+class _Mover:
+    """Moves the rollout of a request, and answers with it."""
+
+    services: Services
+    actor: Actor
+    product: str
+    rollout: int
+
+    def move(self, verb: str, work: Callable[[Connection, Product, int], Rollout], detail: str = "") -> views.Json:
+        found = product_for(self.services, self.actor, self.product, Permission.CONTROL_FIRMWARE)
+        moved = act(
+            self.services,
+            self.actor,
+            f"rollout.{verb}",
+            f"{found.id} rollout {self.rollout}",
+            lambda connection, now_ms: work(connection, found, now_ms),
+            found,
+            detail,
+        )
+        return _answer(self.services, moved)
+
+
+def _mover(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> _Mover:
+    return _Mover(services, actor, product, rollout)
+
+
+_MoverDep = Annotated[_Mover, Depends(_mover)]
+
+
 @router.post("/{rollout}/roll-back", status_code=201)
-def roll_back(product: str, rollout: Number, body: RollBackBody, services: ServicesDep, actor: ActorDep) -> views.Json:
+def roll_back(rollout: Number, body: RollBackBody, actor: ActorDep, mover: _MoverDep) -> views.Json:
     """Starts a rollout that goes back from a rollout's version to an earlier one, which nothing brings out any more."""
     stages = [_new_stage(number, item) for number, item in enumerate(body.stages, 1)]
     schedule = Schedule.from_json(body.schedule)
-    return _move(
-        services,
-        actor,
-        product,
-        rollout,
+    return mover.move(
         "roll-back",
         lambda c, found, now_ms: rolling_back.roll_back(
             c, found, rollout, body.version, actor.email, now_ms, stages, schedule
@@ -146,37 +172,22 @@ def roll_back(product: str, rollout: Number, body: RollBackBody, services: Servi
 
 
 @router.post("/{rollout}/start")
-def start_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+def start_rollout(rollout: Number, mover: _MoverDep) -> views.Json:
     """Starts a draft: at once, or when its schedule says."""
-    return _move(
-        services, actor, product, rollout, "start", lambda c, found, now_ms: service.start(c, found, rollout, now_ms)
-    )
+    return mover.move("start", lambda c, found, now_ms: service.start(c, found, rollout, now_ms))
 
 
 @router.post("/{rollout}/cancel")
-def cancel_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+def cancel_rollout(rollout: Number, actor: ActorDep, mover: _MoverDep) -> views.Json:
     """Takes a scheduled start back: it is a draft again."""
-    return _move(
-        services,
-        actor,
-        product,
-        rollout,
-        "cancel",
-        lambda c, found, _now_ms: service.cancel(c, found, rollout, actor.email),
-    )
+    return mover.move("cancel", lambda c, found, _now_ms: service.cancel(c, found, rollout, actor.email))
 
 
 @router.put("/{rollout}/schedule")
-def reschedule_rollout(
-    product: str, rollout: Number, body: ScheduleBody, services: ServicesDep, actor: ActorDep
-) -> views.Json:
+def reschedule_rollout(rollout: Number, body: ScheduleBody, mover: _MoverDep) -> views.Json:
     """Gives it another schedule."""
     schedule = Schedule.from_json(body.schedule)
-    return _move(
-        services,
-        actor,
-        product,
-        rollout,
+    return mover.move(
         "schedule",
         lambda c, found, now_ms: service.reschedule(c, found, rollout, schedule, now_ms),
         schedule.to_text(),
@@ -184,51 +195,28 @@ def reschedule_rollout(
 
 
 @router.post("/{rollout}/pause")
-def pause_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+def pause_rollout(rollout: Number, actor: ActorDep, mover: _MoverDep) -> views.Json:
     """Stops offering until it is resumed."""
     reason = f"Paused by {actor.email}."
-    return _move(
-        services, actor, product, rollout, "pause", lambda c, found, _now_ms: service.pause(c, found, rollout, reason)
-    )
+    return mover.move("pause", lambda c, found, _now_ms: service.pause(c, found, rollout, reason))
 
 
 @router.post("/{rollout}/resume")
-def resume_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+def resume_rollout(rollout: Number, actor: ActorDep, mover: _MoverDep) -> views.Json:
     """Goes on; the failures so far are forgiven."""
-    return _move(
-        services,
-        actor,
-        product,
-        rollout,
-        "resume",
-        lambda c, found, now_ms: service.resume(c, found, rollout, actor.email, now_ms),
-    )
+    return mover.move("resume", lambda c, found, now_ms: service.resume(c, found, rollout, actor.email, now_ms))
 
 
 @router.post("/{rollout}/approve")
-def approve_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+def approve_rollout(rollout: Number, actor: ActorDep, mover: _MoverDep) -> views.Json:
     """Approves the stage that runs, for which its gate waits."""
-    return _move(
-        services,
-        actor,
-        product,
-        rollout,
-        "approve",
-        lambda c, found, now_ms: service.approve(c, found, rollout, actor.account.id, now_ms),
-    )
+    return mover.move("approve", lambda c, found, now_ms: service.approve(c, found, rollout, actor.account.id, now_ms))
 
 
 @router.post("/{rollout}/abort")
-def abort_rollout(product: str, rollout: Number, services: ServicesDep, actor: ActorDep) -> views.Json:
+def abort_rollout(rollout: Number, actor: ActorDep, mover: _MoverDep) -> views.Json:
     """Ends it for good."""
-    return _move(
-        services,
-        actor,
-        product,
-        rollout,
-        "abort",
-        lambda c, found, now_ms: service.abort(c, found, rollout, actor.email, now_ms),
-    )
+    return mover.move("abort", lambda c, found, now_ms: service.abort(c, found, rollout, actor.email, now_ms))
 
 
 def _new_stage(number: int, body: StageBody) -> service.NewStage:
@@ -236,28 +224,6 @@ def _new_stage(number: int, body: StageBody) -> service.NewStage:
         return service.NewStage(body.percent, Gate.from_json(body.gate), Cohort.from_json(body.cohort))
     except Invalid as error:
         raise Invalid(f"stage {number}: {error}", f"stages.{number - 1}.{error.field}") from error
-
-
-def _move(
-    services: Services,
-    actor: Actor,
-    product: str,
-    rollout: Number,
-    verb: str,
-    work: Callable[[Connection, Product, int], Rollout],
-    detail: str = "",
-) -> views.Json:
-    found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
-    moved = act(
-        services,
-        actor,
-        f"rollout.{verb}",
-        f"{found.id} rollout {rollout}",
-        lambda connection, now_ms: work(connection, found, now_ms),
-        found,
-        detail,
-    )
-    return _answer(services, moved)
 
 
 def _answer(services: Services, rollout: Rollout) -> views.Json:

@@ -21,7 +21,7 @@ from ota_server.devices import store
 from ota_server.devices.calendar import Calendar
 from ota_server.devices.models import Device, DeviceStatus
 from ota_server.devices.sessions import KeySetChain
-from ota_server.devices.visit import NOTHING, SILENT, Visit
+from ota_server.devices.visit import NOTHING, SILENT, Around, Visit
 from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.rollouts.plan import PlanCache
@@ -76,10 +76,8 @@ class CheckIns:
     """
 
     def __init__(self, chain: KeySetChain, calendar: Calendar) -> None:
-        self._chain = chain
-        self._calendar = calendar
+        self._around = Around(chain, calendar, ComeBacks())
         self._plans = PlanCache(chain.version)
-        self._come_backs = ComeBacks()
 
     def take_together(self, connection: Connection, items: Sequence[Arrived]) -> list[CheckedIn | Exception | None]:
         """Counts messages of many devices; see `storage.database.Together`.
@@ -141,7 +139,7 @@ class CheckIns:
         self, connection: Connection, device: Device, product: Product, report: Report, is_first: bool, now_ms: int
     ) -> Visit:
         """What a report changes and is answered."""
-        visit = self._begin(connection, device, product, report, is_first, report.hold_s or 0, now_ms)
+        visit = Visit(self._around, connection, device, product, report, is_first, report.hold_s or 0, now_ms)
         if device.status is DeviceStatus.ACTIVE:
             visit.count()
             if report.outcome is not None or report.update is not None or report.crash is not None:
@@ -151,20 +149,6 @@ class CheckIns:
         else:
             visit.quarantined()
         return visit
-
-    def _begin(
-        self,
-        connection: Connection,
-        device: Device,
-        product: Product,
-        report: Report,
-        is_first: bool,
-        hold_s: int,
-        now_ms: int,
-    ) -> Visit:
-        return Visit(
-            connection, self._chain, self._come_backs, self._calendar, device, product, report, is_first, hold_s, now_ms
-        )
 
     def _count(self, connection: Connection, device: Device, message: SealedMessage, visit: Visit) -> None:
         if not store.count_message(connection, device, message.counter, visit.values):
@@ -177,7 +161,7 @@ class CheckIns:
             # It has sent another message meanwhile, or its session is gone: nothing is said here.
             return replace(held, hold_s=0)
         product = _product_of(connection, device)
-        visit = self._begin(connection, device, product, SILENT, False, held.hold_s, now_ms)
+        visit = Visit(self._around, connection, device, product, SILENT, False, held.hold_s, now_ms)
         if device.status is DeviceStatus.ACTIVE:
             visit.answer_plan(self._plans.get(connection, product))
         else:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -85,15 +85,28 @@ _TYPE_NAMES = {
 """Particle's names."""
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What one visit has from those before it.
+
+    Attributes:
+        chain: the server's key sets.
+        calendar: spreads when devices come back.
+        come_backs: spreads whom a rollout makes wait for its next minute.
+    """
+
+    chain: KeySetChain
+    calendar: Calendar
+    come_backs: ComeBacks
+
+
 class Visit:
     """The steps of one check-in, over what they have changed so far."""
 
     def __init__(
         self,
+        around: Around,
         connection: Connection,
-        chain: KeySetChain,
-        come_backs: ComeBacks,
-        calendar: Calendar,
         device: Device,
         product: Product,
         report: Report,
@@ -102,9 +115,7 @@ class Visit:
         now_ms: int,
     ) -> None:
         self._connection = connection
-        self._chain = chain
-        self._come_backs = come_backs
-        self._calendar = calendar
+        self._around = around
         self._before = device
         self._product = product
         self._report = report
@@ -186,12 +197,12 @@ class Visit:
             self._remind(attempt, plan)
         elif not self._is_unreported(attempt):
             wait_s = self._follow(self._decide(plan), attempt)
-        keysets = self._chain.above(device.keyset_version) if device.keyset_version is not None else ()
+        keysets = self._around.chain.above(device.keyset_version) if device.keyset_version is not None else ()
         if keysets:
             self._say(keysets=keysets)
-        elif device.keyset_version is not None and device.keyset_version > self._chain.version:
-            text = f"It holds key set {device.keyset_version}, this server only {self._chain.version}."
-            once = f"keyset {device.keyset_version} {self._chain.version}"
+        elif device.keyset_version is not None and device.keyset_version > self._around.chain.version:
+            text = f"It holds key set {device.keyset_version}, this server only {self._around.chain.version}."
+            once = f"keyset {device.keyset_version} {self._around.chain.version}"
             telemetry.add_history(self._connection, device.id, self._now_ms, HistoryKind.ALERT, text, once)
         if device.watched_until_ms is not None:
             self._say_calls()
@@ -289,7 +300,7 @@ class Visit:
         assert pace is not None
         assert pace.schedule.per_minute is not None
         most_s = self._product.check_in_interval_s
-        return self._come_backs.wait_s(pace.rollout_id, pace.schedule.per_minute, self._now_ms, most_s)
+        return self._around.come_backs.wait_s(pace.rollout_id, pace.schedule.per_minute, self._now_ms, most_s)
 
     def _repeat(self, attempt: Attempt, ruling: Ruling) -> None:
         """Says an offer again unless the device speaks of it, or puts it off and may.
@@ -463,7 +474,7 @@ class Visit:
         if wait_s is not None:
             wished = min(wished, wait_s)
         if wished > WATCHED_INTERVAL_S:
-            placed = self._calendar.place(self._now_ms // 1000, wished)
+            placed = self._around.calendar.place(self._now_ms // 1000, wished)
             if placed > wished:
                 self.values["online_until_ms"] = self._now_ms + int(placed * ONLINE_INTERVALS * 1000)
             wished = placed

@@ -85,20 +85,13 @@ def deciding_of(connection: Connection, product_id: int, statuses: Collection[Ro
 
     None goes back from a version that a newer one brings out again.
     """
-    again = rollouts.alias()
-    newer = select(again.c.id).where(
-        again.c.product_id == product_id,
-        again.c.version == rollouts.c.undoes,
-        again.c.id > rollouts.c.id,
-        again.c.status.in_(_BEGUN),
-    )
     goes_back = and_(rollouts.c.undoes.is_not(None), rollouts.c.status == RolloutStatus.COMPLETED)
     rows = connection.execute(
         select(*_ROLLOUT)
         .where(
             rollouts.c.product_id == product_id,
             or_(rollouts.c.status.in_(statuses), goes_back),
-            ~newer.exists(),
+            ~_has_later("version", rollouts.c.undoes),
         )
         .order_by(rollouts.c.id.desc())
     )
@@ -113,16 +106,21 @@ def completed_of(connection: Connection, product_id: int, version: int) -> Rollo
 
 def completed_above(connection: Connection, product_id: int, version: int, limit: int) -> list[Rollout]:
     """Completed rollouts of higher versions that nobody has killed or gone back from since, newest first."""
-    back = rollouts.alias()
-    undone = select(back.c.id).where(
-        back.c.product_id == product_id,
-        back.c.undoes == rollouts.c.version,
-        back.c.id > rollouts.c.id,
-        back.c.status.in_(_BEGUN),
-    )
     killed = select(releases.c.id).where(releases.c.id == rollouts.c.release_id, releases.c.killed_ms.is_not(None))
-    goes_on = and_(rollouts.c.undoes.is_(None), ~undone.exists(), ~killed.exists())
+    goes_on = and_(rollouts.c.undoes.is_(None), ~_has_later("undoes", rollouts.c.version), ~killed.exists())
     return _completed(connection, product_id, and_(rollouts.c.version > version, goes_on), limit)
+
+
+def _has_later(name: str, value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a later rollout of the same product has begun that has this value in a column."""
+    later = rollouts.alias()
+    found = select(later.c.id).where(
+        later.c.product_id == rollouts.c.product_id,
+        later.c[name] == value,
+        later.c.id > rollouts.c.id,
+        later.c.status.in_(_BEGUN),
+    )
+    return found.exists()
 
 
 def _completed(connection: Connection, product_id: int, where: ColumnElement[bool], limit: int) -> list[Rollout]:

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import random
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -21,13 +17,10 @@ from sqlalchemy.engine import URL
 _ROOT = Path(__file__).parents[2]
 sys.path[:0] = [] if str(_ROOT) in sys.path else [str(_ROOT)]
 
-from ota_server.clock import SystemClock  # noqa: E402
 from ota_server.devices.models import DeviceStatus, devices, group_devices, groups, presence  # noqa: E402
-from ota_server.organizations.service import add_administrator  # noqa: E402
-from tests.ota_server.conftest import listen_app, make_settings  # noqa: E402
-from tests.ota_server.postgresql import run_postgresql  # noqa: E402
+from ota_server.services import Services  # noqa: E402
+from tests.benchmarks.both_databases import PRODUCT, on_both, timed  # noqa: E402
 
-PRODUCT = 1234
 ROUNDS = 60
 ROOMS = ("kitchen", "attic", "cellar", "garage", "hall", "office")
 LIMIT_MS = 100
@@ -105,44 +98,26 @@ def vacuum(url: URL) -> None:
 
 def measure(client: httpx.Client, query: dict[str, str | int]) -> tuple[int, list[float]]:
     """How many devices are found, and milliseconds of each round."""
-    times, total = [], 0
-    for _ in range(ROUNDS):
-        begin = time.perf_counter()
-        answer = client.get(f"/v1/products/{PRODUCT}/devices", params=query)
-        times.append(1000 * (time.perf_counter() - begin))
-        assert answer.status_code == 200, answer.text
-        total = answer.json()["meta"]["total_records"]
-    return total, sorted(times)
+    answer, times = timed(ROUNDS, lambda: client.get(f"/v1/products/{PRODUCT}/devices", params=query))
+    return answer.json()["meta"]["total_records"], times
 
 
-@contextmanager
-def stocked_server(folder: Path, database: URL | None, count: int) -> Iterator[httpx.Client]:
-    """A server with so many devices, and a client of it."""
-    with listen_app(make_settings(folder, database=database), SystemClock()) as (services, url):
-        token = services.database.write(lambda c: add_administrator(c, "a@b.c", "-", "Bench", 0))
-        with httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=60) as client:
-            client.post("/v1/products", json={"product": {"id": PRODUCT, "name": "Lamp"}}).raise_for_status()
-            services.database.write(lambda connection: fill(connection, count))
-            if database is not None:
-                vacuum(database)
-            yield client
+def stock(services: Services, count: int) -> None:
+    """Fills the database, and has it look at what there is now."""
+    services.database.write(lambda connection: fill(connection, count))
+    if services.settings.database_url is not None:
+        vacuum(services.settings.database_url)
 
 
 def main(count: int) -> bool:
     """Prints a table; whether every list is fast enough."""
     is_fast = True
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        run_postgresql() as postgresql,
-        postgresql.database() as url,
-        stocked_server(Path(folder) / "sqlite", None, count) as on_sqlite,
-        stocked_server(Path(folder) / "postgresql", url, count) as on_postgresql,
-    ):
+    with on_both(lambda services: stock(services, count)) as clients:
         print(f"{count:,} devices, {ROUNDS} requests each, milliseconds: median and 95th percentile")
         print(f"{'':30}{'found':>10}{'SQLite':>18}{'PostgreSQL':>18}")
         for name, query in LISTS.items():
             line = ""
-            for client in (on_sqlite, on_postgresql):
+            for client in clients:
                 total, times = measure(client, query)
                 late = times[int(0.95 * len(times))]
                 line += f"{times[len(times) // 2]:10.1f}{late:8.1f}"

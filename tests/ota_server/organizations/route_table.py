@@ -44,6 +44,20 @@ def _json(**fields: Any) -> dict[str, Any]:
     return {"json": fields}
 
 
+def _team(route: str, path: str) -> dict[str, Call]:
+    """A team's routes are those of an organization, or of one of its products."""
+    member, role = f"{path}/team/support@example.com", _json(role="support")
+    new = _json(username="new@example.com")
+    return {
+        f"GET {route}/team": Call(P.VIEW_TEAM, f"{path}/team"),
+        f"POST {route}/team": Call(P.MANAGE_TEAM, f"{path}/team", new, hands_out=True),
+        f"POST {route}/team/{{username}}": Call(P.MANAGE_TEAM, member, role, hands_out=True),
+        f"PUT {route}/team/{{username}}": Call(P.MANAGE_TEAM, member, role, hands_out=True),
+        f"DELETE {route}/team/{{username}}": Call(P.MANAGE_TEAM, f"{path}/team/new@example.com"),
+        f"PUT {route}/team/{{username}}/token": Call(P.MANAGE_TEAM, f"{path}/team/none/token"),
+    }
+
+
 CALLS = {
     "GET /access_tokens": Call(None, "/access_tokens", is_personal=True),
     "POST /access_tokens": Call(None, "/access_tokens", _json(label="ci"), is_personal=True),
@@ -78,36 +92,14 @@ CALLS = {
     "DELETE /orgs/{organization}/branding/logo": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/branding/logo"),
     "GET /orgs/{organization}/products": Call(P.VIEW, f"/orgs/{ORG}/products"),
     "GET /orgs/{organization}/audit": Call(P.AUDIT, f"/orgs/{ORG}/audit"),
-    "GET /orgs/{organization}/team": Call(P.VIEW_TEAM, f"/orgs/{ORG}/team"),
-    "POST /orgs/{organization}/team": Call(
-        P.MANAGE_TEAM, f"/orgs/{ORG}/team", _json(username="new@example.com"), hands_out=True
-    ),
-    "POST /orgs/{organization}/team/{username}": Call(
-        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support"), hands_out=True
-    ),
-    "PUT /orgs/{organization}/team/{username}": Call(
-        P.MANAGE_TEAM, f"/orgs/{ORG}/team/support@example.com", _json(role="support"), hands_out=True
-    ),
-    "DELETE /orgs/{organization}/team/{username}": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team/new@example.com"),
-    "PUT /orgs/{organization}/team/{username}/token": Call(P.MANAGE_TEAM, f"/orgs/{ORG}/team/none/token"),
-    "PUT /products/{product}/team/{username}/token": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/none/token"),
+    **_team("/orgs/{organization}", f"/orgs/{ORG}"),
     "POST /products": Call(P.MANAGE_PRODUCTS, "/products", _json(product={"id": 7, "name": "Seven", "org": ORG})),
     "GET /products/{product}": Call(P.VIEW, PRODUCT),
     "PUT /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT, _json(product={"description": "warm"})),
     "DELETE /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT),
     "GET /products/{product}/figures": Call(P.VIEW, f"{PRODUCT}/figures"),
     "GET /products/{product}/log": Call(P.VIEW, f"{PRODUCT}/log"),
-    "GET /products/{product}/team": Call(P.VIEW_TEAM, f"{PRODUCT}/team"),
-    "POST /products/{product}/team": Call(
-        P.MANAGE_TEAM, f"{PRODUCT}/team", _json(username="new@example.com"), hands_out=True
-    ),
-    "POST /products/{product}/team/{username}": Call(
-        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support"), hands_out=True
-    ),
-    "PUT /products/{product}/team/{username}": Call(
-        P.MANAGE_TEAM, f"{PRODUCT}/team/support@example.com", _json(role="support"), hands_out=True
-    ),
-    "DELETE /products/{product}/team/{username}": Call(P.MANAGE_TEAM, f"{PRODUCT}/team/new@example.com"),
+    **_team("/products/{product}", PRODUCT),
     "GET /products/{product}/customers": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers"),
     "GET /products/{product}/customers/{email}": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com"),
     "PUT /products/{product}/customers/{email}": Call(

@@ -51,13 +51,7 @@ def test_stage_soaks_after_its_confirmed_boots_and_ends_without_a_check_in(photo
 def test_failure_during_the_soak_pauses(photons: Server) -> None:
     rollout = photons.rollout(2, {"gate": {"soak_s": 3600}})
     update(photons, 1)
-    device = photons.device(1)
-    device.check_in()
-    device.check_in()
-    device.fetch()
-    device.boot_staged()
-    device.revert(1)
-    device.check_in()
+    revert(photons, 1)
     assert shown(photons, rollout)["status"] == "paused"
 
 

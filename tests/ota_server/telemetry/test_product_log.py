@@ -189,13 +189,18 @@ def test_log_holds_what_devices_told_and_what_happened_to_them(server: Server) -
     assert server.api("GET", f"{LOG}?level=error")["log"] == []
 
 
-def test_log_goes_on_where_a_page_ended(server: Server) -> None:
+def logged(server: Server, lines: list[str]) -> None:
+    """A device tells these lines, one in each check-in."""
     server.product()
     device = server.device()
     device.open()
-    for number in range(5):
-        device.log(f"line {number}")
+    for line in lines:
+        device.log(line)
         device.check_in()
+
+
+def test_log_goes_on_where_a_page_ended(server: Server) -> None:
+    logged(server, [f"line {number}" for number in range(5)])
     seen: list[str] = []
     place: str | None = ""
     while place is not None:
@@ -207,12 +212,7 @@ def test_log_goes_on_where_a_page_ended(server: Server) -> None:
 
 def test_log_as_csv_is_whole_and_runs_nothing_in_a_spreadsheet(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ota_server.api.manage_log.LIMIT_MAX", 2)
-    server.product()
-    device = server.device()
-    device.open()
-    for number in range(3):
-        device.log(f"=1+{number}")
-        device.check_in()
+    logged(server, [f"=1+{number}" for number in range(3)])
     headers = {"authorization": f"Bearer {server.token}"}
     text = server.client.get(f"/v1{LOG}?format=csv&kind=log", headers=headers).text
     rows = list(csv.DictReader(io.StringIO(text)))

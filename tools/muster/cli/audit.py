@@ -4,29 +4,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from muster.cli.files import OutputFile
+from muster.cli.options import TIME_FILTERS, together
 from muster.cli.output import json_option
 from muster.cli.server import open_client, organization_option, organization_slug, server_options
 
-_FILTERS = (
+_filter_options = together(
     click.option("--by", default="", metavar="EMAIL", help="Only what this account did."),
     click.option("--action", default="", metavar="BEGIN", help="Only actions that begin so, such as `rollout.`"),
     click.option("--subject", default="", help="Only what was done to this."),
-    click.option("--since", default="", metavar="TIME", help="From then on, such as 2026-11-23T08:00:00Z."),
-    click.option("--until", default="", metavar="TIME", help="Before then."),
+    *TIME_FILTERS,
 )
-
-
-def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_FILTERS):
-        command = option(command)
-    return command
 
 
 @click.group(epilog="Example: muster audit list --action rollout.")

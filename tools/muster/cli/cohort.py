@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from muster.cli.files import InputFile, read_json, read_text
+from muster.cli.options import together
 from muster.cli.output import json_option, print_facts
 from muster.cli.server import open_client, product_id, product_option, server_options
 from muster.client import JsonObject
@@ -65,7 +66,7 @@ def cohort_options(command: F) -> F:
             cohort = parts[0] if len(parts) == 1 else {"and": parts}
         return command(cohort=cohort, **others)
 
-    options = (
+    options = together(
         click.option("--expression", type=InputFile, help="JSON file with an expression (docs/howto/rollouts.md)."),
         click.option("--devices", type=InputFile, help="File with the ids of devices."),
         click.option("--group", "groups", multiple=True, help="Devices of this group; may be given again."),
@@ -78,9 +79,7 @@ def cohort_options(command: F) -> F:
             help="Devices of which this is so: 'version at_least 2', 'country one_of DE,FR'; may be given again.",
         ),
     )
-    for option in reversed(options):
-        with_cohort = option(with_cohort)
-    return with_cohort  # type: ignore[return-value]  # the same command with other options
+    return options(with_cohort)  # type: ignore[return-value]  # the same command with other options
 
 
 @click.group(epilog="Example: muster cohort create beta --where 'tag is beta' --where 'version at_least 2'")
@@ -118,7 +117,7 @@ def show(name: str, product: int | None, url: str, token_file: Path | None, as_j
 
 @cohort.command(epilog="Example: muster cohort create lab --group lab --description 'The boards on the wall.'")
 @click.argument("name")
-@click.option("--description", default="", help="What to know about it.")
+@click.option("--description", help="What to know about it.")
 @click.option("--replace", is_flag=True, help="Change a saved one; rollouts that have started keep what it was.")
 @cohort_options
 @product_option
@@ -126,7 +125,7 @@ def show(name: str, product: int | None, url: str, token_file: Path | None, as_j
 @json_option
 def create(
     name: str,
-    description: str,
+    description: str | None,
     replace: bool,
     cohort: JsonObject | None,
     product: int | None,
@@ -139,9 +138,10 @@ def create(
     with open_client(url, token_file) as client:
         number = product_id(client, product)
         if replace:
-            made = client.change_cohort(number, name, {"cohort": expression, "description": description})
+            kept: JsonObject = {} if description is None else {"description": description}
+            made = client.change_cohort(number, name, {"cohort": expression, **kept})
         else:
-            made = client.create_cohort(number, name, expression, description)
+            made = client.create_cohort(number, name, expression, description or "")
     _print(made, as_json)
 
 

@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from muster.cli.files import OutputFile
+from muster.cli.options import TIME_FILTERS, together
 from muster.cli.output import json_option
 from muster.cli.server import open_client, product_id, product_option, server_options
 
-_FILTERS = (
+_filter_options = together(
     click.option("--kind", type=click.Choice(["history", "event", "log"]), default=None, help="Only such entries."),
     click.option(
         "--level", type=click.Choice(["debug", "info", "warning", "error"]), default=None, help="The lowest level."
@@ -23,15 +23,8 @@ _FILTERS = (
     click.option("--version", type=click.IntRange(0, 65_535), default=None, help="Only of devices that run it now."),
     click.option("--name", default="", metavar="BEGIN", help="Only of names that begin so."),
     click.option("--text", default="", help="Only with this in them."),
-    click.option("--since", default="", metavar="TIME", help="From then on, such as 2026-11-23T08:00:00Z."),
-    click.option("--until", default="", metavar="TIME", help="Before then."),
+    *TIME_FILTERS,
 )
-
-
-def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_FILTERS):
-        command = option(command)
-    return command
 
 
 @click.group(epilog="Example: muster log show --level error --since 2026-11-23T00:00:00Z")

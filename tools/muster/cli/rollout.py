@@ -11,13 +11,12 @@ import click
 from muster.cli.cohort import cohort_options
 from muster.cli.files import InputFile, read_json
 from muster.cli.forecast import forecast, simulate
+from muster.cli.options import Decorator
 from muster.cli.output import fact_lines, json_option
 from muster.cli.schedule import schedule_options
 from muster.cli.server import open_client, product_id, product_option, server_options
 from muster.client import JsonObject, Stage
 from muster.inspection import JsonValue
-
-STAGE_FORM = "PERCENT:CONFIRMED[:FAILURES]"
 
 
 class StageType(click.ParamType[Stage]):
@@ -32,6 +31,11 @@ class StageType(click.ParamType[Stage]):
         return self.fail(f"{value!r} is not PERCENT:MIN_CONFIRMED or PERCENT:MIN_CONFIRMED:MAX_FAILURES", param, ctx)
 
 
+def _stage_option(text: str) -> Decorator:
+    form = "PERCENT:CONFIRMED[:FAILURES]"
+    return click.option("--stage", "stages", type=StageType(), multiple=True, metavar=form, help=text)
+
+
 @click.group(epilog="Example: muster rollout create --version 2 --stage 10:50:2 --stage 100:900:10 --start")
 def rollout() -> None:
     """Make, start, pause and show rollouts of a server."""
@@ -43,13 +47,8 @@ rollout.add_command(simulate)
 
 @rollout.command(epilog="Example: muster rollout create --version 2 --stage 10:50:2 --stage 100:900:10 --start")
 @click.option("--version", type=click.IntRange(1, 65_534), help="The release to bring out.")
-@click.option(
-    "--stage",
-    "stages",
-    type=StageType(),
-    multiple=True,
-    metavar=STAGE_FORM,
-    help="A share of the devices; ends at so many confirmed boots, pauses above so many failures. May be given again.",
+@_stage_option(
+    "A share of the devices; ends at so many confirmed boots, pauses above so many failures. May be given again."
 )
 @click.option("--file", type=InputFile, help="JSON file with all that a rollout has; options replace what it says.")
 @cohort_options
@@ -138,14 +137,7 @@ def schedule(
 @rollout.command("roll-back", epilog="Example: muster rollout roll-back 3 --version 2 --dry-run")
 @click.argument("number", type=int)
 @click.option("--version", type=click.IntRange(1, 65_534), required=True, help="The earlier version.")
-@click.option(
-    "--stage",
-    "stages",
-    type=StageType(),
-    multiple=True,
-    metavar=STAGE_FORM,
-    help="As for create. [default: all]",
-)
+@_stage_option("As for create. [default: all]")
 @click.option("--dry-run", is_flag=True, help="Only say who could go back, and who could not and why.")
 @schedule_options
 @product_option

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from muster.cli.options import together
 from muster.client import JsonObject
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -70,7 +71,7 @@ def schedule_options(command: F) -> F:
         }
         return command(schedule={name: value for name, value in given.items() if value is not None}, **others)
 
-    options = (
+    options = together(
         click.option("--start-at", type=TimeType(), metavar="TIME", help="Begin then, once it is started."),
         click.option(
             "--window",
@@ -99,6 +100,4 @@ def schedule_options(command: F) -> F:
             help="Let devices put it off, so long at most.",
         ),
     )
-    for option in reversed(options):
-        with_schedule = option(with_schedule)
-    return with_schedule  # type: ignore[return-value]  # what click makes of it is called by click alone
+    return options(with_schedule)  # type: ignore[return-value]  # what click makes of it is called by click alone
