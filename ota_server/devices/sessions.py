@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from muster.errors import KeySetRefused, ValueOutOfRange
 from muster.layout import platform_name
@@ -30,6 +30,11 @@ OPENINGS_KEPT = 256
 NEW_DEVICES_BURST = 20
 NEW_DEVICES_PER_S = 2.0
 """How fast unknown devices may enter a product's quarantine."""
+
+_NEWEST_OPENING = select(func.coalesce(func.max(openings.c.number), 0)).where(openings.c.device_row == bindparam("row"))
+_FORGET_OPENINGS = delete(openings).where(
+    openings.c.device_row == bindparam("row"), openings.c.number <= bindparam("last")
+)
 
 
 class KeySetChain:
@@ -214,11 +219,8 @@ def _check_claims(connection: Connection, device: Device, request: OpenRequest, 
 
 
 def _remember(connection: Connection, device: Device, digest: bytes) -> None:
-    newest = connection.execute(
-        select(func.coalesce(func.max(openings.c.number), 0)).where(openings.c.device_row == device.id)
-    ).scalar_one()
+    newest = connection.execute(_NEWEST_OPENING, {"row": device.id}).scalar_one()
     if not insert_once(connection, openings, {"device_row": device.id, "digest": digest, "number": newest + 1}):
         raise SessionRefused("an opening that was seen before")
-    connection.execute(
-        delete(openings).where(openings.c.device_row == device.id, openings.c.number <= newest + 1 - OPENINGS_KEPT)
-    )
+    if newest >= OPENINGS_KEPT:
+        connection.execute(_FORGET_OPENINGS, {"row": device.id, "last": newest + 1 - OPENINGS_KEPT})

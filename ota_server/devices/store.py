@@ -5,18 +5,37 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, Row, Table, Update, and_, bindparam, func, insert, join, or_, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Row,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    func,
+    insert,
+    join,
+    or_,
+    select,
+    update,
+)
 
 from ota_server.devices.models import COLUMNS, NO_SESSION, Device, DeviceStatus, devices, presence, whole
 from ota_server.products.models import products
-from ota_server.storage.sql import update_each
+from ota_server.storage.sql import any_of, any_values, update_each
 
 _DEVICES = select(*COLUMNS).select_from(whole)
+_BY_ROW = _DEVICES.where(devices.c.id == bindparam("row"))
+_WITH_ID = _DEVICES.where(devices.c.device_id == bindparam("id"), devices.c.product_id.is_not(None)).order_by(
+    devices.c.id
+)
 _BY_SESSION = _DEVICES.where(
     or_(devices.c.session_id == bindparam("session"), devices.c.pending_id == bindparam("session"))
 )
-_BY_SESSIONS = _DEVICES.where(devices.c.session_id.in_(bindparam("sessions", expanding=True)))
 
 ROUTINE = ("uptime_s", "health", "habit", "last_seen_ms", "online_until_ms")
 """Columns of `presence` that any message may change; most change no others."""
@@ -25,11 +44,14 @@ _PRESENCE = frozenset(presence.c.keys()) - {"device_row"}
 
 def by_sessions(connection: Connection, session_ids: Collection[bytes]) -> dict[bytes, Device]:
     """Devices by their current sessions."""
-    asked = list(session_ids)
-    # To a power of two: the databases keep prepared what they have seen, and so see few forms of it.
-    asked += asked[:1] * ((1 << (len(asked) - 1).bit_length()) - len(asked))
-    rows = connection.execute(_BY_SESSIONS, {"sessions": asked})
+    dialect = connection.dialect.name
+    rows = connection.execute(_by_sessions(dialect), {"any": any_values(dialect, session_ids)})
     return {device.session_id: device for device in map(Device._make, rows) if device.session_id is not None}
+
+
+@lru_cache
+def _by_sessions(dialect: str) -> Select[*tuple[Any, ...]]:
+    return _DEVICES.where(any_of(dialect, devices.c.session_id))
 
 
 def by_session(connection: Connection, session_id: bytes) -> Device | None:
@@ -38,7 +60,7 @@ def by_session(connection: Connection, session_id: bytes) -> Device | None:
 
 
 def by_row(connection: Connection, row_id: int) -> Device | None:
-    return _one(connection.execute(_DEVICES.where(devices.c.id == row_id)).first())
+    return _one(connection.execute(_BY_ROW, {"row": row_id}).first())
 
 
 def page_by_row(connection: Connection, product_id: int, after: int, limit: int) -> list[Device]:
@@ -50,8 +72,7 @@ def page_by_row(connection: Connection, product_id: int, after: int, limit: int)
 
 def with_id(connection: Connection, device_id: str) -> list[Device]:
     """Every row of a device id: at most one that is not quarantined or denied, and its claimants. No removed ones."""
-    where = (devices.c.device_id == device_id, devices.c.product_id.is_not(None))
-    rows = connection.execute(_DEVICES.where(*where).order_by(devices.c.id))
+    rows = connection.execute(_WITH_ID, {"id": device_id})
     return [Device(*row) for row in rows]
 
 
@@ -94,7 +115,8 @@ def change(connection: Connection, row_id: int, values: Mapping[str, object]) ->
     """Sets columns of a device, in whichever of the tables they are."""
     for table, key in ((devices, devices.c.id), (presence, presence.c.device_row)):
         if own := _of(table, values):
-            connection.execute(update(table).where(key == row_id).values(**own))
+            facts = {f"set_{name}": value for name, value in own.items()}
+            connection.execute(_update(table, key, frozenset(own)), {"row": row_id, **facts})
 
 
 def count_message(connection: Connection, device: Device, counter: int, values: Mapping[str, object]) -> bool:
@@ -102,9 +124,10 @@ def count_message(connection: Connection, device: Device, counter: int, values: 
 
     The device was read in this transaction: the session is its current one.
     """
-    own = values.keys() & _PRESENCE
-    facts = {f"set_{name}": values[name] for name in own}
-    result = connection.execute(_message_update(frozenset(own)), {"row": device.id, "counter": counter, **facts})
+    own = values.keys() & _PRESENCE | {"session_counter"}
+    facts = {f"set_{name}": value for name, value in {**values, "session_counter": counter}.items() if name in own}
+    statement = _message_update(frozenset(own))
+    result = connection.execute(statement, {"row": device.id, "counter": counter, **facts})
     if result.rowcount != 1:
         return False
     others = {name: value for name, value in values.items() if name not in own}
@@ -124,11 +147,16 @@ def count_messages(connection: Connection, messages: Sequence[tuple[Device, int,
 
 @lru_cache(maxsize=256)
 def _message_update(names: frozenset[str]) -> Update:
-    """The statement that counts a message which changes these columns. Building it takes longer than running it."""
+    """The statement that counts a message which changes these columns."""
+    is_higher = presence.c.session_counter < bindparam("counter")
+    return _update(presence, presence.c.device_row, names).where(is_higher)
+
+
+@lru_cache(maxsize=256)
+def _update(table: Table, key: Column[int], names: frozenset[str]) -> Update:
+    """The statement that sets these columns of a row. Building it takes longer than running it."""
     return (
-        update(presence)
-        .where(presence.c.device_row == bindparam("row"), presence.c.session_counter < bindparam("counter"))
-        .values({name: bindparam(f"set_{name}") for name in sorted(names)} | {"session_counter": bindparam("counter")})
+        update(table).where(key == bindparam("row")).values({name: bindparam(f"set_{name}") for name in sorted(names)})
     )
 
 

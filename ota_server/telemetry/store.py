@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, ScalarSelect, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from muster.protocol import Crash
 from ota_server.devices.models import devices
@@ -24,6 +24,7 @@ from ota_server.telemetry.models import (
 )
 
 _DAY_MS = 24 * 3600 * 1000
+_PRODUCT_OF = select(devices.c.product_id).where(devices.c.id == bindparam("whose")).scalar_subquery()
 
 
 def add_history(
@@ -31,7 +32,7 @@ def add_history(
 ) -> None:
     """Adds a line; a second one with the same `once` is ignored."""
     values = {"device_row": device_row, "at_ms": at_ms, "kind": kind, "text": text, "once": once}
-    insert_once(connection, history, {**values, "product_id": _product_of(device_row)})
+    insert_once(connection, history, {**values, "whose": device_row}, (("product_id", _PRODUCT_OF),))
 
 
 def count_report(connection: Connection, device_row: int, report_id: int) -> bool:
@@ -47,23 +48,27 @@ def is_counted(connection: Connection, device_row: int, report_id: int) -> bool:
 
 def add_logs(connection: Connection, device_row: int, lines: Sequence[LogEntry]) -> None:
     connection.execute(
-        insert(logs).values(product_id=_product_of(device_row)),
-        [{"device_row": device_row, "at_ms": line.at_ms, "level": line.level, "text": line.text} for line in lines],
+        insert(logs).values(product_id=_PRODUCT_OF),
+        [
+            {"whose": device_row, "device_row": device_row, "at_ms": line.at_ms, "level": line.level, "text": line.text}
+            for line in lines
+        ],
     )
 
 
 def add_crash(connection: Connection, device_row: int, at_ms: int, crash: Crash) -> None:
     connection.execute(
-        insert(crashes).values(
-            device_row=device_row,
-            at_ms=at_ms,
-            identity8=crash.identity,
-            reason=crash.reason,
-            pc=crash.pc,
-            lr=crash.lr,
-            uptime_s=crash.uptime_s,
-            product_id=_product_of(device_row),
-        )
+        insert(crashes).values(product_id=_PRODUCT_OF),
+        {
+            "whose": device_row,
+            "device_row": device_row,
+            "at_ms": at_ms,
+            "identity8": crash.identity,
+            "reason": crash.reason,
+            "pc": crash.pc,
+            "lr": crash.lr,
+            "uptime_s": crash.uptime_s,
+        },
     )
 
 
@@ -72,10 +77,6 @@ def count_crashes(connection: Connection, device_row: int, identity8: bytes, sin
     column = crashes.c
     where = (column.device_row == device_row, column.identity8 == identity8, column.at_ms >= since_ms)
     return connection.execute(select(func.count()).select_from(crashes).where(*where)).scalar_one()
-
-
-def _product_of(device_row: int) -> ScalarSelect[int | None]:
-    return select(devices.c.product_id).where(devices.c.id == device_row).scalar_subquery()
 
 
 def history_of(connection: Connection, device_row: int, limit: int = 200) -> list[HistoryLine]:

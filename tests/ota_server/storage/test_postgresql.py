@@ -13,8 +13,11 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
@@ -25,10 +28,16 @@ from ota_server.errors import Unavailable
 from ota_server.storage.database import Database
 from ota_server.storage.engine import parse_url
 from ota_server.storage.migrate import migrate
+from ota_server.storage.sql import array_text
 from tests.ota_server import keys
 from tests.ota_server.conftest import CBOR, HandClock, make_settings, run_server
 from tests.ota_server.postgresql import PostgreSql
 
+CELLS = (
+    (st.none() | st.integers(-(2**63), 2**63 - 1), "bigint"),
+    (st.none() | st.binary(max_size=20), "bytea"),
+    (st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20), "text"),
+)
 SECRET = "wren-under-the-eaves"
 
 
@@ -52,6 +61,18 @@ def count_up(connection: Connection) -> int:
     before = int(connection.exec_driver_sql("SELECT n FROM t").scalar_one())
     connection.execute(text("UPDATE t SET n = :after"), {"after": before + 1})
     return before + 1
+
+
+@pytest.mark.parametrize(("cells", "kind"), CELLS)
+def test_array_holds_what_was_put_into_it(postgresql: PostgreSql, cells: st.SearchStrategy[object], kind: str) -> None:
+    with psycopg.connect(host=str(postgresql.folder), user="muster", dbname="postgres") as connection:
+
+        @given(st.lists(cells, max_size=8))
+        def check(values: list[object]) -> None:
+            [found] = connection.execute(f"SELECT %s::{kind}[]", (array_text(values),)).fetchone() or ()
+            assert found == values
+
+        check()
 
 
 def test_writers_of_two_processes_lose_nothing(two: tuple[Database, Database]) -> None:
