@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -77,11 +77,15 @@ BODY_RATE_MIN = 1024
 
 
 class BodyLimit:
-    """ASGI middleware: a body above `size_max` bytes is refused with 413, announced or not; a slow one with 408."""
+    """ASGI middleware: a body above `size_max` bytes is refused with 413, announced or not; a slow one with 408.
 
-    def __init__(self, app: ASGIApp, size_max: int) -> None:
+    `larger`: paths that may have more, and how much.
+    """
+
+    def __init__(self, app: ASGIApp, size_max: int, larger: Mapping[re.Pattern[str], int] | None = None) -> None:
         self._app = app
         self._size_max = size_max
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,6 +93,8 @@ class BodyLimit:
             return
         headers = dict(scope["headers"])
         claimed = _claimed_size(headers.get(b"content-length", b"").decode("latin-1"))
+        allowed = (most for path, most in self._larger.items() if path.fullmatch(scope["path"]))
+        size_max = next(allowed, self._size_max)
         received, is_whole, began = 0, False, time.monotonic()
 
         async def closing(message: Message) -> None:
@@ -99,7 +105,7 @@ class BodyLimit:
 
         async def limited() -> Message:
             nonlocal received, is_whole
-            if claimed > self._size_max:
+            if claimed > size_max:
                 raise HTTPException(413)
             if is_whole:
                 # What still comes is the end of the connection, which may be far.
@@ -112,7 +118,7 @@ class BodyLimit:
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 is_whole = not message.get("more_body", False)
-                if received > self._size_max:
+                if received > size_max:
                     raise HTTPException(413)
                 if not is_whole and time.monotonic() - began > BODY_PAUSE_S + received / BODY_RATE_MIN:
                     raise HTTPException(408, TOO_SLOW)

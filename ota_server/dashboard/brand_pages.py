@@ -24,11 +24,20 @@ def routes(services: Services) -> list[Route]:
         color, _, background = request.path_params["colors"].partition("-")
         return Response(branding.style_sheet(f"#{color}", f"#{background}"), headers=_HEADERS, media_type="text/css")
 
+    async def preview(request: Request) -> Response:
+        color, _, background = request.path_params["colors"].partition("-")
+        text = branding.style_sheet(f"#{color}", f"#{background}", ".preview")
+        return Response(text, headers=_HEADERS, media_type="text/css")
+
     async def logo(request: Request) -> Response:
         raw = await asyncio.to_thread(_read, services, request.path_params["digest"])
         return Response(raw, headers=_HEADERS, media_type="image/png")
 
-    return [Route("/brand/colors/{colors}.css", colors), Route("/brand/logos/{digest}.png", logo)]
+    return [
+        Route("/brand/colors/{colors}.css", colors),
+        Route("/brand/previews/{colors}.css", preview),
+        Route("/brand/logos/{digest}.png", logo),
+    ]
 
 
 def _read(services: Services, digest: str) -> bytes:

@@ -18,7 +18,7 @@ from ota_server.api.context import act
 from ota_server.dashboard import security
 from ota_server.dashboard.render import make_environment
 from ota_server.dashboard.security import Visitor
-from ota_server.errors import Invalid
+from ota_server.errors import Invalid, ServerError
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
@@ -92,10 +92,14 @@ class Frame:
         """Does what takes a while beside the event loop."""
         return await asyncio.to_thread(work)
 
-    async def form(self, request: Request, visitor: Visitor) -> FormData:
+    async def form(self, request: Request, visitor: Visitor, files: int = 0) -> FormData:
         """The fields of a form that this server made for this session. Raises Forbidden."""
-        form = await request.form(max_files=0, max_fields=FIELDS_MAX)
-        security.check_form(request, visitor, form)
+        form = await request.form(max_files=files, max_fields=FIELDS_MAX)
+        try:
+            security.check_form(request, visitor, form)
+        except ServerError:
+            await form.close()
+            raise
         return form
 
     async def act(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from ota_server.api.errors import unexpected_sentence
 from ota_server.dashboard import brand_pages, security
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.audit_pages import AuditPages
+from ota_server.dashboard.branding_pages import BrandingPages
 from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.customer_pages import CustomerPages
 from ota_server.dashboard.device_change_pages import DeviceChangePages
@@ -35,14 +37,18 @@ from ota_server.dashboard.release_pages import ReleasePages
 from ota_server.dashboard.render import FOLDER
 from ota_server.dashboard.rollout_pages import RolloutPages
 from ota_server.dashboard.security import Visitor
+from ota_server.dashboard.settings_pages import SettingsPages
 from ota_server.dashboard.storefront_pages import StorefrontPages
 from ota_server.dashboard.team_pages import TeamPages
+from ota_server.dashboard.webhook_pages import WebhookPages
 from ota_server.errors import NotFound, ServerError
+from ota_server.organizations.branding import LOGO_SIZE_MAX
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
 
 FORM_SIZE_MAX = 64 * 1024
+LARGER_FORMS = {re.compile(r"/organizations/[^/]+/branding/logo"): LOGO_SIZE_MAX + FORM_SIZE_MAX}
 
 
 class Dashboard:
@@ -68,6 +74,9 @@ class Dashboard:
             *OrganizationPages(frame).routes(),
             *TeamPages(frame).routes(),
             *AuditPages(frame).routes(),
+            *SettingsPages(frame).routes(),
+            *BrandingPages(frame).routes(),
+            *WebhookPages(frame).routes(),
             *overview.routes(),
             *DeviceListPages(frame).routes(),
             *DeviceChangePages(frame).routes(),
@@ -88,7 +97,7 @@ class Dashboard:
                 Route(f"{live}/{{name}}", self._frame.page(self._live)),
                 Mount("/static", StaticFiles(directory=FOLDER / "static")),
             ],
-            middleware=[Middleware(BodyLimit, size_max=FORM_SIZE_MAX)],
+            middleware=[Middleware(BodyLimit, size_max=FORM_SIZE_MAX, larger=LARGER_FORMS)],
             exception_handlers={
                 ServerError: self._on_server_error,
                 HTTPException: self._on_http_error,

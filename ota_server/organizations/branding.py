@@ -96,12 +96,12 @@ def _linear(value: float) -> float:
     return value / 12.92 if value <= 0.04045 else float(((value + 0.055) / 1.055) ** 2.4)
 
 
-def style_sheet(color: str, background: str) -> str:
+def style_sheet(color: str, background: str, where: str = ":root") -> str:
     """The variables of muster.css in these colours, on light and dark screens alike. Raises Invalid."""
     brand = Branding("-", color=color, background=background)
     scheme = "light" if brand.text in DARK else "dark"
     return (
-        f":root {{ color-scheme: {scheme}; --bg: {background}; --surface: {background}; --accent: {color}; "
+        f"{where} {{ color-scheme: {scheme}; --bg: {background}; --surface: {background}; --accent: {color}; "
         f"--text: {brand.text}; --quiet: {brand.text}; --failed: {brand.text}; "
         f"--line: color-mix(in srgb, {brand.text} 25%, {background}); }}\n"
     )

@@ -12,7 +12,7 @@ from ota_server.errors import Conflict, Invalid, NotFound
 from ota_server.organizations.models import Organization
 from ota_server.products.models import Product
 from ota_server.telemetry.events import NAME_MAX
-from ota_server.webhooks import store
+from ota_server.webhooks import queue, store
 from ota_server.webhooks.hook import Hook
 from ota_server.webhooks.models import Webhook
 
@@ -75,6 +75,14 @@ def switch_on(connection: Connection, owner: Owner, webhook_id: str) -> Webhook:
     found = find(connection, owner, webhook_id)
     store.change(connection, found.id, {"failures": 0, "off_reason": ""})
     return find(connection, owner, webhook_id)
+
+
+def send_test(connection: Connection, owner: Owner, webhook_id: str, now_ms: int) -> None:
+    """Lets a webhook deliver an event that was never published. Raises NotFound, Conflict."""
+    found = find(connection, owner, webhook_id)
+    if found.off_reason:
+        raise Conflict("this webhook is off: switch it on first")
+    queue.enqueue_test(connection, found, now_ms)
 
 
 def _whose(owner: Owner) -> tuple[int, int | None]:

@@ -307,6 +307,23 @@ PAGES = {
     **{f"POST /organizations/{{organization}}/team/{act}": P.MANAGE_TEAM for act in ("token", "remove")},
     "GET /organizations/{organization}/team/remove": P.MANAGE_TEAM,
     "GET /organizations/{organization}/audit": P.AUDIT,
+    "GET /new-organization": None,
+    "POST /new-organization": None,
+    "GET /organizations/{organization}/settings": P.VIEW,
+    "POST /organizations/{organization}/settings": P.MANAGE_TEAM,
+    "GET /organizations/{organization}/new-product": P.MANAGE_PRODUCTS,
+    "POST /organizations/{organization}/new-product": P.MANAGE_PRODUCTS,
+    "GET /organizations/{organization}/branding": P.VIEW,
+    "POST /organizations/{organization}/branding": P.MANAGE_TEAM,
+    "POST /organizations/{organization}/branding/logo": P.MANAGE_TEAM,
+    "GET /products/{product}/settings": P.MANAGE_PRODUCTS,
+    "POST /products/{product}/settings": P.MANAGE_PRODUCTS,
+    "POST /products/{product}/settings/remove": P.MANAGE_PRODUCTS,
+    "GET /products/{product}/webhooks": P.MANAGE_PRODUCTS,
+    "POST /products/{product}/webhooks": P.MANAGE_PRODUCTS,
+    "GET /products/{product}/webhooks/{webhook}": P.MANAGE_PRODUCTS,
+    "GET /products/{product}/webhooks/{webhook}/remove": P.MANAGE_PRODUCTS,
+    "POST /products/{product}/webhooks/{webhook}/{verb}": P.MANAGE_PRODUCTS,
     "GET /organizations/{organization}/audit.csv": P.AUDIT,
     "GET /organizations/{organization}/usage": P.VIEW,
     "GET /organizations/{organization}/usage.csv": P.VIEW,
@@ -331,7 +348,12 @@ PAGES = {
     "GET /products/{product}/live/{view}": P.VIEW,
     "GET /products/{product}/live/{view}/{name}": P.VIEW,
 }
-PUBLIC_PAGES = {"POST /sign-in/code", "GET /brand/colors/{colors}.css", "GET /brand/logos/{digest}.png"} | {
+PUBLIC_PAGES = {
+    "POST /sign-in/code",
+    "GET /brand/colors/{colors}.css",
+    "GET /brand/previews/{colors}.css",
+    "GET /brand/logos/{digest}.png",
+} | {
     f"{method} {at}{path}"
     for at in ("", "/customers/{product}")
     for path in ("/sign-in", "/sign-up", "/verify", "/forgot", "/reset")
@@ -346,6 +368,7 @@ FILLED = {
     "verb": "pause",
     "view": "overview",
     "name": "x",
+    "webhook": "1",
 }
 """What stands in a page's path for its parameters."""
 
