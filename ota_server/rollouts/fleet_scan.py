@@ -19,6 +19,7 @@ from ota_server.rollouts.decide import Plan, RuleName, RunningRollout, decide
 from ota_server.rollouts.facts import DeviceFacts
 from ota_server.rollouts.models import AttemptStatus, RolloutStatus
 from ota_server.telemetry import habits
+from ota_server.times import UTC_ZONE
 
 SAMPLE = 400
 """Devices of each stage whose habits are kept, chosen by lot."""
@@ -50,17 +51,19 @@ class Sampled:
         habit: 46 bytes; see `telemetry.habits`.
         last_seen_ms: 0 when it was never heard.
         interval_s: between two check-ins; 0 when it has not told.
+        zone: position among its stage's time zones.
     """
 
     base: int
     habit: bytes
     last_seen_ms: int
     interval_s: int
+    zone: int = 0
 
-    _PACKED = struct.Struct(f"<H{habits.SIZE}sqI")
+    _PACKED = struct.Struct(f"<H{habits.SIZE}sqIH")
 
     def to_bytes(self) -> bytes:
-        return self._PACKED.pack(self.base, self.habit, self.last_seen_ms, self.interval_s)
+        return self._PACKED.pack(self.base, self.habit, self.last_seen_ms, self.interval_s, self.zone)
 
     @classmethod
     def all_from_bytes(cls, raw: bytes) -> list[Sampled]:
@@ -69,10 +72,15 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class StageScan:
-    """The devices that a stage brings in and that do not run the target yet, by base, and a sample of them."""
+    """The devices that a stage brings in and that do not run the target yet, by base, and a sample of them.
+
+    Attributes:
+        zones: time zones of the sample's devices.
+    """
 
     bases: Sequence[tuple[Base, int]]
     sample: Sequence[Sampled]
+    zones: Sequence[str] = (UTC_ZONE,)
 
     @property
     def devices(self) -> int:
@@ -142,7 +150,8 @@ class RolloutScan:
         stages = [[[*asdict(base).values(), count] for base, count in stage.bases] for stage in self.stages]
         sampled = [len(stage.sample) for stage in self.stages]
         plain = {name: getattr(self, name) for name in _PLAIN}
-        return json.dumps({**plain, "stages": stages, "sampled": sampled}, separators=(",", ":"))
+        zones = [stage.zones for stage in self.stages]
+        return json.dumps({**plain, "stages": stages, "sampled": sampled, "zones": zones}, separators=(",", ":"))
 
     def sample_to_bytes(self) -> bytes:
         return b"".join(one.to_bytes() for stage in self.stages for one in stage.sample)
@@ -156,8 +165,9 @@ class RolloutScan:
             StageScan(
                 [(Base(*base), count) for *base, count in bases],
                 [one for _, one in zip(range(size), left, strict=False)],
+                zones,
             )
-            for bases, size in zip(found.pop("stages"), found.pop("sampled"), strict=True)
+            for bases, size, zones in zip(found.pop("stages"), found.pop("sampled"), found.pop("zones"), strict=True)
         ]
         return cls(stages=stages, **found)
 
@@ -201,10 +211,10 @@ class _StageTally:
     """Counts what falls into one stage."""
 
     bases: Counter[Base] = field(default_factory=Counter)
-    sample: list[tuple[Base, Sampled]] = field(default_factory=list)
+    sample: list[tuple[Base, str, Sampled]] = field(default_factory=list)
     seen: int = 0
 
-    def add(self, base: Base, device: Device, draw: random.Random) -> None:
+    def add(self, base: Base, zone: str, device: Device, draw: random.Random) -> None:
         self.bases[base] += 1
         self.seen += 1
         # Each device of the stage ends in the sample with the same likelihood, however many there are.
@@ -214,7 +224,7 @@ class _StageTally:
         one = Sampled(
             0, device.habit or habits.NEW.to_bytes(), device.last_seen_ms or 0, min(device.interval_s or 0, 2**32 - 1)
         )
-        self.sample[place : place + 1] = [(base, one)]
+        self.sample[place : place + 1] = [(base, zone, one)]
 
     def found(self) -> StageScan:
         """Bases that devices have most first."""
@@ -224,7 +234,9 @@ class _StageTally:
             kept.append((Base(0, "", None), rest))
         places = {base: place for place, (base, _) in enumerate(kept)}
         last = len(kept) - 1
-        return StageScan(kept, [replace(one, base=places.get(base, last)) for base, one in self.sample])
+        zones = {zone: number for number, zone in enumerate(sorted({zone for _, zone, _ in self.sample}))}
+        sample = [replace(one, base=places.get(base, last), zone=zones[zone]) for base, zone, one in self.sample]
+        return StageScan(kept, sample, list(zones))
 
 
 class Tally:
@@ -266,7 +278,7 @@ class Tally:
         assert stage is not None
         assert facts.identity is not None
         base = Base(facts.platform_id or 0, facts.identity.hex(), facts.product_version)
-        self._stages[stage].add(base, device, self._draw)
+        self._stages[stage].add(base, facts.time_zone, device, self._draw)
         seen_ms = device.last_seen_ms or 0
         self._silent += seen_ms < now_ms - SILENT_MS
         if self._started_ms is not None and seen_ms < self._started_ms and not device.is_online(now_ms):

@@ -3,19 +3,22 @@
 
 A play takes some devices of each stage's sample, each for many that start from the same base, and goes from one event
 to the next. What no habit tells is drawn for each play anew, and is what makes plays differ: how far all devices are
-off their habits, how long updates take, and whether a part of the fleet goes dark for some hours or days.
+off their habits, how long updates take, how many devices put them off where they are asked, and whether a part of the
+fleet goes dark for some hours or days.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ota_server.rollouts.fleet_scan import Base, Sampled, StageScan
 from ota_server.rollouts.judge import Verdict, judge, with_reached
 from ota_server.rollouts.models import Rollout, Stage
+from ota_server.rollouts.schedule import Schedule
 from ota_server.telemetry.habits import HOUR_MS, NEW, WEEK_H, Habit, silence
 
 HORIZON_MS = 28 * 24 * HOUR_MS
@@ -39,14 +42,14 @@ _WAKES = 0.03
 """How far a device that wakes rarely wakes from its interval's end, of that interval (standard deviation)."""
 _SLOWER = 0.3
 """The same of how long updates take."""
+_PUT_OFF = (0.0, 1.0)
+"""The share of devices that put an update off, where they are asked: nobody knows what their code does."""
 _CRASH_MS = 6 * HOUR_MS
 """A crash comes so long after the confirmed boot, on average."""
 SHOWN_MAX = 100
 _NEVER = 2**62
 _APPROVED = 2**31
 """People approve at once."""
-ZONE = "UTC"
-"""Of the sample's devices, as far as the play knows: windows in each device's own time are played in this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +179,42 @@ class _Pace:
         return free
 
 
-class _Weather:
-    """What befalls many devices at once."""
+class Openings:
+    """When a schedule lets devices of a time zone be offered something.
 
-    def __init__(self, draw: random.Random, now_ms: int, is_calm: bool) -> None:
+    To find the next opening takes long, and plays ask for it again and again.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._found: dict[str, tuple[list[int], list[int]]] = {}
+        """By time zone: openings in order, and from when on each was found to be the next one."""
+
+    def next_ms(self, zone: str, at_ms: int) -> int:
+        """The time itself, if it is let."""
+        openings, since = self._found.setdefault(zone, ([], []))
+        place = bisect_right(openings, at_ms)
+        if place < len(openings) and since[place] <= at_ms:
+            return openings[place]
+        opening = self._schedule.opening_ms(zone, at_ms)
+        if opening == at_ms:
+            return at_ms
+        if place < len(openings) and openings[place] == opening:
+            since[place] = at_ms
+        else:
+            openings.insert(place, opening)
+            since.insert(place, at_ms)
+        return opening
+
+
+class _Weather:
+    """What befalls many devices at once.
+
+    Args:
+        is_asking: whether devices may put an update off.
+    """
+
+    def __init__(self, draw: random.Random, now_ms: int, is_calm: bool, is_asking: bool) -> None:
         self.eagerness = 1.0 if is_calm else math.exp(draw.gauss(*_OFF_HABIT))
         self.slowness = 1.0 if is_calm else math.exp(draw.gauss(0, _SLOWER))
         self._dark: list[tuple[int, int, float]] = []
@@ -189,6 +224,7 @@ class _Weather:
             # What was dark when devices were looked at shows in their silence.
             if until_ms > now_ms:
                 self._dark.append((max(at_ms, now_ms), until_ms, draw.uniform(*_DARK_SHARE)))
+        self.put_off = 0.0 if is_calm or not is_asking else draw.uniform(*_PUT_OFF)
 
     def nights(self, draw: random.Random) -> list[tuple[int, int]]:
         """From when until when one device is dark."""
@@ -204,12 +240,14 @@ class Player:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._casts = [_Cast(scan, setting) for scan in setting.scans]
+        openings = Openings(setting.rollout.schedule)
+        self._casts = [_Cast(scan, setting, openings) for scan in setting.scans]
 
     def play(self, rates: Rates, seed: int, is_calm: bool = False) -> Played:
         """One play; the same seed gives the same."""
         setting, draw = self._setting, random.Random(seed)  # noqa: S311 - no secret
-        weather = _Weather(draw, setting.now_ms, is_calm)
+        schedule = setting.rollout.schedule
+        weather = _Weather(draw, setting.now_ms, is_calm, schedule.consent_s(setting.now_ms, setting.now_ms) > 0)
         state = _State(setting)
         position = setting.rollout.stage
         at_ms = setting.now_ms
@@ -229,10 +267,10 @@ class Player:
 class _Cast:
     """The devices of a stage that are played, each for several of its base."""
 
-    def __init__(self, scan: StageScan, setting: Setting) -> None:
+    def __init__(self, scan: StageScan, setting: Setting, openings: Openings) -> None:
         self._setting = setting
         by_base: dict[int, list[_Role]] = {}
-        roles = [_Role(one, setting.scanned_ms, setting.lost_per_day) for one in scan.sample]
+        roles = [_Role(one, scan.zones[one.zone], setting, openings) for one in scan.sample]
         for role in roles:
             by_base.setdefault(role.base, []).append(role)
         total = scan.devices
@@ -256,6 +294,8 @@ class _Cast:
                 if offered_ms >= until_ms:
                     continue
                 took_ms = setting.update_ms * weather.slowness * draw.lognormvariate(0, 0.5)
+                if weather.put_off and draw.random() < weather.put_off:
+                    took_ms += 1000 * draw.random() * setting.rollout.schedule.consent_s(offered_ms, offered_ms)
                 confirmed_ms = offered_ms + round(took_ms)
                 is_failure = draw.random() < rates.failure
                 events = [
@@ -271,9 +311,11 @@ class _Cast:
 class _Role:
     """One device of the sample: when it comes, as often as it is asked."""
 
-    def __init__(self, one: Sampled, scanned_ms: int, lost_per_day: float) -> None:
+    def __init__(self, one: Sampled, zone: str, setting: Setting, openings: Openings) -> None:
         self.base = one.base
         self._one = one
+        self._zone = zone
+        self._openings = openings
         habit = Habit.from_bytes(one.habit)
         self._chances: Sequence[float] = habit.chances()
         self._interval_ms = one.interval_s * 1000 or HOUR_MS
@@ -285,9 +327,9 @@ class _Role:
         if one.last_seen_ms:
             # Bayes: it is silent because it was lost since, or because it is not its time. Who misses one hour often
             # misses the next: an hour counts half.
-            silent_ms = max(scanned_ms - one.last_seen_ms, 0)
-            lost = 1 - math.exp(-(lost_per_day + LOST_PER_DAY) * silent_ms / DAY_MS)
-            alive = (1 - lost) * math.sqrt(silence(habit, one.last_seen_ms, scanned_ms))
+            silent_ms = max(setting.scanned_ms - one.last_seen_ms, 0)
+            lost = 1 - math.exp(-(setting.lost_per_day + LOST_PER_DAY) * silent_ms / DAY_MS)
+            alive = (1 - lost) * math.sqrt(silence(habit, one.last_seen_ms, setting.scanned_ms))
             self._alive = alive / (alive + lost)
 
     def comes(self, from_ms: int, setting: Setting, weather: _Weather, draw: random.Random) -> int:
@@ -302,7 +344,7 @@ class _Role:
         times = self._wakes if self._interval_ms > HOUR_MS else self._hours
         at_ms = from_ms
         while (come_ms := times(at_ms, until_ms, weather, draw)) < until_ms:
-            at_ms = self._opens_ms(come_ms, nights, setting)
+            at_ms = self._opens_ms(come_ms, nights)
             if at_ms == come_ms:
                 return come_ms
         return _NEVER
@@ -332,11 +374,10 @@ class _Role:
             at_ms = hour_end_ms
         return _NEVER
 
-    @staticmethod
-    def _opens_ms(at_ms: int, nights: Sequence[tuple[int, int]], setting: Setting) -> int:
+    def _opens_ms(self, at_ms: int, nights: Sequence[tuple[int, int]]) -> int:
         """When the device may be heard and be offered something: at this time, or when what prevents it is over."""
         until_ms = next((end for begin, end in nights if begin <= at_ms < end), at_ms)
-        return max(until_ms, setting.rollout.schedule.opening_ms(ZONE, at_ms))
+        return max(until_ms, self._openings.next_ms(self._zone, at_ms))
 
 
 class _State:

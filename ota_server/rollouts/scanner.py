@@ -101,7 +101,8 @@ class Scanner(Worker):
                 rows = [device.id for device in page]
                 in_groups = groups.of_devices(connection, rows) if names else {}
             for device in page:
-                facts = facts_of(device, names.intersection(in_groups.get(device.id, ())), None, False, at_ms)
+                named = names.intersection(in_groups.get(device.id, ()))
+                facts = facts_of(device, named, None, False, at_ms, product.time_zone)
                 for tally in tallies.values():
                     tally.add(device, facts, at_ms)
                 seen.add(device)

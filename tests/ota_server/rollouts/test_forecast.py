@@ -6,12 +6,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ota_server.rollouts import store
 from ota_server.rollouts.fleet_scan import RolloutScan, Sampled, StageScan
 from ota_server.rollouts.forecast import Forecast, Interval, make
 from ota_server.rollouts.gate import Gate
 from ota_server.rollouts.judge import Verdict
-from ota_server.rollouts.play import HORIZON_MS, Player, Rates, Setting
+from ota_server.rollouts.play import HORIZON_MS, Openings, Player, Rates, Setting
 from ota_server.rollouts.schedule import Schedule
 from ota_server.telemetry.habits import HOUR_MS, NEW
 from tests.ota_server import keys
@@ -154,3 +157,69 @@ def test_forecast_says_when_devices_were_not_looked_at_yet(stocked: Server) -> N
     path = f"/products/{keys.PRODUCT}/rollouts/{stocked.rollout(2, ALL, start=False)}"
     assert "looked at" in stocked.api("GET", f"{path}/forecast", 503)["error_description"]
     assert "looked at" in stocked.api("GET", f"{path}/simulation", 503)["error_description"]
+
+
+def opened(setting: Setting, schedule: Schedule, *zones: str) -> list[int]:
+    """When the first and the last device of a stage with one in each of these zones are updated, in hours of UTC."""
+    at_any_time = Sampled(0, NEW.to_bytes(), setting.now_ms, 300)
+    sample = [replace(at_any_time, zone=number) for number in range(len(zones))]
+    stages = [replace(setting.stages[0], gate=Gate(confirmed, 0, None)) for confirmed in (1, len(zones) * 50)]
+    scan = StageScan([(setting.scans[0].bases[0][0], len(zones) * 50)], sample, zones)
+    rollout = replace(setting.rollout, schedule=schedule)
+    ends = []
+    for stage in stages:
+        alone = replace(setting, rollout=rollout, stages=[stage], scans=[scan], lost_per_day=0.0)
+        end = Player(alone).play(Rates(), 1, is_calm=True).end_of(0)
+        assert end is not None
+        ends.append(end.at_ms // HOUR_MS % 24)
+    return ends
+
+
+def test_windows_are_played_by_the_clocks_of_devices(setting: Setting) -> None:
+    """One from two to three at night: 17:00 UTC in Tokyo, 2:00 UTC in Reykjavik."""
+    midnight_ms = (setting.now_ms // (24 * HOUR_MS) + 1) * 24 * HOUR_MS
+    day = replace(setting, now_ms=midnight_ms + 4 * HOUR_MS, scanned_ms=midnight_ms + 4 * HOUR_MS)
+    night = Schedule.from_json({"windows": [{"from": "02:00", "to": "03:00"}]})
+    assert opened(day, night, "Asia/Tokyo") == [17, 17]
+    assert opened(day, night, "Atlantic/Reykjavik", "Asia/Tokyo") == [17, 2]
+    assert opened(day, replace(night, time_zone="Asia/Tokyo"), "Atlantic/Reykjavik") == [17, 17]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Asia/Tokyo", "Europe/Madrid"]), st.integers(0, 14 * 24 * 60)), max_size=40))
+def test_openings_that_are_remembered_are_those_that_were_found(asked: list[tuple[str, int]]) -> None:
+    windows = [{"from": "22:00", "to": "02:00"}, {"days": ["sunday"], "from": "08:00", "to": "08:30"}]
+    schedule = Schedule.from_json({"windows": windows, "deadline": "2027-04-06T12:34:00Z"})
+    openings = Openings(schedule)
+    for zone, minutes in asked:
+        # Clocks are set forward in Madrid on the 28th.
+        at_ms = 1_806_100_000_000 + 60_000 * minutes
+        assert openings.next_ms(zone, at_ms) == schedule.opening_ms(zone, at_ms)
+
+
+def test_devices_that_put_an_update_off_make_a_forecast_later_and_less_sure(setting: Setting) -> None:
+    scan = RolloutScan(setting.now_ms, 0, 250, setting.scans, 0, 0, 250, {}, 0, 0, 0.0)
+    asking = replace(setting, rollout=replace(setting.rollout, schedule=Schedule(postpone_max_s=5 * 24 * 3600)))
+    plain, asked = (make(one, scan).stages[0].ends_ms for one in (setting, asking))
+    assert plain.late is not None
+    assert asked.late is not None
+    assert asked.late > plain.late
+    assert plain.likely is not None
+    assert asked.likely is not None
+    assert asked.likely > plain.likely
+    # A deadline is what nobody may put it off beyond.
+    at_once = replace(asking.rollout.schedule, deadline_ms=setting.now_ms + 1)
+    assert make(replace(asking, rollout=replace(asking.rollout, schedule=at_once)), scan).stages[0].ends_ms == plain
+
+
+def test_scan_keeps_the_time_zones_of_its_sample(stocked: Server) -> None:
+    stocked.api("PUT", f"/products/{keys.PRODUCT}", json={"product": {"time_zone": "Europe/Madrid"}})
+    for number in range(2):
+        stocked.device(number).check_in()
+    path = f"/products/{keys.PRODUCT}/devices/{stocked.devices[0].device_id.hex()}"
+    stocked.api("PUT", path, json={"time_zone": "Asia/Tokyo"})
+    rollout = stocked.rollout(2, ALL)
+    with stocked.services.database.read() as connection:
+        scan = store.scan_of(connection, rollout, is_sampled=True)
+    assert scan is not None
+    (stage,) = scan.stages
+    assert sorted(stage.zones[one.zone] for one in stage.sample) == ["Asia/Tokyo", "Europe/Madrid"]
