@@ -11,15 +11,13 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response
 
-from ota_server.api import views
+from ota_server.api import calling, views
 from ota_server.api.body import read_fields
 from ota_server.api.context import ActorDep, OwnerDep, ServicesDep, act, device_for, product_for
-from ota_server.calls.models import CallKind, WaitingCall
 from ota_server.devices import service as devices
 from ota_server.devices.models import Device
 from ota_server.organizations.access import Owner
 from ota_server.organizations.roles import Permission
-from ota_server.products.models import Product
 from ota_server.services import Services
 
 router = APIRouter()
@@ -103,18 +101,7 @@ async def _call_function(
     body = await read_fields(request, Argument)
     argument = body.args if body.arg is None else body.arg
     row, owner = await asyncio.to_thread(device_for, services, actor, product, device, Permission.MANAGE_DEVICES)
-    # The argument may be a secret: the audit log says which function was called, no more.
-    call = await asyncio.to_thread(
-        act,
-        services,
-        actor,
-        "device.call",
-        row.device_id,
-        lambda connection, now_ms: services.calls.begin(connection, row, CallKind.FUNCTION, function, argument, now_ms),
-        owner,
-        function[:64],
-    )
-    value = await services.calls.wait(owner.id, call)
+    value = await calling.call_function(services, actor, row, owner, function, argument)
     return {"id": row.device_id, "name": row.name, "connected": True, "return_value": value}
 
 
@@ -122,18 +109,7 @@ async def _read_variable(
     services: Services, actor: Owner, product: str | None, device: str, variable: str, wanted: str
 ) -> Response:
     row, owner = await asyncio.to_thread(device_for, services, actor, product, device, Permission.VIEW_DEVICES)
-    call = await asyncio.to_thread(_begin_reading, services, row, owner, variable)
-    value = await services.calls.wait(owner.id, call)
+    value = await calling.read_variable(services, row, owner, variable)
     if wanted == "raw":
         return PlainTextResponse(value if isinstance(value, str) else json.dumps(value))
     return Response(json.dumps(views.variable(row, variable, value)), media_type="application/json")
-
-
-def _begin_reading(services: Services, row: Device, owner: Product, variable: str) -> WaitingCall:
-    """Reading is nothing to be audited."""
-    now_ms = services.clock.now_ms()
-    call = services.database.write(
-        lambda connection: services.calls.begin(connection, row, CallKind.VARIABLE, variable, "", now_ms)
-    )
-    services.feed.publish(owner.id)
-    return call

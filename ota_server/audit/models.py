@@ -22,6 +22,7 @@ audit = Table(
     Column("subject", String(200), nullable=False),
     Column("detail", Text, nullable=False),
     Index("ix_audit_organization_id", "organization_id", "id"),
+    Index("ix_audit_subject", "organization_id", "subject", "at_ms"),
 )
 
 

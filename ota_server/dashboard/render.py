@@ -42,6 +42,7 @@ STATES = {
     "development": ("⚒", "for development"),
     "locked": ("⚿", "locked"),
     "opened": ("⇄", "session"),
+    "called": ("»", "called"),
     "changed": ("✎", "changed"),
     "version": ("⬚", "version"),
     "crash": ("✕", "crash"),

@@ -113,6 +113,7 @@ class Wanted:
         device_row: None for those of every device.
         version: only of devices that run it now.
         name: how names begin.
+        names: empty for all.
         text: a part of the text, in letters of any case.
         since_ms, until_ms: None for no bound; `until_ms` itself is left out.
         before: only what is behind this place.
@@ -123,6 +124,7 @@ class Wanted:
     device_row: int | None = None
     version: int | None = None
     name: str = ""
+    names: frozenset[str] = frozenset()
     text: str = ""
     since_ms: int | None = None
     until_ms: int | None = None
@@ -188,6 +190,8 @@ def _of_kind(
         where.append(level >= wanted.level)
     if wanted.name:
         where.append(name.startswith(wanted.name, autoescape=True))
+    if wanted.names:
+        where.append(name.in_(wanted.names))
     newest = (
         select(
             table.c.id,

@@ -125,11 +125,11 @@ class SimulatedDevice:
             interval_s=self.interval_s,
         )
 
-    def log(self, text: str) -> int:
+    def log(self, text: str, level: LogLevel = LogLevel.INFO) -> int:
         """Logs a line; returns the id of the report that will carry it."""
         report_id = self.next_report
         self.next_report += 1
-        self.unsent_logs.append(LogReport(report_id, (LogLine(LogLevel.INFO, 0, text),)))
+        self.unsent_logs.append(LogReport(report_id, (LogLine(level, 0, text),)))
         return report_id
 
     def publish(self, name: str, data: str = "") -> None:

@@ -74,8 +74,10 @@ def _pages(values: dict[str, str]) -> dict[str, str]:
         if name.startswith("GET ")
         and "/live/" not in name
         and not name.startswith("GET /brand/")
+        # What a browser keeps as a file is no page.
         and not name.endswith(".csv")
     }
+    found["GET /products/{product}/devices/change"] += "?of=found&state=online&verb=lock&to_version=2"
     for name, path in found.items():
         if path.startswith(("/oauth", "/customers/")):
             client = values["app" if path.startswith("/oauth") else "shop"]
@@ -84,7 +86,8 @@ def _pages(values: dict[str, str]) -> dict[str, str]:
         elif path.endswith("/team/remove"):
             found[name] = f"{path}?who=ben@example.com"
     return found | {
-        "nobody found": f"{at}/devices?search=zzz",
+        "nobody found": f"{at}/devices?text=zzz",
+        "some found": f"{at}/devices?state=online&group=beta&column=groups&column=customer&column=serial",
         "log of errors": f"{at}/log?level=error",
         "empty product": "/products/lamp",
         "not found": "/products/none",

@@ -121,6 +121,7 @@ def test_device_page_tells_its_history_and_why(stocked: Server) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert" not in page
     assert "Attempt 1 was interrupted: three trials ended by loss of power." in page
+    page = stocked.client.get(f"{HOME}/devices/{device.device_id.hex()}/explain").text
     rules = re.findall(r'data-label="Rule">([^<]*)<', page)
     assert rules[:3] + rules[-1:] == ["held back", "development", "lock", "nothing"]
     assert f"rollout {rollout}" in rules
