@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, 
 
 from ota_server.customers.models import Customer, customers
 from ota_server.storage.schema import metadata
+from ota_server.storage.sql import begins_with
 
 _COLUMNS = [customers.c[field.name] for field in fields(Customer)]
 
@@ -47,6 +48,13 @@ def of_product(
     total = connection.execute(select(func.count()).select_from(customers).where(where)).scalar_one()
     query = select(*_COLUMNS).where(where).order_by(customers.c.email).limit(per_page).offset((page - 1) * per_page)
     return [Customer(*row) for row in connection.execute(query)], total
+
+
+def beginning_with(connection: Connection, product_id: int, text: str, limit: int) -> list[str]:
+    """Addresses that begin so."""
+    query = select(customers.c.email).where(customers.c.product_id == product_id)
+    query = query.where(begins_with(customers.c.email, text.lower())).order_by(customers.c.email).limit(limit)
+    return list(connection.execute(query).scalars())
 
 
 def count(connection: Connection, product_id: int) -> int:

@@ -36,6 +36,7 @@ from ota_server.dashboard.overview_pages import OverviewPages
 from ota_server.dashboard.release_pages import ReleasePages
 from ota_server.dashboard.render import FOLDER
 from ota_server.dashboard.rollout_pages import RolloutPages
+from ota_server.dashboard.search_pages import SearchPages
 from ota_server.dashboard.security import Visitor
 from ota_server.dashboard.settings_pages import SettingsPages
 from ota_server.dashboard.storefront_pages import StorefrontPages
@@ -67,6 +68,7 @@ class Dashboard:
         self._views = {**overview.views(), **devices.views(), **log.views(), **rollouts.views()}
         self._routes = [
             *HomePages(frame).routes(),
+            *SearchPages(frame).routes(),
             *brand_pages.routes(services),
             *AccountPages(services, frame.render_alone).routes(),
             *StorefrontPages(services, frame.render_alone).routes(),

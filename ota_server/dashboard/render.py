@@ -9,6 +9,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ota_server.dashboard import places
+
 FOLDER = Path(__file__).parent
 
 STATES = {
@@ -68,7 +70,7 @@ def make_environment() -> Environment:
     environment.filters["size"] = size
     environment.filters["state"] = state
     environment.filters["number"] = lambda value: f"{value:,}"
-    environment.globals["levels"] = LEVELS
+    environment.globals.update(levels=LEVELS, of_product=places.OF_PRODUCT, of_organization=places.OF_ORGANIZATION)
     return environment
 
 
@@ -76,22 +78,24 @@ def ago(at_ms: int | None, now_ms: int) -> Markup:
     """A time in words, its exact value in the element."""
     if at_ms is None:
         return Markup("never")
-    exact = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    iso = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, exact, words_ago(now_ms - at_ms))
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    words = words_ago(now_ms - at_ms)
+    return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>').format(_iso(at), at, words)
 
 
 def moment(at_ms: int) -> Markup:
-    """A time as it is, to the minute: it does not change while the page is open."""
-    iso = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
-    return Markup('<time datetime="{}">{}</time>').format(iso, expected(at_ms))
+    """A time as it is, to the minute. In UTC; static/times.js says it in the viewer's zone."""
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return Markup('<time datetime="{}" data-exact>{:%Y-%m-%d %H:%M} UTC</time>').format(_iso(at), at)
 
 
-def expected(at_ms: int | None) -> str:
+def expected(at_ms: int | None) -> Markup:
     """A time to come, to the minute: nobody knows it better."""
-    if at_ms is None:
-        return "not within four weeks"
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Markup("not within four weeks") if at_ms is None else moment(at_ms)
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
 
 
 def size(count: int) -> str:

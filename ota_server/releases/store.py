@@ -19,7 +19,7 @@ from ota_server.releases.models import (
     patches,
     releases,
 )
-from ota_server.storage.sql import insert_once, is_due
+from ota_server.storage.sql import has_part, insert_once, is_due
 
 DAY_MS = 24 * 3600 * 1000
 LEASE_MS = 40_000
@@ -43,6 +43,16 @@ def releases_of(connection: Connection, product_id: int) -> list[Release]:
     rows = connection.execute(
         select(*_RELEASE).where(releases.c.product_id == product_id).order_by(releases.c.version.desc())
     )
+    return [Release(*row) for row in rows]
+
+
+def named(connection: Connection, product_id: int, text: str, limit: int) -> list[Release]:
+    """Those of this version, or with this in their title; newest version first."""
+    is_named = has_part(connection, releases.c.title, text)
+    if text.isdecimal() and len(text) <= 5:
+        is_named |= releases.c.version == int(text)
+    query = select(*_RELEASE).where(releases.c.product_id == product_id, is_named)
+    rows = connection.execute(query.order_by(releases.c.version.desc()).limit(limit))
     return [Release(*row) for row in rows]
 
 

@@ -36,7 +36,7 @@ from ota_server.rollouts.models import (
     rollouts,
     stages,
 )
-from ota_server.storage.sql import insert_once
+from ota_server.storage.sql import has_part, insert_once
 
 _BEGUN = (RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.COMPLETED)
 """What a rollout has brought out goes on being brought out."""
@@ -57,6 +57,12 @@ def of_product(connection: Connection, product_id: int) -> list[Rollout]:
         select(*_ROLLOUT).where(rollouts.c.product_id == product_id).order_by(rollouts.c.id.desc())
     )
     return [Rollout(*row) for row in rows]
+
+
+def named(connection: Connection, product_id: int, text: str, limit: int) -> list[Rollout]:
+    """Those with this in their name, newest first."""
+    query = select(*_ROLLOUT).where(rollouts.c.product_id == product_id, has_part(connection, rollouts.c.name, text))
+    return [Rollout(*row) for row in connection.execute(query.order_by(rollouts.c.id.desc()).limit(limit))]
 
 
 def has_any_of(connection: Connection, release_id: int) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ScalarSelect,
     Table,
     Text,
+    and_,
     any_,
     bindparam,
     cast,
@@ -69,6 +70,15 @@ def has_part(connection: Connection, text: ColumnElement[str], part: str) -> Col
         return func.lower(text).contains(part.lower(), autoescape=True)
     # LIKE does not look at the case here.
     return text.contains(part, autoescape=True)
+
+
+def begins_with(text: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
+    """Whether a text begins so, letter by letter, by an index of it.
+
+    The index must be in the order of code points: SQLite's are, PostgreSQL's in a database of the locale C or C.UTF-8.
+    """
+    # No text has the last of all code points.
+    return and_(text >= beginning, text < f"{beginning}\U0010ffff", text.startswith(beginning, autoescape=True))
 
 
 def salted_digest(connection: Connection, salt: bytes, text: ColumnElement[str]) -> ColumnElement[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ from tests.ota_server.organizations.test_api_users import holding
 
 PRODUCT = f"/products/{keys.PRODUCT}"
 ROOMS = ("Kitchen", "Living room", "Bedroom", "Hall", "Office", "Cellar", "Attic", "Nursery", "Workshop", "Garage")
+QUERIES = {
+    "GET /organizations/{organization}/team/remove": "who=ben@example.com",
+    "GET /products/{product}/devices/change": "of=found&state=online&verb=lock&to_version=2",
+}
+"""What pages are asked for that show nothing else."""
 FLATS = ("Lindenweg 3", "Hafenstrasse 12", "Am Markt 7")
 FIVE = {"gate": {"min_confirmed": 5, "max_failures": 1}}
 
@@ -71,23 +77,19 @@ def _pages(values: dict[str, str]) -> dict[str, str]:
     found = {
         name: filled(name.removeprefix("GET "), **values)
         for name in sorted({*PAGES, *PUBLIC_PAGES})
-        if name.startswith("GET ")
-        and "/live/" not in name
-        and not name.startswith("GET /brand/")
-        # What a browser keeps as a file is no page.
-        and not name.endswith(".csv")
+        if name.startswith("GET ") and not re.search(r"/live/|\.(csv|css|png)$", name)
     }
-    found["GET /products/{product}/devices/change"] += "?of=found&state=online&verb=lock&to_version=2"
+    for name, query in QUERIES.items():
+        found[name] += f"?{query}"
     for name, path in found.items():
         if path.startswith(("/oauth", "/customers/")):
             client = values["app" if path.startswith("/oauth") else "shop"]
             asked = {"response_type": "code", "client_id": client, "redirect_uri": values["back"], "state": "s"}
             found[name] = f"{path}?{urlencode(asked)}"
-        elif path.endswith("/team/remove"):
-            found[name] = f"{path}?who=ben@example.com"
     return found | {
         "nobody found": f"{at}/devices?text=zzz",
         "some found": f"{at}/devices?state=online&group=beta&column=groups&column=customer&column=serial",
+        "search": f"/search?q=k&product={values['product']}",
         "log of errors": f"{at}/log?level=error",
         "empty product": "/products/lamp",
         "not found": "/products/none",

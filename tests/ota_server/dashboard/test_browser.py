@@ -64,6 +64,33 @@ def test_fleet_and_rollout_are_read_and_paused_without_javascript(live: Listenin
     assert live.show(rollout)["rollout"]["status"] == "paused"
 
 
+def test_everything_is_searched_by_keyboard_and_times_are_in_the_viewers_zone(
+    live: ListeningServer, browser: Browser
+) -> None:
+    device = live.device()
+    device.check_in()
+    device_id = device.device_id.hex()
+    live.rollout(2, {"percent": 100, "gate": {"min_confirmed": 1, "max_failures": 0}})
+    with watched(browser, str(live.client.base_url), timezone_id="Asia/Kolkata") as page:
+        page.keyboard.press("Control+k")
+        page.keyboard.type(device_id[:6])
+        page.wait_for_selector(f"#finder .found a:has-text('{device_id}')", timeout=WAIT_MS)
+        page.keyboard.press("ArrowDown")
+        assert device_id in page.locator(":focus").inner_text()
+        page.keyboard.press("ArrowUp")
+        assert page.locator("#finder [name=q]:focus").count() == 1
+        page.keyboard.press("Escape")
+        assert not page.locator("#finder").is_visible()
+        page.keyboard.press("Control+k")
+        page.keyboard.type("rollouts")
+        page.wait_for_selector("#finder .found a:has-text('Rollouts')", timeout=WAIT_MS)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/rollouts", timeout=WAIT_MS)
+        page.goto(str(live.client.base_url).rstrip("/") + f"/products/thermostat/devices/{device_id}")
+        page.wait_for_selector("time[title$='GMT+5:30']", timeout=WAIT_MS)
+        assert page.locator("time[title$='UTC']").count() == 0
+
+
 def test_narrow_page_does_not_scroll_sideways(live: ListeningServer, browser: Browser) -> None:
     live.device().check_in()
     make_customer(live, f"{'c' * 60}@example.com")

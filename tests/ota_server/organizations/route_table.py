@@ -299,6 +299,7 @@ PAGES = {
     "GET /oauth/authorize": None,
     "POST /oauth/authorize": None,
     "GET /": None,
+    "GET /search": None,
     "POST /sign-out": None,
     "POST /invitations/{organization}": None,
     "GET /organizations/{organization}": P.VIEW,

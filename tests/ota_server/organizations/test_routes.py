@@ -343,6 +343,16 @@ def test_forms_without_their_token_or_from_another_site_are_refused(world: World
         assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("GET ") and "live" not in page])
+def test_pages_answer_whatever_is_asked_of_them(world: World, page: str) -> None:
+    headers, _ = _signed_in(world, EMAIL)
+    names = ("search", "text", "name", "q", "page", "device", "version", "level", "kind", "before", "product", "status")
+    for value in ("\0", "%", "9" * 30, "-1", "\u0661", "'\"<", "a" * 3000):
+        query = dict.fromkeys(names, value)
+        answer = world.server.client.get(_filled(page.split()[1]), params=query, headers=headers)
+        assert answer.status_code in (200, 400, 404)
+
+
 @pytest.mark.parametrize("page", sorted(page for page in PUBLIC_PAGES if page.startswith("POST ")))
 def test_forms_of_who_is_not_signed_in_are_refused_from_another_site(world: World, page: str) -> None:
     query = {}
