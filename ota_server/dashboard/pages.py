@@ -22,6 +22,7 @@ from ota_server.dashboard import brand_pages, security
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.audit_pages import AuditPages
 from ota_server.dashboard.branding_pages import BrandingPages
+from ota_server.dashboard.cohort_pages import CohortPages
 from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.customer_pages import CustomerPages
 from ota_server.dashboard.device_change_pages import DeviceChangePages
@@ -42,6 +43,7 @@ from ota_server.dashboard.settings_pages import SettingsPages
 from ota_server.dashboard.storefront_pages import StorefrontPages
 from ota_server.dashboard.team_pages import TeamPages
 from ota_server.dashboard.webhook_pages import WebhookPages
+from ota_server.dashboard.wizard_pages import WizardPages
 from ota_server.errors import NotFound, ServerError
 from ota_server.organizations.branding import LOGO_SIZE_MAX
 from ota_server.organizations.roles import Permission
@@ -86,7 +88,9 @@ class Dashboard:
             *CustomerPages(frame).routes(),
             *log.routes(),
             *ReleasePages(frame).routes(),
+            *WizardPages(frame).routes(),
             *rollouts.routes(),
+            *CohortPages(frame).routes(),
         ]
 
     def app(self) -> Starlette:

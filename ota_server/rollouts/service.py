@@ -61,7 +61,7 @@ def create(
     """
     release = releases_service.find(connection, product, version)
     releases_service.check_alive(release)
-    _check_stages(stages)
+    check_stages(stages)
     for stage in stages:
         cohorts.check_names(connection, product, stage.cohort)
     if salt is not None and len(salt) != SALT_SIZE:
@@ -312,7 +312,8 @@ def note(connection: Connection, rollout: Rollout, verb: str, detail: str, now_m
     audit.add(connection, Entry(now_ms, None, product.organization_id, "", f"rollout.{verb}", subject, detail))
 
 
-def _check_stages(stages: Sequence[NewStage]) -> None:
+def check_stages(stages: Sequence[NewStage]) -> None:
+    """Raises Invalid."""
     if not 1 <= len(stages) <= STAGES_MAX:
         raise Invalid(f"a rollout has 1 to {STAGES_MAX} stages", "stages")
     percents: dict[Cohort, int] = {}
