@@ -58,6 +58,11 @@ class Frame:
     def now_ms(self) -> int:
         return self.services.clock.now_ms()
 
+    @property
+    def release_threshold(self) -> int:
+        """How many signatures a release needs."""
+        return self.services.chain.newest.content.release_threshold
+
     # Who asks, and for what
 
     def page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:

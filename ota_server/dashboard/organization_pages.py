@@ -8,12 +8,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ota_server.dashboard.frame import Context, Frame
+from ota_server.dashboard.overview_facts import organization_overview
 from ota_server.dashboard.security import Visitor
 from ota_server.organizations.roles import Permission
 
 
 class OrganizationPages:
-    """Its products."""
+    """The five questions over all of its products, what runs, what needs attention."""
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
@@ -23,5 +24,10 @@ class OrganizationPages:
 
     async def _show(self, request: Request, visitor: Visitor) -> Response:
         organization = self._frame.organization(request, visitor, Permission.VIEW)
-        context: Context = {"products": [one for one in visitor.products if one.organization_id == organization.id]}
+        products = [one for one in visitor.products if one.organization_id == organization.id]
+        threshold, now_ms = self._frame.release_threshold, self._frame.now_ms()
+        found = await self._frame.read(
+            lambda connection: organization_overview(connection, organization, products, threshold, now_ms)
+        )
+        context: Context = {"overview": found, "hidden": len(products) - len(found.products)}
         return self._frame.render("organization.html", visitor, organization, context)

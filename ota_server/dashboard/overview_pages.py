@@ -36,4 +36,4 @@ class OverviewPages:
         return self._context(connection, product)
 
     def _context(self, connection: Connection, product: Product) -> Context:
-        return {"overview": overview(connection, product, self._frame.now_ms())}
+        return {"overview": overview(connection, product, self._frame.release_threshold, self._frame.now_ms())}

@@ -49,6 +49,7 @@ STATES = {
     "version": ("⬚", "version"),
     "crash": ("✕", "crash"),
     "alert": ("!", "alert"),
+    "unsigned": ("✎", "not signed"),
 }
 """Sign and words of every state: colour is never the only mark."""
 

@@ -16,6 +16,7 @@ from ota_server.dashboard.frame import ROWS_PER_PAGE, Context, Frame, View, go, 
 from ota_server.dashboard.rollout_facts import RolloutFacts, rollout_facts, rollout_page
 from ota_server.dashboard.security import Visitor
 from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.releases import store as releases
@@ -153,7 +154,13 @@ class RolloutPages:
                 raise NotFound("there is no such action")
 
         await self._frame.act(visitor, f"rollout.{verb}", f"{product.id} rollout {number}", work, product)
-        return go(_back(request, f"/products/{product.slug}/rollouts/{number}"))
+        return go(
+            _back(
+                request,
+                f"/products/{product.slug}/rollouts/{number}",
+                visitor.actor.organizations[product.organization_id],
+            )
+        )
 
     def _read(self, connection: Connection, product: Product, name: str, _query: QueryParams) -> Context:
         if not name.isdecimal() or len(name) >= 10:
@@ -202,7 +209,9 @@ def _reason(text: str) -> tuple[OutcomeKind, int]:
     return OutcomeKind(kind), int(number)
 
 
-def _back(request: Request, default: str) -> str:
-    """The page that the form stood on, if it is one of the rollout's own product."""
+def _back(request: Request, default: str, organization: Organization) -> str:
+    """The page that the form stood on, if it is one of the rollout's own product or organization."""
     place = request.query_params.get("from", "")
+    if place == "organization":
+        return f"/organizations/{organization.slug}"
     return default if place != "overview" else default.rsplit("/rollouts/", 1)[0]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -46,3 +47,12 @@ def coming(hours: Sequence[Hour], value: Value, hour: int) -> Trend:
     now = sum(number for at, number in points if at > hour - DAY)
     earlier = [value(one) for one in hours if hour - WEEK - DAY < one.hour <= hour - WEEK]
     return Trend(now, sum(earlier) if earlier else None, points)
+
+
+def together(trends: Sequence[Trend]) -> Trend:
+    """The sum of figures; what was not noted of one counts as nothing."""
+    points: Counter[int] = Counter()
+    for trend in trends:
+        points.update(dict(trend.points))
+    before = [trend.before for trend in trends if trend.before is not None]
+    return Trend(sum(trend.now for trend in trends), sum(before) if before else None, sorted(points.items()))
