@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,7 @@ from muster.signing.keys import SEED_SIZE, PrivateKey, write_private_key
 from tests.log_watch import LogWatchPlugin
 
 CHROMIUM = "/usr/bin/chromium"
+MANY_SHORT = Path(__file__).parent / "ota_server" / "organizations"
 BuildFirmware = Callable[..., Built]
 """Called with (product, platform, version=None): the name of an example product, a platform, another version."""
 
@@ -42,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # The thousands that take a moment each come last, so that all workers end together.
+    items.sort(key=lambda item: MANY_SHORT in item.path.parents)
     if config.getoption("--full"):
         return
     long_ones = [item for item in items if item.get_closest_marker("full")]

@@ -89,10 +89,11 @@ def test_published_events_are_heard(world: World, stream: dict[str, Any]) -> Non
     assert heard["reconnects"] == 0
 
 
-def test_stream_lives_longer_than_a_minute(world: World) -> None:
+@pytest.mark.parametrize("seconds", [20, pytest.param(65, marks=pytest.mark.full)])
+def test_stream_lives_longer_than_the_sdk_bears_silence(world: World, seconds: int) -> None:
     """The SDK gives up a stream that is silent for 15 s."""
-    heard = world.listen({"product": PRODUCT}, 65, {"name": "late", "data": "", "product": PRODUCT})
-    assert heard["elapsed"] > 60
+    heard = world.listen({"product": PRODUCT}, seconds, {"name": "late", "data": "", "product": PRODUCT})
+    assert heard["elapsed"] > seconds - 5
     assert heard["reconnects"] == 0, "something came at least every 15 s"
     assert [one["name"] for one in heard["events"]] == ["late"]
 
