@@ -231,13 +231,17 @@ def evict_patch(connection: Connection, patch_id: int) -> None:
     connection.execute(update(patches).where(*where).values(status=PatchStatus.EVICTED))
 
 
-def evicted_files(connection: Connection) -> list[tuple[bytes, bool]]:
-    """Files of evicted patches, and whether a patch that is ready has the same one."""
-    other = patches.alias()
-    named = select(other.c.id).where(other.c.digest == patches.c.digest, other.c.status == PatchStatus.READY)
-    query = select(patches.c.digest, named.exists())
+def evicted_files(connection: Connection, limit: int) -> list[bytes]:
+    """Files of evicted patches that have not been removed, at most so many."""
     evicted = (patches.c.status == PatchStatus.EVICTED, patches.c.digest.is_not(None))
-    return [(digest, bool(is_named)) for digest, is_named in connection.execute(query.where(*evicted).distinct())]
+    query = select(patches.c.digest).where(*evicted).distinct().order_by(patches.c.digest).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def is_file_offered(connection: Connection, digest: bytes) -> bool:
+    """Whether it is the file of a patch that is ready."""
+    query = select(patches.c.id).where(patches.c.digest == digest, patches.c.status == PatchStatus.READY).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def forget_files(connection: Connection, digests: Collection[bytes]) -> None:

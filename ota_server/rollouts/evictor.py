@@ -15,6 +15,8 @@ from ota_server.storage.database import Database
 from ota_server.worker import Worker
 
 EVERY_S = 60.0
+FILES_MAX = 1000
+"""Removed at one look; the others at the next."""
 
 _logger = logging.getLogger("ota_server.evictor")
 
@@ -65,13 +67,16 @@ class Evictor(Worker):
     def _remove_files(self) -> None:
         """After the commit that evicts; one that was killed in between is done here the next time."""
         with self._database.read() as connection:
-            files = store.evicted_files(connection)
+            files = store.evicted_files(connection, FILES_MAX)
         if not files:
             return
-        for digest, is_named in files:
-            if not is_named:
+        for digest in files:
+            # Asked before each: to remove many takes long, and meanwhile a patch may have been made again.
+            with self._database.read() as connection:
+                is_offered = store.is_file_offered(connection, digest)
+            if not is_offered:
                 self._served.remove(digest)
-        self._database.write(lambda connection: store.forget_files(connection, [digest for digest, _ in files]))
+        self._database.write(lambda connection: store.forget_files(connection, files))
 
 
 def _open(connection: Connection) -> tuple[frozenset[int], int]:

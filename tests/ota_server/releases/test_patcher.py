@@ -16,6 +16,7 @@ from ota_server.releases.encoder import Encoder, EncoderStopped, MadePatch, Patc
 from ota_server.releases.models import FULL, PatchStatus, StoredPatch
 from ota_server.releases.patcher import PUT_OFF_MS, TRIES_MAX, Patcher
 from ota_server.rollouts.evictor import Evictor
+from ota_server.storage.blobs import BlobStore
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 
@@ -257,6 +258,33 @@ def test_device_that_waits_gets_its_patch_and_waits_anew_the_next_time(shop: Ser
 
 def evictor(server: Server, budget: int) -> Evictor:
     return Evictor(server.services.database, server.services.jobs.served, budget)
+
+
+def test_file_of_a_patch_that_is_made_again_while_a_slow_process_removes_files_stays(
+    shop: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, bases = shop.services.jobs, (ONE.identity, TWO.identity)
+    for base in bases:
+        want(shop, base, devices=1)
+    jobs.patcher.work_off()
+    remove = BlobStore.remove
+
+    def remove_slowly(blobs: BlobStore, digest: bytes) -> None:
+        """Meanwhile another process removes them all, and both patches are wanted again."""
+        monkeypatch.undo()
+        remove(blobs, digest)
+        evictor(shop, 1).work_off()
+        for base in bases:
+            want(shop, base, devices=1)
+        jobs.patcher.work_off()
+
+    monkeypatch.setattr(BlobStore, "remove", remove_slowly)
+    evictor(shop, 1).work_off()
+    for base in bases:
+        patch = between(shop, base)
+        assert patch.status is PatchStatus.READY
+        assert patch.digest is not None
+        assert jobs.served.get(patch.digest) is not None
 
 
 def test_patches_that_were_not_offered_for_longest_make_room_and_are_made_again(shop: Server) -> None:
