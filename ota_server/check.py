@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from ota_server.figures.check import check_figures
 from ota_server.releases.check import check_releases
 from ota_server.rollouts.check import check_rollouts
 from ota_server.storage.blobs import BlobStore
@@ -16,5 +17,6 @@ def check(connection: Connection, kept: BlobStore, served: BlobStore, reads_blob
     return [
         *check_storage(connection),
         *check_rollouts(connection),
+        *check_figures(connection),
         *check_releases(connection, kept, served, reads_blobs),
     ]

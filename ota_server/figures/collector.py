@@ -69,11 +69,13 @@ def count_new(connection: Connection, name: str, now_ms: int) -> None:
     mark, newest = store.marks(connection).get(name), store.newest_id(connection, name)
     if mark is None:
         # What was there before figures were kept belongs to no hour.
-        store.move_mark(connection, name, None, Mark(newest, newest, now_ms))
+        store.move_mark(connection, name, None, Mark(newest, newest, now_ms, newest))
         return
     if 0 <= now_ms - mark.seen_ms < SETTLED_MS or newest == mark.counted_id == mark.seen_id:
         return
-    if not store.move_mark(connection, name, mark, Mark(min(mark.seen_id, newest), newest, now_ms)):
+    # Rows at the end may be gone, and their numbers be given again.
+    after = Mark(min(mark.seen_id, newest), newest, now_ms, min(mark.first_id, newest))
+    if not store.move_mark(connection, name, mark, after):
         return
     for product_id, counts in store.counts(connection, name, mark.counted_id, mark.seen_id).items():
         store.add(connection, product_id, now_ms // HOUR_MS, counts)

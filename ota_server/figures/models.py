@@ -30,7 +30,7 @@ product_hours = Table(
     *(Column(name, BigInteger, nullable=False, default=0) for name in COUNTED),
 )
 
-# How far the rows of a table were counted. `seen_id`: the newest one at `seen_ms`.
+# How far the rows of a table were counted, those behind `first_id`. `seen_id`: the newest one at `seen_ms`.
 figure_marks = Table(
     "figure_marks",
     metadata,
@@ -38,6 +38,7 @@ figure_marks = Table(
     Column("counted_id", BigInteger, nullable=False),
     Column("seen_id", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False),
+    Column("first_id", BigInteger, nullable=False),
 )
 
 

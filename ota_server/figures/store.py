@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from sqlalchemy import (
     ColumnElement,
@@ -43,11 +43,12 @@ _HOUR = [product_hours.c[field.name] for field in fields(Hour)]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a table's rows were counted, and which was its newest row when."""
+    """How far a table's rows were counted, which was its newest row when, and the last one that was there before."""
 
     counted_id: int
     seen_id: int
     seen_ms: int
+    first_id: int
 
 
 def of_product(connection: Connection, product_id: int, first_hour: int) -> list[Hour]:
@@ -78,6 +79,11 @@ def stand(connection: Connection, product_id: int, now_ms: int) -> dict[str, obj
     }
 
 
+def total(versions: str) -> int:
+    """Devices of all versions of an hour."""
+    return sum(json.loads(versions).values())
+
+
 def keep(connection: Connection, product_id: int, hour: int, values: Mapping[str, object]) -> None:
     """Sets what there is at the end of an hour, as far as it has gone."""
     insert_once(connection, product_hours, {"product_id": product_id, "hour": hour})
@@ -92,13 +98,14 @@ def add(connection: Connection, product_id: int, hour: int, counts: Mapping[str,
 
 def marks(connection: Connection) -> dict[str, Mark]:
     return {
-        row.name: Mark(row.counted_id, row.seen_id, row.seen_ms) for row in connection.execute(select(figure_marks))
+        row.name: Mark(row.counted_id, row.seen_id, row.seen_ms, row.first_id)
+        for row in connection.execute(select(figure_marks))
     }
 
 
 def move_mark(connection: Connection, name: str, before: Mark | None, after: Mark) -> bool:
     """Moves a mark on; False when another process has done it."""
-    values = {"counted_id": after.counted_id, "seen_id": after.seen_id, "seen_ms": after.seen_ms}
+    values = asdict(after)
     if before is None:
         return insert_once(connection, figure_marks, {"name": name, **values})
     where = and_(figure_marks.c.name == name, figure_marks.c.seen_ms == before.seen_ms)
@@ -110,10 +117,13 @@ def newest_id(connection: Connection, name: str) -> int:
     return connection.execute(select(func.max(TABLES[name].c.id))).scalar_one() or 0
 
 
-def counts(connection: Connection, name: str, first_id: int, last_id: int) -> dict[int, dict[str, int]]:
-    """What rows of a table (first_id < id <= last_id) add to the figures, by product."""
-    id_column = TABLES[name].c.id
-    rows = connection.execute(_ADDED[name].where(id_column > first_id, id_column <= last_id))
+def counts(
+    connection: Connection, name: str, first_id: int, last_id: int, since_ms: int = 0
+) -> dict[int, dict[str, int]]:
+    """What rows of a table (first_id < id <= last_id) since a time add to the figures, by product."""
+    table = TABLES[name].c
+    where = (table.id > first_id, table.id <= last_id, table.at_ms >= since_ms)
+    rows = connection.execute(_ADDED[name].where(*where))
     found: dict[int, dict[str, int]] = {}
     for product_id, column, count in rows:
         if product_id is not None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ from sqlalchemy import Connection, String, and_, case, func, or_, select, type_c
 from sqlalchemy.sql.elements import ColumnElement
 
 from ota_server.devices.models import devices
-from ota_server.releases.models import PatchStatus, patches
+from ota_server.releases.models import PatchStatus, images, patches, releases
 from ota_server.rollouts import counts, course, store
+from ota_server.rollouts.baseline import WEEK_MS
 from ota_server.rollouts.counts import AttemptCounts
 from ota_server.rollouts.models import (
     CHARTED,
@@ -25,8 +27,10 @@ from ota_server.rollouts.models import (
     attempts,
     outcomes,
     rollouts,
+    version_weeks,
 )
 from ota_server.storage.check import Difference
+from ota_server.telemetry.models import crashes
 
 
 def check_rollouts(connection: Connection) -> Iterator[Difference]:
@@ -40,6 +44,7 @@ def check_rollouts(connection: Connection) -> Iterator[Difference]:
     yield from _check_attempts(connection)
     yield from _check_latest(connection)
     yield from _check_outcomes(connection)
+    yield from _check_crashes(connection)
 
 
 def recount(connection: Connection, rollout: Rollout) -> Rollout:
@@ -172,3 +177,33 @@ def _check_outcomes(connection: Connection) -> Iterator[Difference]:
     )
     for device_id, number in connection.execute(lost):
         yield Difference(f"device {device_id}", f"there is an outcome of attempt {number}, and no such attempt")
+
+
+def _check_crashes(connection: Connection) -> Iterator[Difference]:
+    """No week of a version has counted more devices that crashed than have told a crash of its images in it.
+
+    It may have counted fewer: devices for development are left out, and they may be for something else by now.
+    """
+    versions: defaultdict[tuple[int, bytes], set[int]] = defaultdict(set)
+    query = select(images.c.product_id, images.c.identity, releases.c.version).join_from(images, releases)
+    for product_id, identity, version in connection.execute(query):
+        versions[product_id, identity[:8]].add(version)
+    told: Counter[tuple[int, int, int]] = Counter()
+    week = crashes.c.at_ms // WEEK_MS
+    count = func.count(crashes.c.device_row.distinct())
+    rows = connection.execute(
+        select(crashes.c.product_id, crashes.c.identity8, week, count).group_by(
+            crashes.c.product_id, crashes.c.identity8, week
+        )
+    )
+    for product_id, identity8, number, devices_told in rows:
+        for version in versions[product_id, identity8]:
+            told[product_id, version, number] += devices_told
+    kept = version_weeks.c
+    for product_id, version, number, crashed in connection.execute(
+        select(kept.product_id, kept.version, kept.week, kept.crashed)
+    ):
+        if crashed > told[product_id, version, number]:
+            place = f"week {number} of version {version} of product {product_id}"
+            text = f"`crashed` is {crashed}, and devices say {told[product_id, version, number]}"
+            yield Difference(place, text)

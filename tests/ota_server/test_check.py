@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 
 from muster.cli.main import main
 from ota_server.check import check
+from ota_server.figures.collector import SETTLED_MS
 from ota_server.storage.check import Difference
 from tests.ota_server import keys
 from tests.ota_server.conftest import HandClock, Server, make_settings, run_server
@@ -39,6 +40,8 @@ def found(server: Server, reads_blobs: bool = False) -> list[str]:
 
 def tell(server: Server) -> list[SimulatedDevice]:
     """One device confirms, one is amid its download, one has failed; stage 1 of 2 is over."""
+    collector = server.services.jobs.collector
+    collector.work_off()
     server.product()
     for version in (1, 2):
         server.publish(keys.image(version))
@@ -49,10 +52,17 @@ def tell(server: Server) -> list[SimulatedDevice]:
         while device.check_in().offer is None:
             server.services.jobs.patcher.work_off()
     devices[0].update()
+    devices[0].crash()
+    devices[0].check_in()
     devices[2].fetch()
     devices[2].boot_staged()
     devices[2].revert(1)
     devices[2].check_in()
+    # Seen, and counted when they have been there for a while.
+    for _ in range(2):
+        collector.work_off()
+        server.clock.advance_s(SETTLED_MS / 1000)
+    collector.work_off()
     return devices
 
 
@@ -84,6 +94,13 @@ FAULTS = [
     ("UPDATE patches SET digest = NULL", "it is ready, and has no digest or size"),
     ("UPDATE patches SET size = size + 1", "its bytes"),
     ("UPDATE images SET size = 1", "not 1"),
+    (
+        "UPDATE version_weeks SET crashed = crashed + 1",
+        "version 2 of product 1234: `crashed` is 2, and devices say 1",
+    ),
+    ("UPDATE product_hours SET confirmed = 0", "hours of product 1234: `confirmed` add up to 0, and its rows say 1"),
+    ("DELETE FROM product_hours", "hours of product 1234: `crashes` add up to 0, and its rows say 1"),
+    ("UPDATE product_hours SET devices = devices + 1", "`devices` is 4, and its versions say 3"),
 ]
 
 

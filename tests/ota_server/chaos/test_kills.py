@@ -34,6 +34,7 @@ def test_killed_server_has_lost_nothing(bench: Bench[ServerProcess], request: py
             live_until_killed(fleet, fleet.rng.randrange(SOON))
             if server.is_running:
                 server.kill()
+            bench.assert_sound(is_told=False)
         fleet.finish()
         bench.assert_sound()
         print(f"{server.kills} kills, version {fleet.version}")
@@ -51,6 +52,7 @@ def test_whoever_of_several_is_killed_nothing_is_lost(several: Bench[Several], r
         while not fleet.is_updated():
             live_until_killed(fleet, fleet.rng.randrange(SOON_OF_ALL))
             server.kill(next(victims))
+            several.assert_sound(is_told=False)
         fleet.finish()
         several.assert_sound()
         print(f"{server.killed} kills, version {fleet.version}")
