@@ -27,6 +27,7 @@ from ota_server.observe.options import access_log_option, log_form_option, log_l
 from ota_server.operate import read_password
 from ota_server.organizations.service import add_administrator
 from ota_server.releases.options import patch_budget_option
+from ota_server.services import Services
 from ota_server.settings import (
     ADDRESS_CONNECTIONS_MAX,
     CHECK_INS_PER_S,
@@ -228,8 +229,17 @@ def _run(settings: Settings, host: str, port: int) -> None:
         where = listener.getsockname()
         shown = f"[{where[0]}]" if ":" in where[0] else where[0]
         url = f"http://{shown}:{where[1]}"
-        if not http.serve(app, app.state.services, listener, lambda: click.echo(f"serving on {url}")):
+        if not http.serve(app, app.state.services, listener, lambda: _say_ready(app.state.services, url)):
             raise FileFault("the server could not start: see the lines above")
+
+
+def _say_ready(services: Services, url: str) -> None:
+    """Where the server is; and while nobody has an account, where the first is made."""
+    click.echo(f"serving on {url}")
+    with services.database.read() as connection:
+        is_new = services.first_run.is_open(connection)
+    if is_new:
+        click.echo(f"nobody has an account yet: make the first one at {url}/set-up?token={services.first_run.token}")
 
 
 def _take_keys(settings: Settings) -> bool:

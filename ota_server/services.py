@@ -14,6 +14,7 @@ from muster.errors import EnvironmentFault, MusterError
 from muster.protocol import SealedMessage
 from muster.signing.signer import KeySigner, Signer
 from ota_server.accounts.by_mail import ByMail
+from ota_server.accounts.first_run import FirstRun
 from ota_server.accounts.letters import Letters
 from ota_server.accounts.service import Passwords
 from ota_server.accounts.sign_in import SignIns
@@ -69,6 +70,7 @@ class Services:
     signer: Signer
     passwords: Passwords
     sign_ins: SignIns
+    first_run: FirstRun
     sign_ups: Rate
     by_mail: ByMail
     customers_by_mail: CustomersByMail
@@ -198,6 +200,7 @@ def open_services(settings: Settings, clock: Clock | None = None, encoder: Encod
         signer=signer,
         passwords=passwords,
         sign_ins=SignIns(database, passwords),
+        first_run=FirstRun(),
         sign_ups=Rate(SIGN_UPS_MAX, 3600, "too many customers were made from here: wait an hour"),
         by_mail=ByMail(database, passwords, letters, settings.sign_up, limits, organizations.is_invited),
         customers_by_mail=CustomersByMail(

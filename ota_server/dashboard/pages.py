@@ -40,6 +40,7 @@ from ota_server.dashboard.rollout_pages import RolloutPages
 from ota_server.dashboard.search_pages import SearchPages
 from ota_server.dashboard.security import Visitor
 from ota_server.dashboard.settings_pages import SettingsPages
+from ota_server.dashboard.setup_pages import SetupPages
 from ota_server.dashboard.storefront_pages import StorefrontPages
 from ota_server.dashboard.team_pages import TeamPages
 from ota_server.dashboard.webhook_pages import WebhookPages
@@ -75,6 +76,7 @@ class Dashboard:
             *AccountPages(services, frame.render_alone).routes(),
             *StorefrontPages(services, frame.render_alone).routes(),
             *Consent(frame).routes(),
+            *SetupPages(frame).routes(),
             *OrganizationPages(frame).routes(),
             *TeamPages(frame).routes(),
             *AuditPages(frame).routes(),

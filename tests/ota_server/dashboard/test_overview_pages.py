@@ -80,7 +80,7 @@ def test_versions_of_the_last_week_are_a_table_that_is_drawn(stocked: Server) ->
     page = sign_in(stocked).get(HOME).text
     assert 'data-chart="version-course"' in page
     heads = re.findall(r'data-stacked="1">([^<]*)<', page)
-    assert heads == ["Not told", "Version 1", "Version 2", "Others"]
+    assert heads == ["Not told", "Version 1", "Version 2"]
     assert re.findall(r'data-label="2">(\d+)<', page) == ["0", "6"]
 
 

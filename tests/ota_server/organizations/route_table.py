@@ -364,6 +364,8 @@ PAGES = {
     "GET /products/{product}/live/{view}/{name}": P.VIEW,
 }
 PUBLIC_PAGES = {
+    "GET /set-up",
+    "POST /set-up",
     "POST /sign-in/code",
     "GET /brand/colors/{colors}.css",
     "GET /brand/previews/{colors}.css",
