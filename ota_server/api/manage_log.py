@@ -50,7 +50,7 @@ def read_log(
     A search for a text or a version may end before `limit` are found: `is_cut` says so. As CSV: all of it.
     """
     with services.database.read() as connection:
-        found = actor.product(connection, product, Permission.VIEW)
+        found = actor.product(connection, product, Permission.VIEW_DEVICES)
         wanted = Wanted(
             kinds=frozenset(kind),
             level=Level[level.upper()],

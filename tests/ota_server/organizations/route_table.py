@@ -98,7 +98,7 @@ CALLS = {
     "PUT /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT, _json(product={"description": "warm"})),
     "DELETE /products/{product}": Call(P.MANAGE_PRODUCTS, PRODUCT),
     "GET /products/{product}/figures": Call(P.VIEW, f"{PRODUCT}/figures"),
-    "GET /products/{product}/log": Call(P.VIEW, f"{PRODUCT}/log"),
+    "GET /products/{product}/log": Call(P.VIEW_DEVICES, f"{PRODUCT}/log"),
     **_team("/products/{product}", PRODUCT),
     "GET /products/{product}/customers": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers"),
     "GET /products/{product}/customers/{email}": Call(P.VIEW_CUSTOMERS, f"{PRODUCT}/customers/nobody@example.com"),
