@@ -106,6 +106,8 @@ devices = Table(
     UniqueConstraint("product_id", "serial_number"),
     # Filters, each in the order that lists have unless they are asked for another one.
     Index("ix_devices_product_status", "product_id", "status", "device_id", "id"),
+    # Counted in this index alone.
+    Index("ix_devices_product_counts", "product_id", "status", "product_version", "platform_id"),
     Index("ix_devices_product_id", "product_id", "id"),
     Index("ix_devices_product_device", "product_id", "device_id", "id"),
     Index("ix_devices_product_name", "product_id", "name", "id"),

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
-    and_,
     bindparam,
     func,
     insert,
@@ -185,16 +184,16 @@ def count_active(connection: Connection, product_id: int) -> int:
 
 def count_online(connection: Connection, product_id: int, now_ms: int) -> int:
     """Active devices that are online: all that are, read in the index alone, but for those few that are not active."""
-    is_online = and_(presence.c.product_id == product_id, presence.c.online_until_ms > now_ms)
-    others = devices.c.status.in_((DeviceStatus.QUARANTINED, DeviceStatus.DENIED))
-    counted = [
-        connection.execute(query.where(is_online)).scalar_one()
-        for query in (
-            select(func.count()).select_from(presence),
-            select(func.count()).select_from(whole).where(devices.c.product_id == product_id, others),
-        )
-    ]
-    return counted[0] - counted[1]
+    is_online = presence.c.online_until_ms > now_ms
+    others = select(devices.c.id).where(
+        devices.c.product_id == product_id,
+        devices.c.status.in_((DeviceStatus.QUARANTINED, DeviceStatus.DENIED)),
+    )
+    every, not_active = (
+        connection.execute(select(func.count()).select_from(presence).where(where, is_online)).scalar_one()
+        for where in (presence.c.product_id == product_id, presence.c.device_row.in_(others))
+    )
+    return every - not_active
 
 
 def count_all_online(connection: Connection, now_ms: int) -> int:
