@@ -13,12 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from ota_server.api.body import BodyLimit
 from ota_server.api.errors import unexpected_sentence
-from ota_server.dashboard import brand_pages, security
+from ota_server.dashboard import brand_pages, security, static_files
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.audit_pages import AuditPages
 from ota_server.dashboard.branding_pages import BrandingPages
@@ -35,7 +34,6 @@ from ota_server.dashboard.log_pages import LogPages
 from ota_server.dashboard.organization_pages import OrganizationPages
 from ota_server.dashboard.overview_pages import OverviewPages
 from ota_server.dashboard.release_pages import ReleasePages
-from ota_server.dashboard.render import FOLDER
 from ota_server.dashboard.rollout_pages import RolloutPages
 from ota_server.dashboard.search_pages import SearchPages
 from ota_server.dashboard.security import Visitor
@@ -103,7 +101,7 @@ class Dashboard:
                 *self._routes,
                 Route(live, self._frame.page(self._live)),
                 Route(f"{live}/{{name}}", self._frame.page(self._live)),
-                Mount("/static", StaticFiles(directory=FOLDER / "static")),
+                static_files.route(),
             ],
             middleware=[Middleware(BodyLimit, size_max=FORM_SIZE_MAX, larger=LARGER_FORMS)],
             exception_handlers={

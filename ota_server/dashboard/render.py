@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ota_server.dashboard import places
+from ota_server.dashboard.static_files import static_path
 
 FOLDER = Path(__file__).parent
 
@@ -72,6 +73,7 @@ def make_environment() -> Environment:
     environment.filters["state"] = state
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals.update(levels=LEVELS, of_product=places.OF_PRODUCT, of_organization=places.OF_ORGANIZATION)
+    environment.globals["static"] = static_path
     return environment
 
 

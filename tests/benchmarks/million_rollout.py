@@ -145,6 +145,7 @@ def bring_to(connection: Connection, rollout: int, first: int, last: int) -> Non
             "received": literal(454, Integer),
             "is_latest": literal(True),
             "offered_ms": literal(1, Integer),
+            "ended_ms": literal(60_001, Integer),
         }
         query = select(*(cell.label(name) for name, cell in cells.items())).where(*among, is_one)
         connection.execute(insert(attempts).from_select(list(cells), query, include_defaults=False))

@@ -183,6 +183,21 @@ def test_unknown_pages_are_404(stocked: Server, path: str) -> None:
     assert sign_in(stocked).get(path).status_code == 404
 
 
+def test_styles_are_small_and_kept_by_browsers_while_their_address_stands(server: Server) -> None:
+    page = server.client.get("/sign-in")
+    assert "content-encoding" not in page.headers
+    assert page.headers["cache-control"] == "no-store"
+    found = re.search(r'href="(/static/muster.css\?v=[0-9a-f]{12})"', page.text)
+    assert found is not None
+    kept = server.client.get(found[1])
+    assert kept.headers["content-encoding"] == "gzip"
+    assert "immutable" in kept.headers["cache-control"]
+    other = server.client.get("/static/muster.css?v=0")
+    assert other.headers["cache-control"] == "no-cache"
+    again = server.client.get("/static/muster.css", headers={"if-none-match": other.headers["etag"]})
+    assert again.status_code == 304
+
+
 def test_huge_form_is_413(server: Server) -> None:
     assert server.client.post("/sign-in", data={"email": "x" * 70_000}).status_code == 413
 
