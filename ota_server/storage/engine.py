@@ -48,6 +48,10 @@ class Use(Enum):
     """One at a time: sees what the one before did."""
 
 
+_CACHE_KIB = {Use.READ: 2 * 1024, Use.WRITE: 128 * 1024, Use.MIGRATE: 64 * 1024}
+"""Of pages that a SQLite connection keeps: the writer's hold the upper parts of all indexes of a million devices."""
+
+
 def sqlite_url(path: Path) -> URL:
     """A database in a file."""
     return URL.create("sqlite", database=str(path))
@@ -151,6 +155,7 @@ def _sqlite_engine(url: URL, use: Use) -> Engine:
             "synchronous=FULL",
             f"foreign_keys={int(checks_references)}",
             "temp_store=MEMORY",
+            f"cache_size=-{_CACHE_KIB[use]}",
         ):
             raw.execute(f"PRAGMA {pragma}")
 
