@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A product's releases."""
+"""A product's releases, the page of one, its files, and what is done with it."""
 
 from __future__ import annotations
 
+import asyncio
+
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ota_server.dashboard.frame import Frame
+from ota_server.dashboard import release_facts, security
+from ota_server.dashboard.forms import Filled, filled
+from ota_server.dashboard.frame import Context, Frame, go
 from ota_server.dashboard.security import Visitor
-from ota_server.releases import store as releases
+from ota_server.devices import store as devices
+from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.organizations.roles import Permission
+from ota_server.products.models import Product
+from ota_server.rollouts import killing, releasing
+from ota_server.storage.blobs import BlobStore
 
 
 class ReleasePages:
@@ -19,10 +29,174 @@ class ReleasePages:
         self._frame = frame
 
     def routes(self) -> list[Route]:
-        return [Route("/products/{product}/releases", self._frame.page(self._list))]
+        page, base = self._frame.page, "/products/{product}/releases"
+        one = f"{base}/{{version:int}}"
+        return [
+            Route(base, page(self._list)),
+            Route(one, page(self._show)),
+            Route(one, page(self._change), methods=["POST"]),
+            Route(f"{one}/images/{{platform}}.bin", page(self._image)),
+            Route(f"{one}/patches/{{patch:int}}.patch", page(self._patch)),
+            Route(f"{one}/default", page(self._ask_default)),
+            Route(f"{one}/default", page(self._make_default), methods=["POST"]),
+            Route(f"{one}/kill", page(self._ask_kill)),
+            Route(f"{one}/kill", page(self._kill), methods=["POST"]),
+            Route(f"{one}/revive", page(self._revive), methods=["POST"]),
+        ]
 
     async def _list(self, request: Request, visitor: Visitor) -> Response:
-        product = await self._frame.product(request, visitor)
-        listed = await self._frame.read(lambda connection: releases.releases_of(connection, product.id))
-        images = await self._frame.read(lambda connection: releases.images_of_product(connection, product.id))
-        return self._frame.render("releases.html", visitor, product, {"releases": listed, "images": images})
+        product, now_ms = await self._product(request, visitor), self._frame.now_ms()
+        keys = self._frame.services.chain.newest.content
+
+        def read(connection: Connection) -> Context:
+            lines = release_facts.release_lines(connection, product, keys)
+            platforms = sorted({one.platform for line in lines for one in line.images})
+            sizes = [
+                (
+                    line.release,
+                    [next((i.image.size for i in line.images if i.platform == name), None) for name in platforms],
+                )
+                for line in reversed(lines)
+            ]
+            stack = release_facts.stack(connection, product, now_ms)
+            return {"lines": lines, "platforms": platforms, "sizes": sizes, "stack": stack}
+
+        return self._frame.render("releases.html", visitor, product, await self._frame.read(read))
+
+    async def _show(self, request: Request, visitor: Visitor) -> Response:
+        return await self._page(request, visitor, await self._product(request, visitor), Filled())
+
+    async def _change(self, request: Request, visitor: Visitor) -> Response:
+        sent = await self._frame.form(request, visitor)
+        product = await self._product(request, visitor, Permission.CONTROL_FIRMWARE)
+        version = request.path_params["version"]
+        changes = {name: security.text_of(sent.get(name)) for name in ("title", "description") if name in sent}
+
+        def work(connection: Connection, _now_ms: int) -> None:
+            releasing.change(connection, product, version, changes)
+
+        try:
+            await self._frame.act(visitor, "release.change", _subject(product, version), work, product)
+        except Invalid as error:
+            return await self._page(request, visitor, product, filled("notes", sent, error))
+        return go(_path(product, version))
+
+    async def _image(self, request: Request, visitor: Visitor) -> Response:
+        product, version = await self._product(request, visitor), request.path_params["version"]
+        keys = self._frame.services.chain.newest.content
+        line = await self._frame.read(lambda c: release_facts.release_line(c, product, version, keys))
+        found = next((one for one in line.images if one.platform == request.path_params["platform"]), None)
+        if found is None:
+            raise NotFound("there is no such image")
+        return await self._file(
+            self._frame.services.jobs.kept, found.image.blob, f"{product.slug}-{version}-{found.platform}.bin"
+        )
+
+    async def _patch(self, request: Request, visitor: Visitor) -> Response:
+        product, version = await self._product(request, visitor), request.path_params["version"]
+        keys, number = self._frame.services.chain.newest.content, request.path_params["patch"]
+
+        def read(connection: Connection) -> release_facts.PatchLine:
+            line = release_facts.release_line(connection, product, version, keys)
+            for one in release_facts.patch_lines(connection, product, line):
+                if one.patch.id == number and release_facts.is_ready(one.patch):
+                    return one
+            raise NotFound("there is no such patch")
+
+        found = await self._frame.read(read)
+        assert found.patch.digest is not None
+        base = "full" if found.base is None else f"from-{found.base}"
+        return await self._file(
+            self._frame.services.jobs.served,
+            found.patch.digest,
+            f"{product.slug}-{version}-{found.platform}-{base}.patch",
+        )
+
+    async def _ask_default(self, request: Request, visitor: Visitor) -> Response:
+        product = await self._product(request, visitor, Permission.CONTROL_FIRMWARE)
+        return await self._default_page(request, visitor, product, "")
+
+    async def _make_default(self, request: Request, visitor: Visitor) -> Response:
+        sent = await self._frame.form(request, visitor)
+        product = await self._product(request, visitor, Permission.CONTROL_FIRMWARE)
+        version, is_forced = request.path_params["version"], bool(sent.get("force"))
+
+        def work(connection: Connection, now_ms: int) -> None:
+            releasing.release(connection, product, version, True, None, is_forced, now_ms)
+
+        try:
+            await self._frame.act(visitor, "release.release", _subject(product, version), work, product)
+        except Conflict as error:
+            return await self._default_page(request, visitor, product, str(error))
+        return go(_path(product, version))
+
+    async def _ask_kill(self, request: Request, visitor: Visitor) -> Response:
+        product = await self._product(request, visitor, Permission.CONTROL_FIRMWARE)
+        version, keys = request.path_params["version"], self._frame.services.chain.newest.content
+
+        def read(connection: Connection) -> Context:
+            line = release_facts.release_line(connection, product, version, keys)
+            return {"line": line, "locked": devices.count_with_version(connection, product.id, version)[1]}
+
+        return self._frame.render("release-kill.html", visitor, product, await self._frame.read(read))
+
+    async def _kill(self, request: Request, visitor: Visitor) -> Response:
+        await self._frame.form(request, visitor)
+        product = await self._product(request, visitor, Permission.CONTROL_FIRMWARE)
+        version, by = request.path_params["version"], visitor.account.email
+
+        def work(connection: Connection, now_ms: int) -> None:
+            killing.kill(connection, product, version, by, now_ms)
+
+        await self._frame.act(visitor, "release.kill", _subject(product, version), work, product)
+        return go(_path(product, version))
+
+    async def _revive(self, request: Request, visitor: Visitor) -> Response:
+        await self._frame.form(request, visitor)
+        product = await self._product(request, visitor, Permission.REVIVE_FIRMWARE)
+        version = request.path_params["version"]
+
+        def work(connection: Connection, _now_ms: int) -> None:
+            killing.revive(connection, product, version)
+
+        await self._frame.act(visitor, "release.revive", _subject(product, version), work, product)
+        return go(_path(product, version))
+
+    async def _product(
+        self, request: Request, visitor: Visitor, permission: Permission = Permission.VIEW_FIRMWARE
+    ) -> Product:
+        return await self._frame.product(request, visitor, permission)
+
+    async def _page(self, request: Request, visitor: Visitor, product: Product, form: Filled) -> Response:
+        version, keys = request.path_params["version"], self._frame.services.chain.newest.content
+
+        def read(connection: Connection) -> Context:
+            line = release_facts.release_line(connection, product, version, keys)
+            return {"line": line, "patches": release_facts.patch_lines(connection, product, line), "filled": form}
+
+        return self._frame.render("release.html", visitor, product, await self._frame.read(read), form.status)
+
+    async def _default_page(self, request: Request, visitor: Visitor, product: Product, error: str) -> Response:
+        version, keys = request.path_params["version"], self._frame.services.chain.newest.content
+
+        def read(connection: Connection) -> Context:
+            line = release_facts.release_line(connection, product, version, keys)
+            return {"line": line, "impact": releasing.impact(connection, product, version, True, []), "error": error}
+
+        context = await self._frame.read(read)
+        return self._frame.render("release-default.html", visitor, product, context, 409 if error else 200)
+
+    async def _file(self, blobs: BlobStore, blob: bytes, name: str) -> Response:
+        raw = await asyncio.to_thread(blobs.get, blob)
+        if raw is None:
+            raise NotFound("this file is not kept any more")
+        headers = {**security.HEADERS, "content-disposition": f'attachment; filename="{name}"'}
+        return Response(raw, headers=headers, media_type="application/octet-stream")
+
+
+def _path(product: Product, version: int) -> str:
+    return f"/products/{product.slug}/releases/{version}"
+
+
+def _subject(product: Product, version: int) -> str:
+    return f"{product.id} version {version}"

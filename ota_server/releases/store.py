@@ -254,6 +254,12 @@ def _is_held(patch_id: int, lease: bytes) -> tuple[ColumnElement[bool], ...]:
     return patches.c.id == patch_id, patches.c.lease == lease, patches.c.status == PatchStatus.PENDING
 
 
+def patches_to(connection: Connection, targets: Collection[bytes]) -> list[StoredPatch]:
+    """From whatever base, and full images."""
+    rows = connection.execute(select(*_PATCH).where(patches.c.target_identity.in_(targets)).order_by(patches.c.id))
+    return [StoredPatch(*row) for row in rows]
+
+
 def patches_of_product(connection: Connection, product_id: int) -> list[StoredPatch]:
     rows = connection.execute(select(*_PATCH).where(patches.c.product_id == product_id).order_by(patches.c.id))
     return [StoredPatch(*row) for row in rows]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Draws the numbers of a table as a chart above it: <div data-chart="ID of the table">. The first column is the time;
+// Draws the numbers of a table as a chart above it: <div data-chart="ID of the table">. The first column is a time or a number;
 // the others say in their heads with which colour token (data-color), and whether dashed (data-dash) or upon the ones
 // before (data-stacked). Without this file the table is there all the same.
 "use strict";
@@ -9,9 +9,10 @@
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
   const read = (table) => {
-    const heads = [...table.tHead.rows[0].cells].slice(1);
+    const heads = [...table.tHead.rows[0].cells].slice(1).filter((head) => "color" in head.dataset);
     const rows = [...table.tBodies[0].rows].map((row) => [...row.cells]);
-    const times = rows.map(([first]) => Date.parse(first.querySelector("time").dateTime) / 1000);
+    const isTime = rows[0][0].querySelector("time") !== null;
+    const times = rows.map(([first]) => (isTime ? Date.parse(first.querySelector("time").dateTime) / 1000 : Number(first.textContent)));
     const columns = heads.map((_, index) => rows.map((cells) => {
       const text = cells[index + 1].textContent.replaceAll(",", "");
       return text === "–" ? null : Number(text);
@@ -30,11 +31,11 @@
         columns.forEach((column, number) => data[number + 1].push(column[index]));
       } else columns.forEach((column, number) => { data[number + 1][last] = column[index] ?? data[number + 1][last]; });
     }
-    return { heads, data };
+    return { heads, data, isTime };
   };
 
   const make = (place, table) => {
-    const { heads, data } = read(table);
+    const { heads, data, isTime } = read(table);
     const axis = { stroke: token("quiet"), grid: { stroke: token("line"), width: 1 }, ticks: { stroke: token("line"), width: 1 }, font: "12px system-ui, sans-serif" };
     const stepped = uPlot.paths.stepped({ align: 1 });
     const series = heads.map((head) => {
@@ -45,6 +46,7 @@
         return (raw - below).toLocaleString("en");
       };
       const line = { label: head.textContent, stroke: color, width: 2, value, points: { show: data[0].length < 3 } };
+      if ("stacked" in head.dataset) return { ...line, width: 1, fill: head === heads[0] ? color : undefined, points: { show: false } };
       if ("dash" in head.dataset) return { ...line, dash: [6, 6], points: { show: false }, spanGaps: true };
       return { ...line, paths: stepped, spanGaps: true };
     });
@@ -55,9 +57,11 @@
       if (step >= 86400) return day(tick);
       return index && day(tick) === day(ticks[index - 1]) ? clock(tick) : `${clock(tick)}\n${day(tick)}`;
     }) };
+    const bands = heads.flatMap((head, index) => ("stacked" in head.dataset && index ? [{ series: [index + 1, index], fill: token(head.dataset.color) }] : []));
     const options = {
-      width: place.clientWidth, height: HEIGHT, series: [{ value: "{YYYY}-{MM}-{DD} {HH}:{mm}" }, ...series], axes: [time, count],
-      scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.05, 1)] } },
+      width: place.clientWidth, height: HEIGHT, series: [isTime ? { value: "{YYYY}-{MM}-{DD} {HH}:{mm}" } : { label: table.tHead.rows[0].cells[0].textContent }, ...series],
+      axes: [isTime ? time : count, count], bands,
+      scales: { x: { time: isTime }, y: { range: (_, __, most) => [0, Math.max(most * 1.05, 1)] } },
     };
     return new uPlot(options, data, place);
   };
