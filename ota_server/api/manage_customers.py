@@ -133,9 +133,7 @@ def remove_customer(product: str, email: str, services: ServicesDep, actor: Acto
         customer = service.find(connection, found, email)
 
     def write(connection: Connection, now_ms: int) -> None:
-        for device in claims.own(connection, [customer]):
-            claims.release(connection, device, actor.email, now_ms)
-        service.remove(connection, customer)
+        claims.remove_customer(connection, customer, actor.email, now_ms)
 
     act(services, actor, "customer.remove", f"customer {customer.id}", write, found)
     return Response(status_code=204)

@@ -322,7 +322,7 @@ def _import(services: Services, actor: Actor, product: str, lines: list[str]) ->
         "updatedDeviceIds": result.updated,
         "existingDeviceIds": result.existing,
         "nonmemberDeviceIds": [],
-        "invalidDeviceIds": [*result.invalid, *bad],
+        "invalidDeviceIds": [*result.refused, *bad],
     }
 
 

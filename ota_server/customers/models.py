@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from ota_server.storage.schema import metadata
 
@@ -20,7 +21,17 @@ customers = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("active_ms", BigInteger, nullable=True),
     UniqueConstraint("product_id", "email"),
+    Index("ix_customers_product_active", "product_id", "active_ms"),
 )
+
+
+class Activity(StrEnum):
+    """Whether a customer uses their devices."""
+
+    ACTIVE = "active"
+    LAPSED = "lapsed"
+    """They did once."""
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
-from ota_server.customers.models import Customer, customers
+from ota_server.customers.models import Activity, Customer, customers
 from ota_server.storage.schema import metadata
 from ota_server.storage.sql import begins_with
 
@@ -36,13 +36,20 @@ def of_account(connection: Connection, account_id: int) -> list[Customer]:
 
 
 def of_product(
-    connection: Connection, product_id: int, page: int, per_page: int, search: str = ""
+    connection: Connection,
+    product_id: int,
+    page: int,
+    per_page: int,
+    search: str = "",
+    activity: tuple[Activity, int] | None = None,
 ) -> tuple[list[Customer], int]:
     """One page of a product's customers by address, and how many there are on all pages.
 
-    `search`: a part of their addresses.
+    `search`: a part of their addresses. `activity`: only these, where who was active since then is active.
     """
     where = customers.c.product_id == product_id
+    if activity is not None:
+        where &= _is(*activity)
     if search:
         where &= customers.c.email.contains(search.strip().lower(), autoescape=True)
     total = connection.execute(select(func.count()).select_from(customers).where(where)).scalar_one()
@@ -55,6 +62,22 @@ def beginning_with(connection: Connection, product_id: int, text: str, limit: in
     query = select(customers.c.email).where(customers.c.product_id == product_id)
     query = query.where(begins_with(customers.c.email, text.lower())).order_by(customers.c.email).limit(limit)
     return list(connection.execute(query).scalars())
+
+
+def count_by_activity(connection: Connection, product_id: int, since_ms: int) -> dict[Activity, int]:
+    """How many of a product's customers are active, where those are who were since then, and so on."""
+    query = select(func.count()).where(customers.c.product_id == product_id)
+    return {one: connection.execute(query.where(_is(one, since_ms))).scalar_one() for one in Activity}
+
+
+def _is(activity: Activity, since_ms: int) -> ColumnElement[bool]:
+    match activity:
+        case Activity.ACTIVE:
+            return customers.c.active_ms >= since_ms
+        case Activity.LAPSED:
+            return customers.c.active_ms < since_ms
+        case Activity.NEVER:
+            return customers.c.active_ms.is_(None)
 
 
 def count(connection: Connection, product_id: int) -> int:

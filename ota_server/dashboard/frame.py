@@ -82,6 +82,10 @@ class Frame:
         """The organization of the path, where the visitor may do this there. Raises NotFound, Forbidden."""
         return visitor.actor.organization(request.path_params["organization"], permission)
 
+    def address(self, request: Request) -> str:
+        """Where people reach this server: as it was told, or else as the visitor did."""
+        return self.services.settings.public_url or str(request.base_url).rstrip("/")
+
     # Reading and writing
 
     async def read(self, work: Callable[[Connection], T]) -> T:

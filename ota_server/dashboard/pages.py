@@ -24,6 +24,7 @@ from ota_server.dashboard.branding_pages import BrandingPages
 from ota_server.dashboard.cohort_pages import CohortPages
 from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.customer_pages import CustomerPages
+from ota_server.dashboard.device_add_pages import FILE_MAX, DeviceAddPages
 from ota_server.dashboard.device_change_pages import DeviceChangePages
 from ota_server.dashboard.device_list_pages import DeviceListPages
 from ota_server.dashboard.device_pages import DevicePages
@@ -50,7 +51,10 @@ from ota_server.products.models import Product
 from ota_server.services import Services
 
 FORM_SIZE_MAX = 64 * 1024
-LARGER_FORMS = {re.compile(r"/organizations/[^/]+/branding/logo"): LOGO_SIZE_MAX + FORM_SIZE_MAX}
+LARGER_FORMS = {
+    re.compile(r"/organizations/[^/]+/branding/logo"): LOGO_SIZE_MAX + FORM_SIZE_MAX,
+    re.compile(r"/products/[^/]+/devices/add"): FILE_MAX + FORM_SIZE_MAX,
+}
 
 
 class Dashboard:
@@ -84,6 +88,7 @@ class Dashboard:
             *overview.routes(),
             *DeviceListPages(frame).routes(),
             *DeviceChangePages(frame).routes(),
+            *DeviceAddPages(frame).routes(),
             *devices.routes(),
             *CustomerPages(frame).routes(),
             *log.routes(),

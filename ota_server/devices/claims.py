@@ -106,6 +106,13 @@ def release(connection: Connection, device: Device, by: str, now_ms: int) -> Non
         telemetry.add_history(connection, device.id, now_ms, HistoryKind.CHANGED, f"Taken from its owner by {by}.")
 
 
+def remove_customer(connection: Connection, customer: Customer, by: str, now_ms: int) -> None:
+    """Forgets a customer, with tokens and claim codes; their devices have no owner any more."""
+    for device in own(connection, [customer]):
+        release(connection, device, by, now_ms)
+    customers.remove(connection, customer)
+
+
 def new_code(connection: Connection, actor: Owner, product: Product | None, now_ms: int) -> str:
     """A code that makes the actor the owner of the one device that tells it; it is told only here.
 

@@ -47,11 +47,11 @@ class ImportLine:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did; every id is in one of the lists."""
+    """What an import did; every id is in one of the collections. `refused`: with why."""
 
     updated: list[str]
     existing: list[str]
-    invalid: list[str]
+    refused: dict[str, str]
 
 
 def fingerprint(public_key: bytes) -> str:
@@ -82,14 +82,14 @@ def import_devices(
 ) -> ImportResult:
     """Makes devices known to a product. An id alone of a quarantined device approves it, as in Particle's API.
 
-    An id with two claimants, or of another product, is `invalid`: somebody has to look.
+    An id with two claimants, or of another product, is refused: somebody has to look.
     """
-    result = ImportResult([], [], [])
+    result = ImportResult([], [], {})
     for line in lines:
         try:
             changed = import_one(connection, product, line, by, now_ms)
-        except Conflict:
-            result.invalid.append(line.device_id)
+        except Conflict as error:
+            result.refused[line.device_id] = str(error)
         else:
             (result.updated if changed else result.existing).append(line.device_id)
     check_devices(connection, product.organization_id)

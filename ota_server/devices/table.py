@@ -91,7 +91,7 @@ def import_table(
     connection: Connection, product: Product, lines: Sequence[TableLine], by: str, now_ms: int
 ) -> ImportResult:
     """Imports every device with its facts and groups. Raises ImportRefused: the caller keeps nothing."""
-    result = ImportResult([], [], [])
+    result = ImportResult([], [], {})
     refusals = []
     for line in lines:
         device_id = line.device.device_id

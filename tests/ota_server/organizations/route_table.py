@@ -332,6 +332,8 @@ PAGES = {
     "GET /products/{product}/devices": P.VIEW,
     "GET /products/{product}/devices.csv": P.VIEW_DEVICES,
     "POST /products/{product}/devices/cohorts": P.CONTROL_FIRMWARE,
+    "GET /products/{product}/devices/add": P.MANAGE_DEVICES,
+    "POST /products/{product}/devices/add": P.MANAGE_DEVICES,
     "GET /products/{product}/devices/change": P.MANAGE_DEVICES,
     "POST /products/{product}/devices/change": P.MANAGE_DEVICES,
     "GET /products/{product}/devices/{device}": P.VIEW,
@@ -341,6 +343,11 @@ PAGES = {
     "POST /products/{product}/devices/{device}/edit": P.MANAGE_DEVICES,
     "GET /products/{product}/devices/{device}/explain": P.VIEW,
     "GET /products/{product}/customers": P.VIEW_CUSTOMERS,
+    "GET /products/{product}/customers/sign-in": P.VIEW_CUSTOMERS,
+    "GET /products/{product}/customers/{customer}": P.VIEW_CUSTOMERS,
+    "GET /products/{product}/customers/{customer}/remove": P.MANAGE_CUSTOMERS,
+    "POST /products/{product}/customers/{customer}/remove": P.MANAGE_CUSTOMERS,
+    "POST /products/{product}/customers/{customer}/password": P.MANAGE_CUSTOMERS,
     "GET /products/{product}/log": P.VIEW,
     "GET /products/{product}/releases": P.VIEW_FIRMWARE,
     "GET /products/{product}/releases/{version:int}": P.VIEW_FIRMWARE,
@@ -399,6 +406,7 @@ FILLED = {
     "view": "overview",
     "name": "x",
     "webhook": "1",
+    "customer": "nobody@example.com",
 }
 """What stands in a page's path for its parameters."""
 
