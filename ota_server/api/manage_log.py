@@ -68,7 +68,7 @@ def read_log(
             shown = [_shown(entry) for entry in page.entries]
             return JSONResponse({"log": shown, "next": following, "is_cut": page.is_cut})
     headers = {"content-disposition": f'attachment; filename="log-{found.slug}.csv"'}
-    return StreamingResponse(_csv(services, found, wanted), media_type="text/csv", headers=headers)
+    return StreamingResponse(csv_lines(services, found, wanted), media_type="text/csv", headers=headers)
 
 
 def _device_row(connection: Connection, product: Product, device: str) -> int | None:
@@ -86,7 +86,8 @@ def _shown(entry: Entry) -> views.Json:
     }
 
 
-def _csv(services: Services, product: Product, wanted: Wanted) -> Iterator[str]:
+def csv_lines(services: Services, product: Product, wanted: Wanted) -> Iterator[str]:
+    """All entries, a page at a time."""
     yield csv_row("at", "kind", "device", "level", "name", "text")
     place = wanted.before
     while True:

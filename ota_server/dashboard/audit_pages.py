@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from ota_server.api.manage_audit import csv_lines
 from ota_server.api.manage_usage import csv_of, date_of, days_of
 from ota_server.audit import store as audit
 from ota_server.audit.models import Filter
+from ota_server.dashboard.forms import DAY_MS, midnight
 from ota_server.dashboard.frame import Context, Frame
 from ota_server.dashboard.security import HEADERS, Visitor
 from ota_server.errors import Invalid
@@ -27,7 +28,6 @@ from ota_server.usage import store as usage
 from ota_server.usage.models import Day
 
 LINES_PER_PAGE = 100
-DAY_MS = 24 * 3600 * 1000
 MONTHS_SHOWN = 12
 _FIELDS = {"by": 200, "action": 60, "subject": 200, "since": 10, "until": 10}
 """What the log is asked for, as it stands in the address, and its most characters."""
@@ -122,26 +122,15 @@ def _filter(asked: Mapping[str, str], before: str) -> Filter:
     """Raises Invalid."""
     if before and (not before.isdecimal() or len(before) > 15):
         raise Invalid("the older lines begin at a number", "before")
-    until_ms = _midnight(asked["until"], "until")
+    until_ms = midnight(asked["until"], "until")
     return Filter(
         asked["by"],
         asked["action"],
         asked["subject"],
-        _midnight(asked["since"], "since"),
+        midnight(asked["since"], "since"),
         None if until_ms is None else until_ms + DAY_MS,
         int(before) if before else None,
     )
-
-
-def _midnight(text: str, name: str) -> int | None:
-    """When a day begins, in UTC. Raises Invalid."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise Invalid("give a date, such as 2026-11-23", name) from error
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
 
 
 def _months(days: list[Day]) -> list[tuple[str, int, int, int]]:

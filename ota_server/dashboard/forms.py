@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 from starlette.datastructures import FormData
 
 from ota_server.errors import Invalid, ServerError
 
+DAY_MS = 24 * 3600 * 1000
 SECRET = frozenset({"password", "current_password", "form_token"})
 """Fields that are typed anew."""
 
@@ -58,3 +60,14 @@ def number(sent: FormData, name: str, most: int) -> int:
     if not isinstance(text, str) or not text.strip().isascii() or not text.strip().isdigit() or len(text.strip()) > 9:
         raise Invalid(f"give a whole number from 0 to {most:,}", name)
     return int(text)
+
+
+def midnight(text: str, name: str) -> int | None:
+    """When a day begins, in UTC. Raises Invalid."""
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise Invalid("give a date, such as 2026-11-23", name) from error
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 from starlette.datastructures import QueryParams
 
+from ota_server.dashboard.forms import DAY_MS, midnight
 from ota_server.devices import service as devices
 from ota_server.errors import Invalid
 from ota_server.products.models import Product
@@ -27,6 +28,8 @@ class Asked:
 
     Attributes:
         kind: one, or nothing for all.
+        name: how names of events begin.
+        since, until: the first and the last day, in UTC.
         before: where an older page begins; nothing for the newest.
     """
 
@@ -34,6 +37,9 @@ class Asked:
     level: str = "debug"
     device: str = ""
     version: str = ""
+    name: str = ""
+    since: str = ""
+    until: str = ""
     text: str = ""
     before: str = ""
 
@@ -49,8 +55,16 @@ class Asked:
 
     def older(self, place: Place) -> str:
         """The address of the page behind this one, relative to it."""
-        fields = {name: getattr(self, name) for name in ("kind", "level", "device", "version", "text")}
-        return "?" + urlencode({name: value for name, value in fields.items() if value} | {"before": str(place)})
+        return "?" + urlencode(self._set | {"before": str(place)})
+
+    @property
+    def query(self) -> str:
+        """What stands in the address of these, newest or not."""
+        return "?" + urlencode(self._set) if self._set else ""
+
+    @property
+    def _set(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in self.__slots__ if name != "before" and getattr(self, name)}
 
 
 def parse(query: QueryParams) -> Asked:
@@ -65,14 +79,22 @@ def parse(query: QueryParams) -> Asked:
     return asked
 
 
-def read(connection: Connection, product: Product, asked: Asked) -> Page:
-    """The page that was asked for. Raises NotFound, Invalid."""
-    wanted = Wanted(
+def wanted(connection: Connection, product: Product, asked: Asked) -> Wanted:
+    """Which entries are asked for. Raises NotFound, Invalid."""
+    until_ms = midnight(asked.until, "until")
+    return Wanted(
         kinds=frozenset([EntryKind(asked.kind)] if asked.kind else []),
         level=Level[asked.level.upper()],
         device_row=devices.find(connection, product, asked.device).id if asked.device else None,
         version=int(asked.version) if asked.version else None,
+        name=asked.name,
+        since_ms=midnight(asked.since, "since"),
+        until_ms=None if until_ms is None else until_ms + DAY_MS,
         text=asked.text,
         before=Place.parse(asked.before) if asked.before else None,
     )
-    return product_log.read(connection, product.id, wanted, ENTRIES_PER_PAGE)
+
+
+def read(connection: Connection, product: Product, asked: Asked) -> Page:
+    """The page that was asked for. Raises NotFound, Invalid."""
+    return product_log.read(connection, product.id, wanted(connection, product, asked), ENTRIES_PER_PAGE)

@@ -6,13 +6,19 @@ from __future__ import annotations
 from sqlalchemy import Connection
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ota_server.api.manage_log import csv_lines
 from ota_server.dashboard import log_filter
+from ota_server.dashboard.forms import DAY_MS
 from ota_server.dashboard.frame import Context, Frame, View
-from ota_server.dashboard.security import Visitor
+from ota_server.dashboard.security import HEADERS, Visitor
 from ota_server.products.models import Product
+from ota_server.telemetry import errors
+
+ERROR_DAYS = 30
+GROUPS_SHOWN = 100
 
 
 class LogPages:
@@ -22,7 +28,12 @@ class LogPages:
         self._frame = frame
 
     def routes(self) -> list[Route]:
-        return [Route("/products/{product}/log", self._frame.page(self._show))]
+        page, base = self._frame.page, "/products/{product}"
+        return [
+            Route(f"{base}/log", page(self._show)),
+            Route(f"{base}/log.csv", page(self._export)),
+            Route(f"{base}/errors", page(self._show_errors)),
+        ]
 
     def views(self) -> dict[str, View]:
         return {"log": View(("log-entries",), _read)}
@@ -31,6 +42,21 @@ class LogPages:
         product = await self._frame.product(request, visitor)
         context = await self._frame.read(lambda connection: _read(connection, product, "", request.query_params))
         return self._frame.render("log.html", visitor, product, {**context, "kinds": log_filter.KINDS})
+
+    async def _export(self, request: Request, visitor: Visitor) -> Response:
+        product = await self._frame.product(request, visitor)
+        asked = log_filter.parse(request.query_params)
+        wanted = await self._frame.read(lambda connection: log_filter.wanted(connection, product, asked))
+        headers = {**HEADERS, "content-disposition": f'attachment; filename="log-{product.slug}.csv"'}
+        lines = csv_lines(self._frame.services, product, wanted)
+        return StreamingResponse(lines, media_type="text/csv", headers=headers)
+
+    async def _show_errors(self, request: Request, visitor: Visitor) -> Response:
+        product = await self._frame.product(request, visitor)
+        since_ms = self._frame.now_ms() - ERROR_DAYS * DAY_MS
+        found = await self._frame.read(lambda connection: errors.grouped(connection, product.id, since_ms))
+        context: Context = {"found": found, "days": ERROR_DAYS, "looked": errors.LOOKED_MAX, "shown": GROUPS_SHOWN}
+        return self._frame.render("errors.html", visitor, product, context)
 
 
 def _read(connection: Connection, product: Product, _name: str, query: QueryParams) -> Context:

@@ -359,6 +359,8 @@ PAGES = {
     "GET /products/{product}/releases/{version:int}/kill": P.CONTROL_FIRMWARE,
     "POST /products/{product}/releases/{version:int}/kill": P.CONTROL_FIRMWARE,
     "POST /products/{product}/releases/{version:int}/revive": P.REVIVE_FIRMWARE,
+    "GET /products/{product}/log.csv": P.VIEW,
+    "GET /products/{product}/errors": P.VIEW,
     "GET /products/{product}/rollouts": P.VIEW,
     "GET /products/{product}/rollouts/new": P.CONTROL_FIRMWARE,
     "POST /products/{product}/rollouts/new": P.CONTROL_FIRMWARE,
