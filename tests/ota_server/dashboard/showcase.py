@@ -77,7 +77,7 @@ def _pages(values: dict[str, str]) -> dict[str, str]:
     found = {
         name: filled(name.removeprefix("GET "), **values)
         for name in sorted({*PAGES, *PUBLIC_PAGES})
-        if name.startswith("GET ") and not re.search(r"/live/|\.(csv|css|png|bin|patch)$", name)
+        if name.startswith("GET ") and not re.search(r"/live/|/set-up$|\.(csv|css|png|bin|patch)$", name)
     }
     for name, query in QUERIES.items():
         found[name] += f"?{query}"
