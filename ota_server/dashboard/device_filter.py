@@ -152,7 +152,7 @@ class DeviceFilter:
             customer_id=customers.find(connection, product, self.customer).id if self.customer else None,
             heard_from_ms=_day_ms(self.heard_after, "heard_after"),
             heard_until_ms=_day_ms(self.heard_before, "heard_before"),
-            also=also,
+            also=tuple(also),
             order=ORDERS[self.sort.removeprefix("-")],
             descending=self.sort.startswith("-"),
             page=page,

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from ota_server.dashboard import selection
+from ota_server.dashboard.device_filter import DeviceFilter
+from ota_server.devices import search
 from ota_server.errors import Invalid
+from ota_server.products import store as products
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.dashboard.test_pages import HOME, form_token, sign_in
@@ -90,6 +93,24 @@ def test_list_shows_what_its_address_says(fleet: Server) -> None:
         assert f"<h1>{len(found)} device" in page, query
     fleet.clock.advance_s(3600)
     assert ids(client.get(f"{LIST}?state=offline").text) == [HEARD]
+
+
+def test_lists_that_an_index_counts_are_counted_to_the_end(fleet: Server) -> None:
+    with fleet.services.database.read() as connection:
+        product = products.get(connection, keys.PRODUCT)
+        assert product is not None
+        for asked, is_counted in (
+            (DeviceFilter(sort="-heard"), True),
+            (DeviceFilter(version="2"), True),
+            (DeviceFilter(state="quarantined"), True),
+            (DeviceFilter(state="online"), False),
+            (DeviceFilter(version="2", tag="indoor"), False),
+        ):
+            wanted = asked.search(connection, product, 0, page=2, per_page=50)
+            assert wanted.is_counted == is_counted
+            assert search.of_product(connection, product.id, wanted, 1)[1] <= (3 if is_counted else 1)
+        everything = DeviceFilter().search(connection, product, 0)
+        assert search.of_product(connection, product.id, everything, 1)[1] == 3
 
 
 def test_filters_are_chips_that_can_be_taken_away(fleet: Server) -> None:
