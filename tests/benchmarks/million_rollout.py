@@ -66,8 +66,8 @@ class Fleet:
 
 
 @contextmanager
-def stocked_server(folder: Path, database: URL | None, count: int) -> Iterator[Fleet]:
-    """A server with two versions of a product, and so many devices that run the first."""
+def stocked_server(folder: Path, database: URL | None, count: int, versions: int = 2) -> Iterator[Fleet]:
+    """A server with so many versions of a product, and so many devices that run the first."""
     settings = make_settings(folder, database=database)
     with listen_app(settings, SystemClock()) as (services, url):
         hashed = Passwords().hash(PASSWORD)
@@ -75,7 +75,7 @@ def stocked_server(folder: Path, database: URL | None, count: int) -> Iterator[F
         with httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=60) as client:
             product = {"id": keys.PRODUCT, "name": "Lamp", "auto_approve": True}
             client.post("/v1/products", json={"product": product}).raise_for_status()
-            for version in (1, 2):
+            for version in range(1, versions + 1):
                 files = {"file": ("firmware.bin", keys.image(version).raw)}
                 client.post(f"{PATH}/firmware", files=files).raise_for_status()
     identity = keys.image(1).identity[:8]

@@ -72,10 +72,7 @@ class Row:
 
 
 def fill(fleet: Fleet) -> dict[str, str]:
-    """Releases, customers, and a rollout that has come to half of the devices. Returns what stands in paths."""
-    for version in range(3, RELEASES + 1):
-        files = {"file": ("firmware.bin", keys.image(version).raw)}
-        fleet.client.post(f"{PATH}/firmware", files=files).raise_for_status()
+    """Customers, a webhook, and a rollout that has come to half of the devices. Returns what stands in paths."""
 
     def add_customers(connection: Connection) -> None:
         rows = [
@@ -135,7 +132,7 @@ def main(count: int, only: str = "") -> bool:
         for database_name, database in (("SQLite", None), ("PostgreSQL", url)):
             if only and only != database_name:
                 continue
-            with stocked_server(Path(folder) / database_name, database, count) as fleet:
+            with stocked_server(Path(folder) / database_name, database, count, RELEASES) as fleet:
                 print(f"{database_name}, {count:,} devices, {RELEASES} releases")
                 print(
                     f"{'':58}{'median ms':>10}{'95 % ms':>10}{'CPU ms':>10}{'first load':>12}{'later':>10} bytes",
