@@ -106,7 +106,7 @@ def measure(fleet: Fleet) -> Iterator[Row]:
     paths = {
         name: filled(name.removeprefix("GET "), **values) + (f"?{QUERIES[name]}" if name in QUERIES else "")
         for name in PAGES
-        if name.startswith("GET ") and not re.search(r"/live/|\.csv$|/oauth/", name)
+        if name.startswith("GET ") and not re.search(r"/live/|\.\w+$|/oauth/", name)
     }
     files: dict[str, int] = {}
     for name, path in {**paths, **MORE}.items():
