@@ -21,7 +21,14 @@ _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 sys.path[:0] = [] if str(_ROOT) in sys.path else [str(_ROOT)]
 
-from muster.build.decoder_size import FAST_SOURCES, DecoderSize  # noqa: E402
+from muster.build.decoder_size import (  # noqa: E402
+    FAST_FLAGS,
+    FAST_SOURCES,
+    SMALL_FLAGS,
+    SMALL_SOURCE,
+    DecoderSize,
+    is_in_small_source,
+)
 from muster.delta import ImageLayout, Patch, PatchProfile, encode  # noqa: E402
 from muster.delta.header import NO_BASE  # noqa: E402
 
@@ -104,16 +111,18 @@ def device_decoder() -> Iterator[DeviceDecoder]:
 def _linked(elf: Path, kinds: Path) -> Path:
     """Compiles each file as the firmware's build does."""
     includes = [f"-I{folder}" for folder in (_CORE / "include", _CORE / "src", _CORE / "src" / "decode", kinds)]
-    sources = [*sorted((_CORE / "src").glob("delta*.c")), *(_CORE / "src" / name for name in _HELPERS)]
+    whole = [path for path in sorted((_CORE / "src").glob("delta*.c")) if not is_in_small_source(path.name)]
+    sources = [*whole, *(_CORE / "src" / name for name in _HELPERS)]
     compiler = ["arm-none-eabi-gcc", *_FLAGS, *includes]
     objects = []
-    for level, paths in (
-        ("-O2", [path for path in sources if path.name in FAST_SOURCES]),
-        ("-Os", [_HERE / "delta_on_device.c", *(path for path in sources if path.name not in FAST_SOURCES)]),
+    for name, flags, paths in (
+        ("fast", FAST_FLAGS, [path for path in sources if path.name in FAST_SOURCES]),
+        ("small", ("-Os", *SMALL_FLAGS), [_CORE / "src" / SMALL_SOURCE]),
+        ("plain", ("-Os",), [_HERE / "delta_on_device.c", *(p for p in sources if p.name not in FAST_SOURCES)]),
     ):
-        folder = elf.with_suffix(f".{level}")
+        folder = elf.with_suffix(f".{name}")
         folder.mkdir()
-        subprocess.run([*compiler, level, "-c", *map(str, paths)], check=True, cwd=folder)
+        subprocess.run([*compiler, *flags, "-c", *map(str, paths)], check=True, cwd=folder)
         objects += sorted(map(str, folder.glob("*.o")))
     places = [f"-Wl,-Ttext={_CODE_ADDR:#x}", f"-Wl,-Tbss={_RAM_ADDR:#x}"]
     subprocess.run([*compiler, *_LINK, *places, *objects, "-o", str(elf)], check=True)

@@ -23,12 +23,9 @@ class Layout:
     """How long the tables are that the model's names decide, as the trainer says it."""
 
     initials: int
-    numbers: int
-    leans: int
     hit_sets: int
-    hit_inputs: int
-    byte_sets: int
-    byte_inputs: int
+    weight_sets: int
+    mix_inputs: int
 
     def parts(self) -> list[tuple[str, str, int]]:
         """(name, struct format, count) in the order of struct train_tables."""
@@ -39,9 +36,7 @@ class Layout:
             ("stretches", "b", _STRETCHES),
             ("rates", "B", len(_RATES)),
             ("initials", "B", self.initials),
-            ("leans", "B", self.numbers * self.leans),
-            ("hit_weights", "b", self.hit_sets * self.hit_inputs),
-            ("byte_weights", "b", self.byte_sets * self.byte_inputs),
+            ("weights", "b", self.weight_sets * self.mix_inputs),
             ("known_hits", "b", _KNOWN_HITS),
             ("known_bits", "b", _KNOWN_BITS),
             *((f"{name} {number}", code, count) for number in range(_BYTE_TABLES) for name, code, count in table),
@@ -60,9 +55,8 @@ def untrained(layout: Layout) -> bytes:
     values["stretches"] = [_stretch((i + 0.5) / _STRETCHES) for i in range(_STRETCHES)]
     values["rates"] = list(_RATES)
     values["initials"] = [31 << 2 | 1] * layout.initials
-    values["leans"] = [128] * (layout.numbers * layout.leans)
-    values["hit_weights"] = [20] * (layout.hit_sets * layout.hit_inputs)
-    values["byte_weights"] = [22] * (layout.byte_sets * layout.byte_inputs)
+    sets = [20] * layout.hit_sets + [22] * (layout.weight_sets - layout.hit_sets)
+    values["weights"] = [weight for weight in sets for _ in range(layout.mix_inputs)]
     values["known_hits"] = [40] * _KNOWN_HITS
     return struct.pack(layout.format(), *(number for name, _, _ in layout.parts() for number in values[name]))
 
@@ -80,16 +74,13 @@ def as_c(layout: Layout, tables: bytes, digest: str) -> dict[str, str]:
     for name, _, count in layout.parts():
         values[name] = numbers[at : at + count]
         at += count
-    weights = "[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_HIT_INPUTS]"
-    byte_weights = "[OTA_DELTA_BYTE_WEIGHT_SETS][OTA_DELTA_BYTE_INPUTS]"
+    weights = "[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_MIX_INPUTS]"
     plain = [
         *_array("uint16_t", "squashes", f"[{_SQUASHES}]", values["squashes"]),
         *_array("int8_t", "stretches", f"[{_STRETCHES}]", values["stretches"]),
         *_array("uint8_t", "rates", f"[{len(_RATES)}]", values["rates"]),
         *_array("uint8_t", "initials", "[OTA_DELTA_INITIALS]", values["initials"]),
-        *_array("uint8_t", "leans", "[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS]", values["leans"], (layout.leans,)),
-        *_array("int8_t", "hit_weights", weights, values["hit_weights"], (layout.hit_inputs,)),
-        *_array("int8_t", "byte_weights", byte_weights, values["byte_weights"], (layout.byte_inputs,)),
+        *_array("int8_t", "weights", weights, values["weights"], (layout.mix_inputs,)),
         *_array("int8_t", "known_hits", f"[{_KNOWN_HITS}]", values["known_hits"]),
         *_array("int8_t", "known_bits", "[2][2][8][32]", values["known_bits"], (2 * 8 * 32, 8 * 32, 32)),
     ]

@@ -20,7 +20,7 @@
 #include "ota/image.h"
 
 /* Changes with every change of struct ota_delta_kept or of what its fields mean. */
-static const uint32_t LAYOUT = 0x32544C44;
+static const uint32_t LAYOUT = 0x33544C44;
 
 enum {
     PROFILE_SMALL = 1,
@@ -51,7 +51,7 @@ void ota_delta_init(struct ota_delta *delta, uint16_t *counters, uint32_t counte
     delta->counters = counters;
     delta->counters_len = counters_len;
     delta->base = *base;
-    delta->status = OTA_OK;
+    delta->kept.status = OTA_OK;
     delta->kept.layout = LAYOUT;
 }
 
@@ -81,16 +81,16 @@ static void step_header(struct ota_delta *delta) {
     struct ota_delta_kept *kept = &delta->kept;
     struct ota_delta_input *input = &kept->input;
     uint32_t header_len;
-    delta->status = ota_delta_header_parse(input->bytes + input->pos, ota_delta_input_available(input), &delta->base,
-                                           &kept->header, &header_len);
-    if (delta->status != OTA_OK) return;
+    delta->kept.status = ota_delta_header_parse(input->bytes + input->pos, ota_delta_input_available(input),
+                                                &delta->base, &kept->header, &header_len);
+    if (delta->kept.status != OTA_OK) return;
     if (ota_delta_counters_of(kept->header.profile) > delta->counters_len) {
         ota_delta_fail(delta, OTA_ERR_PATCH_PROFILE);
         return;
     }
     input->pos = (uint8_t)(input->pos + header_len);
-    delta->status = delta->port->begin(delta->port->ctx, &kept->header);
-    if (delta->status == OTA_OK) delta->status = ota_delta_read_load_base(delta);
+    delta->kept.status = delta->port->begin(delta->port->ctx, &kept->header);
+    if (delta->kept.status == OTA_OK) delta->kept.status = ota_delta_read_load_base(delta);
     begin_model(delta);
     ota_delta_range_start(delta);
     uint32_t count = ota_delta_number(delta, OTA_DELTA_NUMBER_MAP_COUNT, ota_delta_wanted_map_len(delta));
@@ -201,7 +201,7 @@ static void take_step(struct ota_delta *delta) {
         break;
     case OTA_DELTA_STATE_WRITTEN:
     case OTA_DELTA_STATE_FINISHED:
-        delta->status = OTA_ERR_STATE;
+        delta->kept.status = OTA_ERR_STATE;
         break;
     }
 }
@@ -210,21 +210,21 @@ static void step(struct ota_delta *delta) {
     take_step(delta);
     ota_delta_checkpoint_if_due(delta);
     /* with bytes missing the numbers are wrong too: that cause is the better answer */
-    if (delta->kept.input.overrun != 0) delta->status = OTA_ERR_PATCH_TRUNCATED;
+    if (ota_delta_input_is_overrun(&delta->kept.input)) delta->kept.status = OTA_ERR_PATCH_TRUNCATED;
 }
 
 enum ota_status ota_delta_step(struct ota_delta *delta) {
     step(delta);
-    return (enum ota_status)delta->status;
+    return (enum ota_status)delta->kept.status;
 }
 
 /* Steps while the worst case of a step is in the look-ahead, or nothing more will come. */
 static void run(struct ota_delta *delta) {
     const struct ota_delta_input *input = &delta->kept.input;
-    while (delta->status == OTA_OK) {
+    while (delta->kept.status == OTA_OK) {
         uint32_t available = ota_delta_input_available(input);
         if (delta->kept.state >= OTA_DELTA_STATE_WRITTEN) {
-            if (available != 0) delta->status = OTA_ERR_PATCH_TRAILING;
+            if (available != 0) delta->kept.status = OTA_ERR_PATCH_TRAILING;
             return;
         }
         if (delta->ended == 0 && available < OTA_DELTA_STEP_INPUT_MAX) return;
@@ -242,24 +242,24 @@ static void begin_call(struct ota_delta *delta, const struct ota_delta_port *por
 enum ota_status ota_delta_push(struct ota_delta *delta, const struct ota_delta_port *port, const uint8_t *bytes,
                                uint32_t len) {
     begin_call(delta, port);
-    while (len > 0 && delta->status == OTA_OK) {
+    while (len > 0 && delta->kept.status == OTA_OK) {
         uint32_t taken = ota_delta_input_fill(&delta->kept.input, bytes, len);
         bytes += taken;
         len -= taken;
         delta->kept.patch_off += taken;
         run(delta);
     }
-    return (enum ota_status)delta->status;
+    return (enum ota_status)delta->kept.status;
 }
 
 enum ota_status ota_delta_finish(struct ota_delta *delta, const struct ota_delta_port *port) {
     begin_call(delta, port);
     delta->ended = 1;
     run(delta);
-    if (delta->status == OTA_OK) delta->kept.state = OTA_DELTA_STATE_FINISHED;
-    return (enum ota_status)delta->status;
+    if (delta->kept.status == OTA_OK) delta->kept.state = OTA_DELTA_STATE_FINISHED;
+    return (enum ota_status)delta->kept.status;
 }
 
 bool ota_delta_is_done(const struct ota_delta *delta) {
-    return delta->status == OTA_OK && delta->kept.state == OTA_DELTA_STATE_FINISHED;
+    return delta->kept.status == OTA_OK && delta->kept.state == OTA_DELTA_STATE_FINISHED;
 }

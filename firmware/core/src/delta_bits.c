@@ -6,10 +6,14 @@ enum {
     EVEN = 0x8000,
 };
 
+void ota_delta_counter_move(uint16_t *counter, uint32_t bit, uint32_t seen_max) {
+    ota_delta_counter_update(counter, bit, seen_max);
+}
+
 static inline uint32_t take_bit(struct ota_delta *delta, uint32_t counter, uint32_t wanted) {
     uint16_t *at = &delta->counters[counter];
     uint32_t bit = ota_delta_decide(delta, ota_delta_counter_chance(at) << 4 | 8, wanted);
-    ota_delta_counter_update(at, bit, OTA_DELTA_BIT_SEEN_MAX);
+    ota_delta_counter_move(at, bit, OTA_DELTA_BIT_SEEN_MAX);
     return bit;
 }
 
@@ -17,6 +21,11 @@ uint32_t ota_delta_read_bit(struct ota_delta *delta, uint32_t counter) { return 
 
 uint32_t ota_delta_write_bit(struct ota_delta *delta, uint32_t counter, uint32_t wanted) {
     return take_bit(delta, counter, wanted);
+}
+
+uint32_t ota_delta_even(struct ota_delta *delta, uint32_t value, uint32_t count, uint32_t wanted) {
+    while (count-- > 0) value = value << 1 | ota_delta_decide(delta, EVEN, wanted >> count & 1);
+    return value;
 }
 
 static uint32_t bit_count(uint32_t value) {
@@ -36,14 +45,7 @@ static inline uint32_t take_number(struct ota_delta *delta, enum ota_delta_numbe
         if (ota_delta_bit(delta, first + step, wanted_bits > bits) == 0) break;
         bits++;
     }
-    uint32_t value = 1;
-    for (uint32_t left = bits; left > 0; left--) {
-        /* the bit below the highest one leans to a side that depends on the kind; the others are even */
-        const uint8_t *lean = &ota_delta_leans[kind][bits < OTA_DELTA_LEANS ? bits : OTA_DELTA_LEANS - 1];
-        uint32_t chance = left == bits ? ota_delta_lean_chance(lean) : EVEN;
-        value = value << 1 | ota_delta_decide(delta, chance, (wanted + 1) >> (left - 1) & 1);
-    }
-    return value - 1;
+    return ota_delta_even(delta, 1, bits, wanted + 1) - 1;
 }
 
 uint32_t ota_delta_read_number(struct ota_delta *delta, enum ota_delta_number kind) {

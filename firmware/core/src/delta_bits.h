@@ -17,6 +17,12 @@ uint32_t ota_delta_write_number(struct ota_delta *delta, enum ota_delta_number k
 uint32_t ota_delta_take_mixed(struct ota_delta *delta, const struct ota_delta_mix *mix, int16_t *weights,
                               uint32_t wanted);
 
+/* ota_delta_counter_update(), where it need not be fast. */
+void ota_delta_counter_move(uint16_t *counter, uint32_t bit, uint32_t seen_max);
+
+/* `value` with `count` bits behind it, each as likely 0 as 1. */
+uint32_t ota_delta_even(struct ota_delta *delta, uint32_t value, uint32_t count, uint32_t wanted);
+
 /* One decision by a counter of its own. */
 static inline uint32_t ota_delta_bit(struct ota_delta *delta, uint32_t counter, uint32_t wanted) {
     return OTA_DELTA_ENCODES ? ota_delta_write_bit(delta, counter, wanted) : ota_delta_read_bit(delta, counter);

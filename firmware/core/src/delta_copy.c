@@ -19,20 +19,16 @@ struct shift_context {
     uint32_t counters;    /* first one of the set: of map segments or of other copies */
     uint32_t literal_len; /* bytes between this copy and the one before */
     uint32_t has_literals;
-    bool has_next; /* there is a map segment behind this copy: its shift is known */
-    uint32_t next;
 };
 
 /* Counters of a set, in delta_model.h: OTA_DELTA_AT_SHIFT. Those that are two go by whether literals are between. */
 enum {
     LAST = 0,      /* the shift of the last copy: two */
-    NEXT = 2,      /* that of the next map segment */
-    RECENT = 3,    /* three older ones */
-    NEAR_LAST = 6, /* two */
-    CONTINUED = 8, /* the source goes on where the last copy's ended */
-    ODD = 9,       /* two */
-    FROM_TARGET = 11,
-    FAR_ODD = 12, /* two */
+    RECENT = 2,    /* three older ones */
+    NEAR_LAST = 5, /* two */
+    CONTINUED = 7, /* the source goes on where the last copy's ended */
+    ODD = 8,       /* two */
+    FAR_ODD = 10,
 };
 
 static uint32_t bit(struct ota_delta *delta, const struct shift_context *context, uint32_t counter, bool wanted) {
@@ -48,20 +44,11 @@ static uint32_t take_near(struct ota_delta *delta, const struct shift_context *c
     return is_odd + ota_delta_place_near(delta, OTA_DELTA_NUMBER_SKIP + has_literals, continued, wanted - is_odd);
 }
 
-/* Anywhere: a distance in the target, or a place in the base. */
+/* Anywhere: by its distance back in the history. */
 static uint32_t take_far(struct ota_delta *delta, const struct shift_context *context, uint32_t wanted) {
-    uint32_t base_len = delta->kept.base_body_len, target = delta->kept.pending.target, source = wanted + target;
-    uint32_t is_from_target = base_len == 0;
-    if (base_len > 0 && context->counters != OTA_DELTA_AT_MAP_SHIFT) {
-        is_from_target = bit(delta, context, FROM_TARGET, source >= base_len);
-    }
-    uint32_t where = is_from_target ? target + base_len - source : source;
-    uint32_t is_odd = bit(delta, context, FAR_ODD + is_from_target, where & 1);
-    if (is_from_target) return base_len - is_odd - 2 * ota_delta_number(delta, OTA_DELTA_NUMBER_DISTANCE, where >> 1);
-    uint32_t half = 0, left = 0;
-    for (uint32_t limit = base_len - 1; limit > 1; limit >>= 1) left++;
-    for (; left > 0; left--) half = half << 1 | ota_delta_decide(delta, 0x8000, where >> left & 1);
-    return 2 * half + is_odd - target;
+    uint32_t base_len = delta->kept.base_body_len, back = base_len - wanted;
+    uint32_t is_odd = bit(delta, context, FAR_ODD, back & 1);
+    return base_len - is_odd - 2 * ota_delta_number(delta, OTA_DELTA_NUMBER_DISTANCE, back >> 1);
 }
 
 static uint32_t find_shift(const struct ota_delta_kept *kept, uint32_t wanted) {
@@ -82,10 +69,6 @@ static uint32_t take_shift(struct ota_delta *delta, const struct shift_context *
     uint32_t wanted_index = OTA_DELTA_ENCODES ? find_shift(kept, wanted) : 0, last = kept->shifts[0];
     *index = 0;
     if (bit(delta, context, LAST + context->has_literals, wanted_index == 0) != 0) return last;
-    *index = NONE;
-    if (context->has_next && context->next != last && bit(delta, context, NEXT, wanted == context->next) != 0) {
-        return context->next;
-    }
     for (*index = 1; *index < NONE; ++*index) {
         if (bit(delta, context, RECENT - 1 + *index, wanted_index == *index) != 0) return kept->shifts[*index];
     }
@@ -140,23 +123,23 @@ void ota_delta_map_source_step(struct ota_delta *delta) {
 
 /* ---- copies ---- */
 
-static void begin_source(struct ota_delta *delta, uint32_t source, uint32_t len) {
+static void begin_pending(struct ota_delta *delta) {
     struct ota_delta_kept *kept = &delta->kept;
     kept->literal_len = 0;
-    kept->source = source;
+    kept->source = kept->pending.source;
     kept->copy_start = kept->position;
     kept->chunk_end = kept->position;
-    kept->copy_end = kept->position + len;
+    kept->copy_end = kept->position + kept->pending.len;
     ota_delta_source_begin(delta);
 }
 
 void ota_delta_copy_begin_segment(struct ota_delta *delta) {
     struct ota_delta_kept *kept = &delta->kept;
-    struct ota_delta_segment segment = ota_delta_map_segment(kept, kept->next_segment);
-    uint32_t shift = segment.source - segment.target;
-    kept->next_segment++;
-    note_shift(kept, find_shift(kept, shift), shift);
-    begin_source(delta, segment.source, segment.len);
+    struct ota_delta_segment *pending = &kept->pending;
+    *pending = ota_delta_map_segment(kept, kept->next_segment++);
+    uint32_t shift = pending->source - pending->target;
+    note_shift(kept, NONE, shift);
+    begin_pending(delta);
 }
 
 void ota_delta_copy_len(struct ota_delta *delta, uint32_t end) {
@@ -172,14 +155,8 @@ void ota_delta_copy_source_step(struct ota_delta *delta) {
     struct ota_delta_kept *kept = &delta->kept;
     const struct ota_delta_segment *pending = &kept->pending;
     struct shift_context context = {.counters = OTA_DELTA_AT_SHIFT, .literal_len = kept->literal_len};
-    if (kept->next_segment < kept->map_len) {
-        struct ota_delta_segment next = ota_delta_map_segment(kept, kept->next_segment);
-        context.has_next = true;
-        context.next = next.source - next.target;
-    }
     take_source(delta, &context, ota_delta_wanted_copy(delta, kept->position + pending->len));
-    uint32_t source = pending->source, len = pending->len;
-    if (source < kept->base_body_len && len >= OTA_DELTA_LEARN_LEN_MIN)
-        ota_delta_map_learn(kept, source, kept->position);
-    begin_source(delta, source, len);
+    if (pending->source < kept->base_body_len && pending->len >= OTA_DELTA_LEARN_LEN_MIN)
+        ota_delta_map_learn(kept, pending->source, kept->position);
+    begin_pending(delta);
 }

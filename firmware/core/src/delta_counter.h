@@ -11,9 +11,6 @@
 
 static inline uint32_t ota_delta_counter_chance(const uint16_t *counter) { return *counter >> 4u; }
 
-/* The same chance for ever, in 256ths: as a decision takes it. */
-static inline uint32_t ota_delta_lean_chance(const uint8_t *lean) { return (uint32_t)*lean << 8 | 0x80; }
-
 /* `seen_max`: the counter's speed falls until it has seen this much. */
 static inline void ota_delta_counter_update(uint16_t *counter, uint32_t bit, uint32_t seen_max) {
     /* towards 1 is towards 0 with all bits turned round */

@@ -60,7 +60,6 @@ static void take_literal(struct ota_delta *delta, uint32_t room) {
     struct ota_delta_guess guess = {.may_be_call = kept->half != OTA_DELTA_FIRST_HALF && room >= 4 && to_pointer != 2};
     uint32_t wanted = ota_delta_wanted_bytes(delta, 4);
     guess.wants_call = OTA_DELTA_ENCODES && guess.may_be_call && wants_call(delta, wanted);
-    ota_delta_guess_from_history(delta, &guess);
     uint32_t value = ota_delta_halfword(delta, &guess, wanted & 0xFFFF);
     if (guess.is_call) {
         take_call(delta, wanted);

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "delta_halfword.h"
 
-#include <stddef.h>
-
 #include "delta_bits.h"
 #include "delta_repeats.h"
-#include "delta_source.h"
 #include "ota/bytes.h"
-
-/* What the guess at a byte is, and whether the bits so far agree with it: also the order of the weight sets. */
-enum guess_state { NO_GUESS = 0, OF_HISTORY = 1, PREDICTED = 2 };
 
 static const uint32_t HASH_FACTOR = 0x9E3779B1;
 
@@ -21,26 +15,14 @@ enum {
 
 /* Everything that the next byte is coded by. */
 struct byte_context {
-    uint32_t kind; /* IS_LOW, IS_IN_SECOND_HALF */
-    uint32_t near; /* the byte that tells most: context of the first table, and of the hashed counters */
-    uint32_t wide; /* eight bits from further off: context of the second table */
-    uint32_t hash; /* of what the hashed counters go by, the byte's own bits left out */
-    uint32_t hash_mask;
-    uint32_t guess;
-    uint32_t state;         /* enum guess_state */
+    uint32_t kind;          /* IS_LOW, IS_IN_SECOND_HALF */
+    uint32_t near;          /* the byte that tells most: context of the first table, and of the hashed counters */
+    uint32_t wide;          /* eight bits from further off: context of the second table */
+    uint32_t hash_shift;    /* leaves as many bits as number the hashed counters */
+    uint32_t guess;         /* the byte of the prediction */
+    uint32_t is_guessed;    /* there is one, and the bits so far agree with it */
     const int8_t *nodes[2]; /* static predictions by `near` and `wide`, of the four bits at hand */
 };
-
-void ota_delta_guess_from_history(struct ota_delta *delta, struct ota_delta_guess *guess) {
-    const struct ota_delta_kept *kept = &delta->kept;
-    uint32_t source = kept->position + kept->shifts[0], base_len = kept->base_body_len;
-    uint32_t room = base_len - source;
-    /* behind the base it is the target's, up to here; compared so that no sum can wrap */
-    if (source >= base_len) room = source - base_len < kept->position ? room + kept->position : 0;
-    if (room < 2) return;
-    guess->has_history = true;
-    guess->guessed = ota_load16_le(ota_delta_source_view(delta, source));
-}
 
 /* The low register that the last instruction writes, by its most frequent formats (ARM DDI 0403E, A5.2). */
 static uint32_t written_register(const struct ota_delta_kept *kept) {
@@ -66,23 +48,21 @@ static void enter_nibble(struct byte_context *context, uint32_t node) {
 /* One bit of a byte; `node` holds those before it behind a leading 1, `in_nibble` those of the same four. */
 static uint32_t take_tree_bit(struct ota_delta *delta, const struct byte_context *context, uint32_t node,
                               uint32_t in_nibble, uint32_t shift, uint32_t wanted) {
-    struct ota_delta_kept *kept = &delta->kept;
-    uint16_t *counters = delta->counters + OTA_DELTA_AT_GUESS;
-    uint32_t guess = context->guess >> shift & 1, is_low = context->kind & IS_LOW, state = context->state;
-    uint32_t hash = context->hash + node * HASH_FACTOR, near = (hash ^ hash >> 15) & context->hash_mask;
-    uint32_t guessed = state == NO_GUESS ? 0 : 2 * state - 1 + guess;
+    uint32_t is_low = context->kind & IS_LOW, bit = context->guess >> shift & 1, guessed = 0;
+    uint32_t hash = ((context->near << 2 | context->kind) << 8 | node) * HASH_FACTOR >> context->hash_shift;
 
     struct ota_delta_mix mix;
-    mix.counters[0] = &counters[OTA_DELTA_AT_ORDER1 - OTA_DELTA_AT_GUESS + near];
-    mix.counters[1] = &counters[(guessed * 8 + shift) * 2 + is_low];
-    mix.third = NULL;
-    mix.instead = &context->nodes[0][in_nibble];
-    mix.known = &context->nodes[1][in_nibble];
-    if (state == PREDICTED) {
+    mix.known[0] = &context->nodes[0][in_nibble];
+    mix.known[1] = &context->nodes[1][in_nibble];
+    if (context->is_guessed != 0) {
         uint32_t top = is_low != 0 ? context->near : context->guess;
-        mix.known = &ota_delta_known_bits[is_low][guess][shift][top >> 3];
+        mix.known[1] = &ota_delta_known_bits[is_low][bit][shift][top >> 3];
+        guessed = 1 + bit;
     }
-    return ota_delta_mixed(delta, &mix, kept->byte_weights[context->kind * 3 + state], wanted);
+    mix.counters[0] = &delta->counters[OTA_DELTA_AT_ORDER1 + hash];
+    mix.counters[1] = &delta->counters[OTA_DELTA_AT_GUESS + (guessed * 2 + is_low) * 8 + shift];
+    uint32_t set = OTA_DELTA_HIT_SETS + context->kind * 2 + context->is_guessed;
+    return ota_delta_mixed(delta, &mix, delta->kept.weights[set], wanted);
 }
 
 /* The byte, or anything with guess->is_call. */
@@ -96,7 +76,7 @@ static uint32_t take_byte(struct ota_delta *delta, struct byte_context *context,
             uint32_t bit = take_tree_bit(delta, context, node, in_nibble, shift, wanted >> shift & 1);
             node = node << 1 | bit;
             in_nibble = in_nibble << 1 | bit;
-            if ((context->guess >> shift & 1) != bit) context->state = NO_GUESS;
+            if ((context->guess >> shift & 1) != bit) context->is_guessed = 0;
             if (node == CALL_PREFIX && (context->kind & IS_LOW) == 0 && guess->may_be_call) {
                 uint32_t counter = OTA_DELTA_AT_CALL + (delta->kept.last >> 13);
                 guess->is_call = ota_delta_bit(delta, counter, guess->wants_call) != 0;
@@ -111,17 +91,15 @@ uint32_t ota_delta_halfword(struct ota_delta *delta, struct ota_delta_guess *gue
     struct ota_delta_kept *kept = &delta->kept;
     struct byte_context context;
     uint32_t halfword = kept->last;
-    context.hash_mask = kept->header.profile == 1 ? OTA_DELTA_ORDER1_SMALL - 1u : OTA_DELTA_ORDER1_LARGE - 1u;
+    context.hash_shift = kept->header.profile == 1 ? OTA_DELTA_ORDER1_SMALL_SHIFT : OTA_DELTA_ORDER1_LARGE_SHIFT;
     context.kind = kept->half == OTA_DELTA_FIRST_HALF ? IS_IN_SECOND_HALF : 0;
-    context.state = guess->has_prediction ? PREDICTED : guess->has_history ? OF_HISTORY : NO_GUESS;
-    /* the state stays behind the high byte: where that was wrong, it has ended the guess */
+    context.is_guessed = guess->has_prediction;
+    /* that stays behind the high byte: where it was wrong, it has ended the guess */
     for (uint32_t shift = 8;; shift = 0) {
         context.near = shift != 0 ? halfword >> 8 : halfword;
         context.wide = context.kind >= IS_IN_SECOND_HALF ? kept->last >> 4 & 0xFFu
                                                          : (context.near & 0xF8) | written_register(kept);
         context.guess = guess->guessed >> shift & 0xFF;
-        context.hash = (context.near << 3 | context.kind) << 8;
-        context.hash *= HASH_FACTOR; /* distributes: a node is added later */
         uint32_t byte = take_byte(delta, &context, guess, wanted >> shift & 0xFF);
         if (guess->is_call) return 0;
         if (shift == 0) {

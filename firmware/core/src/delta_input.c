@@ -17,10 +17,6 @@ uint32_t ota_delta_input_fill(struct ota_delta_input *input, const uint8_t *byte
 
 uint32_t ota_delta_input_next(struct ota_delta_input *input) {
     if (input->pos < input->len) return input->bytes[input->pos++];
-    if (input->zeros == OTA_DELTA_ZEROS_MAX) {
-        input->overrun = 1;
-    } else {
-        input->zeros++;
-    }
+    input->zeros++;
     return 0;
 }

@@ -15,7 +15,13 @@ static inline uint32_t ota_delta_input_available(const struct ota_delta_input *i
     return (uint32_t)input->len - input->pos;
 }
 
-/* The next byte of the stream. Behind its end come up to OTA_DELTA_ZEROS_MAX zeros, then `overrun` is set. */
+/* More was asked for than there may be. */
+static inline bool ota_delta_input_is_overrun(const struct ota_delta_input *input) {
+    return input->zeros > OTA_DELTA_ZEROS_MAX;
+}
+
+/* The next byte of the stream. Behind its end come up to OTA_DELTA_ZEROS_MAX zeros; what is made of more is worth
+ * nothing. */
 uint32_t ota_delta_input_next(struct ota_delta_input *input);
 
 #endif

@@ -9,8 +9,7 @@ enum {
     PLACE_BITS = 21, /* of a place in a packed segment; a length lies above both of them */
     PLACE_MASK = (1 << PLACE_BITS) - 1,
     LEN_LOW_BITS = 32 - PLACE_BITS,
-    NEAR_LEN = 64,  /* bytes from a segment's end that count as near it */
-    CANDIDATES = 4, /* segments before a place that are looked at */
+    NEAR_LEN = 64, /* bytes from a segment's end that count as near it */
 };
 
 _Static_assert((int)OTA_DELTA_LENGTH_MAX <= (int)PLACE_MASK, "a packed segment holds it");
@@ -24,44 +23,25 @@ struct ota_delta_segment ota_delta_map_segment(const struct ota_delta_kept *kept
     };
 }
 
-static uint32_t source_at(const struct ota_delta_kept *kept, uint32_t rank) {
-    return kept->map[kept->map_by_source[rank]][1] & PLACE_MASK;
-}
-
 void ota_delta_map_add(struct ota_delta_kept *kept) {
     const struct ota_delta_segment *segment = &kept->pending;
-    uint32_t rank = kept->map_len;
-    kept->map[rank][0] = segment->target | segment->len << PLACE_BITS;
-    kept->map[rank][1] = segment->source | segment->len >> LEN_LOW_BITS << PLACE_BITS;
-    for (; rank > 0 && source_at(kept, rank - 1) > segment->source; rank--) {
-        kept->map_by_source[rank] = kept->map_by_source[rank - 1];
-    }
-    kept->map_by_source[rank] = kept->map_len++;
+    uint32_t *packed = kept->map[kept->map_len++];
+    packed[0] = segment->target | segment->len << PLACE_BITS;
+    packed[1] = segment->source | segment->len >> LEN_LOW_BITS << PLACE_BITS;
 }
 
-/* Bytes from `place` to the nearest byte of the segment; 0 inside it. */
+/* Bytes from `place` to the nearest byte of the segment; 0 inside it. Of the two sides, the wrong one wraps to a large
+ * number. */
 static uint32_t gap_to(struct ota_delta_segment segment, uint32_t place) {
-    if (place < segment.source) return segment.source - place;
-    uint32_t behind = place - segment.source;
-    return behind < segment.len ? 0 : behind - segment.len + 1;
+    uint32_t into = place - segment.source;
+    return into < segment.len ? 0 : ota_min_u32(0 - into, into - segment.len + 1);
 }
 
 static uint32_t nearest_segment(const struct ota_delta_kept *kept, uint32_t place, uint32_t *gap) {
-    uint32_t above = 0, end = kept->map_len; /* rank of the first segment that begins behind the place */
-    while (above < end) {
-        uint32_t middle = (above + end) / 2;
-        if (source_at(kept, middle) <= place) {
-            above = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    uint32_t first = above < CANDIDATES ? 0 : above - CANDIDATES;
-    uint32_t last = ota_min_u32(above + 1, kept->map_len);
     uint32_t distance = 0;
     *gap = UINT32_MAX;
-    for (uint32_t rank = last; rank > first; rank--) {
-        struct ota_delta_segment segment = ota_delta_map_segment(kept, kept->map_by_source[rank - 1]);
+    for (uint32_t i = 0; i < kept->map_len; i++) {
+        struct ota_delta_segment segment = ota_delta_map_segment(kept, i);
         uint32_t its_gap = gap_to(segment, place);
         if (its_gap >= *gap) continue;
         *gap = its_gap;
@@ -75,8 +55,8 @@ static uint32_t nearest_learned(const struct ota_delta_memory *memory, uint32_t 
     uint32_t distance = 0;
     *gap = UINT32_MAX;
     for (uint32_t i = 0; i < memory->len; i++) {
-        uint32_t at = memory->learned[i].place;
-        uint32_t its_gap = at <= place ? place - at : 2 * (at - place);
+        uint32_t above = memory->learned[i].place - place;
+        uint32_t its_gap = ota_min_u32(0 - above, 2 * above);
         if (its_gap >= *gap) continue;
         *gap = its_gap;
         distance = memory->learned[i].distance;

@@ -23,7 +23,7 @@ enum ota_delta_confidence {
 
 struct ota_delta_segment ota_delta_map_segment(const struct ota_delta_kept *kept, uint32_t index);
 
-/* Adds the pending segment behind the others (in target order) and keeps the order of sources. */
+/* Adds the pending segment behind the others, in target order. */
 void ota_delta_map_add(struct ota_delta_kept *kept);
 
 /* Where `place` of the base is in the target; kept.prediction.confidence receives how sure that is. Places from

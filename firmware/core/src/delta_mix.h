@@ -11,17 +11,14 @@
  * Mahoney's (PAQ); everything is integers. */
 
 enum {
-    OTA_DELTA_MIX_INPUTS = 4,
     OTA_DELTA_WEIGHT_BITS = 14,                      /* of a weight's fraction */
     OTA_DELTA_SUM_SHIFT = OTA_DELTA_WEIGHT_BITS - 4, /* from weighed 16ths to 256ths */
 };
 
-/* Two counters, a third one or a trained prediction, and a trained prediction. Counters learn, predictions do not. */
+/* Two counters, which learn here, and two predictions, which do not: trained ones, or what another counter says. */
 struct ota_delta_mix {
     uint16_t *counters[2];
-    uint16_t *third;       /* NULL: none */
-    const int8_t *instead; /* of the third counter */
-    const int8_t *known;
+    const int8_t *known[2];
 };
 
 /* Twelve bits of chance to the logistic domain, in 16ths. */
@@ -29,8 +26,8 @@ static inline int32_t ota_delta_stretch(uint32_t chance) { return ota_delta_stre
 
 /* The logistic domain, in 256ths, to a chance in 65,536ths. Written so that a Cortex-M3 limits it by one SSAT. */
 static inline uint32_t ota_delta_squash(int32_t stretched) {
-    int32_t below = stretched < 2047 ? stretched : 2047, within = below > -2048 ? below : -2048;
-    return ota_delta_squashes[(uint32_t)(within + 2048) >> 3];
+    int32_t step = stretched >> 3, below = step < 255 ? step : 255, within = below > -256 ? below : -256;
+    return (ota_delta_squashes + 256)[within];
 }
 
 #endif

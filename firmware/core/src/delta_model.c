@@ -9,9 +9,8 @@ enum {
 };
 
 static uint16_t initial_counter(uint8_t initial) {
-    static const uint8_t SEEN[4] = {1, 3, 6, 9};
-    int32_t stretched = 64 * (initial >> 2) - 2016;
-    return (uint16_t)(ota_delta_squash(stretched) >> 4 << 4 | SEEN[initial & 3]);
+    uint32_t chance = ota_delta_squashes[8 * (initial >> 2) + 4], seen = 3 * (initial & 3u);
+    return (uint16_t)((chance & ~15u) | seen);
 }
 
 void ota_delta_model_begin(struct ota_delta_kept *kept, uint16_t *counters, uint32_t counters_len) {
@@ -19,13 +18,8 @@ void ota_delta_model_begin(struct ota_delta_kept *kept, uint16_t *counters, uint
         counters[i] = i < OTA_DELTA_INITIALS ? initial_counter(ota_delta_initials[i]) : UNKNOWN;
     }
     for (uint32_t set = 0; set < OTA_DELTA_WEIGHT_SETS; set++) {
-        for (uint32_t i = 0; i < OTA_DELTA_HIT_INPUTS; i++) {
-            kept->weights[set][i] = (int16_t)(ota_delta_hit_weights[set][i] * WEIGHT_UNIT);
-        }
-    }
-    for (uint32_t set = 0; set < OTA_DELTA_BYTE_WEIGHT_SETS; set++) {
-        for (uint32_t i = 0; i < OTA_DELTA_BYTE_INPUTS; i++) {
-            kept->byte_weights[set][i] = (int16_t)(ota_delta_byte_weights[set][i] * WEIGHT_UNIT);
+        for (uint32_t i = 0; i < OTA_DELTA_MIX_INPUTS; i++) {
+            kept->weights[set][i] = (int16_t)(ota_delta_weights[set][i] * WEIGHT_UNIT);
         }
     }
 }

@@ -14,9 +14,6 @@ enum {
     PIECE_LEN = 256, /* longest piece given to write_target */
     MODULE_END_LEN = 4,
     CRC_LEN = 4,
-    EXT_HEAD_LEN = 4,
-    NUMBER_HEAD_LEN = 2,    /* in the manifest: a key, and the head of a number */
-    BODY_HASH_HEAD_LEN = 3, /* a key, and the head of 32 bytes */
     EXT_MANIFEST = 0x8100,
 };
 
@@ -44,15 +41,16 @@ static uint32_t target_offset(const struct ota_delta_header *header, uint32_t po
 }
 
 void ota_delta_fail(struct ota_delta *delta, enum ota_status status) {
-    if (delta->status == OTA_OK) delta->status = status;
+    if (delta->kept.status == OTA_OK) delta->kept.status = status;
 }
 
 void ota_delta_write(struct ota_delta *delta, uint32_t off, const uint8_t *bytes, uint32_t len) {
     const struct ota_delta_port *port = delta->port;
-    for (uint32_t done = 0; done < len && delta->status == OTA_OK; done += PIECE_LEN) {
+    for (uint32_t done = 0; done < len && delta->kept.status == OTA_OK; done += PIECE_LEN) {
         /* cut: the slot holds more than the last checkpoint knows; after a resume the same bytes are written again. The
          * image is not whole before its last byte. */
-        delta->status = port->write_target(port->ctx, off + done, bytes + done, ota_min_u32(PIECE_LEN, len - done));
+        uint32_t piece = ota_min_u32(PIECE_LEN, len - done);
+        delta->kept.status = port->write_target(port->ctx, off + done, bytes + done, piece);
     }
 }
 
@@ -67,7 +65,7 @@ static void write_waiting(struct ota_delta *delta, uint32_t len) {
 /* Writes what waits below the tail: whole words, and everything where the part ends. */
 static void flush(struct ota_delta *delta) {
     const struct ota_delta_kept *kept = &delta->kept;
-    if (kept->input.overrun != 0) ota_delta_fail(delta, OTA_ERR_PATCH_TRUNCATED);
+    if (ota_delta_input_is_overrun(&kept->input)) ota_delta_fail(delta, OTA_ERR_PATCH_TRUNCATED);
     uint32_t below_tail = tail_position(&kept->header) - (kept->position - delta->out_len);
     if (below_tail > OTA_DELTA_LENGTH_MAX) return; /* what waits is in the tail */
     write_waiting(delta, delta->out_len < below_tail ? delta->out_len & ~3u : below_tail);
@@ -109,7 +107,8 @@ void ota_delta_checkpoint_if_due(struct ota_delta *delta) {
     flush(delta);
     memcpy(kept->waiting, delta->out, sizeof kept->waiting);
     kept->waiting_len = (uint8_t)delta->out_len;
-    if (delta->status == OTA_OK) delta->status = delta->port->checkpoint(delta->port->ctx, delta, kept->patch_off);
+    if (delta->kept.status == OTA_OK)
+        delta->kept.status = delta->port->checkpoint(delta->port->ctx, delta, kept->patch_off);
 }
 
 void ota_delta_read_body(struct ota_delta *delta, bool is_base, uint32_t position, uint8_t *out, uint32_t len) {
@@ -123,8 +122,8 @@ void ota_delta_read_body(struct ota_delta *delta, bool is_base, uint32_t positio
         uint32_t off = is_below ? position : position + ota_delta_table_len(header, &header->base);
         if (!is_base && !is_below) {
             memcpy(out, delta->out + (position - border), piece);
-        } else if (delta->status == OTA_OK) {
-            delta->status = (is_base ? port->read_base : port->read_target)(port->ctx, off, out, piece);
+        } else if (delta->kept.status == OTA_OK) {
+            delta->kept.status = (is_base ? port->read_base : port->read_target)(port->ctx, off, out, piece);
         }
         position += piece;
         out += piece;
@@ -136,31 +135,14 @@ enum ota_status ota_delta_read_target_body(const struct ota_delta *delta, uint32
                                            uint32_t len) {
     struct ota_delta reader = *delta;
     ota_delta_read_body(&reader, false, position, out, len);
-    return (enum ota_status)reader.status;
+    return (enum ota_status)reader.kept.status;
 }
 
-/* Bytes of a number in the manifest, its head left out: RFC 8949 section 3.1. */
-static uint32_t number_len(uint32_t value) { return value < 24 ? 0 : value < 0x100 ? 1 : value < 0x10000 ? 2 : 4; }
-
-static void put_number(uint8_t *tail, uint32_t off, uint32_t value) {
-    for (uint32_t shift = 8 * number_len(value); shift > 0; off++) {
-        shift -= 8;
-        tail[off] = (uint8_t)(value >> shift);
-    }
-}
-
-/* docs/spec/image.md section 4.1: only the entry of the minimum bootloader version stands behind the hash. */
-enum ota_status ota_delta_open_manifest(const uint8_t *tail, struct ota_delta_manifest_place *place) {
-    struct ota_manifest manifest;
-    uint32_t entry_len = ota_load16_le(tail + 2);
-    if (ota_load16_le(tail) != EXT_MANIFEST || entry_len < EXT_HEAD_LEN) return OTA_ERR_IDENTITY;
-    if (entry_len - EXT_HEAD_LEN > OTA_MANIFEST_MAX_LEN) return OTA_ERR_IDENTITY;
-    if (ota_manifest_parse(tail + EXT_HEAD_LEN, entry_len - EXT_HEAD_LEN, &manifest) != OTA_OK) return OTA_ERR_IDENTITY;
-    uint32_t version_len = NUMBER_HEAD_LEN + number_len(manifest.min_bootloader_version);
-    place->body_hash_off = entry_len - version_len - OTA_SHA256_LEN;
-    place->ext_start_off = place->body_hash_off - BODY_HASH_HEAD_LEN - number_len(manifest.ext_start);
-    place->reloc_start_off = place->ext_start_off - NUMBER_HEAD_LEN - number_len(manifest.reloc_start);
-    place->ids = (uint32_t)manifest.product_id | (uint32_t)manifest.product_version << 16;
+enum ota_status ota_delta_open_manifest(const uint8_t *tail, struct ota_manifest *manifest) {
+    uint32_t len = ota_load16_le(tail + 2) - OTA_DELTA_MANIFEST_AT;
+    if (ota_load16_le(tail) != EXT_MANIFEST ||
+        ota_manifest_parse(tail + OTA_DELTA_MANIFEST_AT, len, manifest) != OTA_OK)
+        return OTA_ERR_IDENTITY;
     return OTA_OK;
 }
 
@@ -178,31 +160,23 @@ static void put_suffix(struct ota_sha256 *sha, uint32_t crc, uint8_t *tail, uint
     ota_store32_be(tail + len - CRC_LEN, ota_crc32(crc, tail, len - CRC_LEN));
 }
 
-/* Puts in what the header, or another field, says already; false: the manifest has not the room for it. */
-static bool put_derived(const struct ota_delta_header *header, const struct ota_delta_manifest_place *place,
-                        uint8_t *tail) {
-    uint32_t ext_start = header->target.len - OTA_IMAGE_TAIL_LEN, reloc_start = header->target.reloc_start;
-    uint32_t ext_room = place->body_hash_off - place->ext_start_off - BODY_HASH_HEAD_LEN;
-    uint32_t reloc_room = place->ext_start_off - place->reloc_start_off - NUMBER_HEAD_LEN;
-    put_number(tail, place->ext_start_off, ext_start);
-    put_number(tail, place->reloc_start_off, reloc_start);
-    ota_store32_le(tail + OTA_DELTA_PRODUCT_DATA_IDS, place->ids);
-    ota_store32_le(tail + OTA_DELTA_SUFFIX_IDS, place->ids);
-    return ext_room == number_len(ext_start) && reloc_room == number_len(reloc_start);
-}
-
 static void complete_image(struct ota_delta *delta, struct ota_sha256 *sha, uint32_t crc) {
-    struct ota_delta_manifest_place place;
+    const struct ota_delta_layout *layout = &delta->kept.header.target;
+    struct ota_manifest manifest;
     uint8_t *tail = delta->out;
     uint8_t digest[OTA_SHA256_LEN];
     struct ota_sha256 body = *sha;
-    if (ota_delta_open_manifest(tail, &place) != OTA_OK || !put_derived(&delta->kept.header, &place, tail)) {
+    if (ota_delta_open_manifest(tail, &manifest) != OTA_OK || manifest.reloc_start != layout->reloc_start ||
+        manifest.ext_start != layout->len - OTA_IMAGE_TAIL_LEN) {
         ota_delta_fail(delta, OTA_ERR_IDENTITY);
         return;
     }
-    ota_sha256_final(&body, tail + place.body_hash_off);
+    uint32_t ids = (uint32_t)manifest.product_id | (uint32_t)manifest.product_version << 16;
+    ota_store32_le(tail + OTA_DELTA_PRODUCT_DATA_IDS, ids);
+    ota_store32_le(tail + OTA_DELTA_SUFFIX_IDS, ids);
+    ota_sha256_final(&body, tail + OTA_DELTA_MANIFEST_AT + manifest.body_hash_at);
     put_suffix(sha, crc, tail, OTA_IMAGE_TAIL_LEN);
-    ota_manifest_identity(tail + EXT_HEAD_LEN, ota_load16_le(tail + 2) - EXT_HEAD_LEN, digest);
+    ota_manifest_identity(tail + OTA_DELTA_MANIFEST_AT, ota_load16_le(tail + 2) - OTA_DELTA_MANIFEST_AT, digest);
     compare_identity(delta, digest);
 }
 
@@ -223,9 +197,9 @@ void ota_delta_complete(struct ota_delta *delta) {
     flush(delta);
     end -= delta->out_len;
     ota_sha256_init(&sha);
-    for (uint32_t off = 0; off < end && delta->status == OTA_OK; off += len) {
+    for (uint32_t off = 0; off < end && delta->kept.status == OTA_OK; off += len) {
         len = ota_min_u32(sizeof delta->window, end - off);
-        delta->status = port->read_target(port->ctx, off, delta->window, len);
+        delta->kept.status = port->read_target(port->ctx, off, delta->window, len);
         ota_sha256_update(&sha, delta->window, len);
         crc = ota_crc32(crc, delta->window, len);
     }

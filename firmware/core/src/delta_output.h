@@ -5,6 +5,7 @@
 #include "delta_kinds.h"
 #include "ota/delta.h"
 #include "ota/image.h"
+#include "ota/manifest.h"
 
 /* The target as it grows: docs/spec/patch.md section 3. The *body* is an image without its relocation table; a
  * *position* counts body bytes, an *offset* bytes of the image. Where there is no table they are the same. */
@@ -39,19 +40,13 @@ OTA_MUST_CHECK enum ota_status ota_delta_read_target_body(const struct ota_delta
 
 /* Offsets in an image's tail: fields that the decoder works out. */
 enum {
+    OTA_DELTA_MANIFEST_AT = 4,                          /* behind the head of its entry */
     OTA_DELTA_PRODUCT_DATA_IDS = OTA_IMAGE_EXT_LEN - 8, /* product id and version, as the manifest has them */
     OTA_DELTA_SUFFIX_IDS = OTA_IMAGE_EXT_LEN,           /* the same */
 };
 
-struct ota_delta_manifest_place {
-    uint32_t body_hash_off;
-    uint32_t ext_start_off; /* of two or four bytes, as large as the number */
-    uint32_t reloc_start_off;
-    uint32_t ids; /* product id below the product version */
-};
-
-/* Where the manifest in an image's tail has its derived fields. OTA_ERR_IDENTITY: there is no manifest. */
-OTA_MUST_CHECK enum ota_status ota_delta_open_manifest(const uint8_t *tail, struct ota_delta_manifest_place *place);
+/* The manifest in an image's tail. OTA_ERR_IDENTITY: there is none. */
+OTA_MUST_CHECK enum ota_status ota_delta_open_manifest(const uint8_t *tail, struct ota_manifest *manifest);
 
 /* The body is complete: computes the derived fields, compares the target's check, writes the rest. */
 void ota_delta_complete(struct ota_delta *delta);

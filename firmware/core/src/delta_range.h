@@ -5,11 +5,18 @@
 #include "delta_direction.h"
 #include "ota/delta.h"
 
-/* Binary range coder, carry-less, 32 bits, integers only: docs/spec/patch.md section 4.
+/* Binary range coder, 32 bits, integers only: docs/spec/patch.md section 4.
  *
  * The model is one source for both directions. It tells each decision what it wants to come out. The decoder (range
  * decoder, delta_range.c) does not look at what is wanted and returns what the patch says; the encoder links its own
  * implementation of this header, which writes what is wanted and returns it. */
+
+enum { OTA_DELTA_RANGE_MIN = 1 << 24 }; /* a smaller size takes in a byte */
+
+/* The part of the interval that a 0 has: its lower end. What is lost in rounding, the 1 has. */
+static inline uint32_t ota_delta_range_zero(const struct ota_delta_range *range, uint32_t chance) {
+    return (range->size >> 16) * (65536 - chance);
+}
 
 /* Takes in the first bytes of the stream. */
 void ota_delta_range_start(struct ota_delta *delta);

@@ -40,7 +40,7 @@ static enum ota_status restore(struct ota_delta *delta, const uint8_t *saved, ui
 }
 
 enum ota_status ota_delta_resume(struct ota_delta *delta, const uint8_t *saved, uint32_t len, uint32_t *patch_off) {
-    delta->status = restore(delta, saved, len);
+    delta->kept.status = restore(delta, saved, len);
     *patch_off = delta->kept.patch_off;
-    return (enum ota_status)delta->status;
+    return (enum ota_status)delta->kept.status;
 }

@@ -27,7 +27,7 @@ static void open_table(struct ota_delta *delta, bool is_base) {
 /* The first relocated word of the open table at `from` or behind it; `end` (its reloc_start) when there is none. */
 static uint32_t find_word(struct ota_delta *delta, uint32_t from, uint32_t end) {
     uint32_t word = end;
-    if (delta->status == OTA_OK) delta->status = ota_reloc_find(&delta->reloc, from, end, &word);
+    if (delta->kept.status == OTA_OK) delta->kept.status = ota_reloc_find(&delta->reloc, from, end, &word);
     return word;
 }
 
@@ -71,7 +71,7 @@ uint32_t ota_delta_table_predict(struct ota_delta *delta) {
     const struct ota_delta_header *header = &delta->kept.header;
     struct ota_delta_table *table = &delta->table;
     uint32_t end = header->base.reloc_start;
-    while (delta->status == OTA_OK) {
+    while (delta->kept.status == OTA_OK) {
         uint32_t word = table->from < end ? find_word(delta, table->from, end) : end, place = word + table->distance;
         table->from = word;
         if (word == end || place >= table->region_end) {

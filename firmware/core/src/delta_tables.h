@@ -20,12 +20,8 @@ extern const uint8_t ota_delta_rates[16];
 enum { OTA_DELTA_INITIALS = OTA_DELTA_AT_ORDER1 };
 extern const uint8_t ota_delta_initials[OTA_DELTA_INITIALS];
 
-/* Chance, in 256ths, that the second bit of a number is 1, by its kind and its length in bits. */
-extern const uint8_t ota_delta_leans[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS];
-
 /* What the weights begin with, in 64ths. */
-extern const int8_t ota_delta_hit_weights[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_HIT_INPUTS];
-extern const int8_t ota_delta_byte_weights[OTA_DELTA_BYTE_WEIGHT_SETS][OTA_DELTA_BYTE_INPUTS];
+extern const int8_t ota_delta_weights[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_MIX_INPUTS];
 
 /* Predictions, in sixteenths of the logistic domain's unit. */
 

@@ -1,80 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "delta_thumb.h"
 
-enum {
-    PC_AHEAD = 4, /* reading the program counter gives the instruction's address plus 4 */
-    COND_ALWAYS = 14,
+enum { FIELDS_MAX = 5 };
+
+/* Bits of an offset in a unit. */
+struct field {
+    uint16_t mask; /* how many, from bit 0 up */
+    uint8_t in_unit;
+    uint8_t in_offset; /* where the lowest of them is */
 };
 
-enum ota_thumb_class ota_thumb_class_narrow(uint32_t halfword) {
-    uint32_t top = halfword >> 11;
-    if (top == 0x09) return OTA_THUMB_LOAD;
-    if (top == 0x14) return OTA_THUMB_ADR;
-    if (top == 0x1C) return OTA_THUMB_B;
-    if ((halfword & 0xF500) == 0xB100) return OTA_THUMB_CBZ;
-    return halfword >> 12 == 0x0D && (halfword >> 8 & 15) < COND_ALWAYS ? OTA_THUMB_B_COND : OTA_THUMB_NONE;
-}
+struct format {
+    struct field fields[FIELDS_MAX + 1]; /* a mask of 0 is behind the last one */
+    uint8_t unused;                      /* bits above the offset's sign; 0: it has none */
+    uint8_t pc_ahead;                    /* reading the program counter gives the instruction's address plus 4 */
+    uint8_t pc_clear;                    /* bits of the program counter that loads and ADR take as 0 */
+};
 
-/* The low `bits` of `value` as a signed number, modulo 2^32. */
-static uint32_t sign_extended(uint32_t value, uint32_t bits) {
-    return (uint32_t)((int32_t)(value << (32 - bits)) >> (32 - bits));
-}
+#define LONG_BRANCH {{{0x7FF, 16, 1}, {0x3FF, 0, 12}, {1, 27, 22}, {1, 29, 23}, {1, 10, 24}}, 7, 4, 0}
+#define LOAD        {{{0xFF, 0, 2}}, 0, 4, 3}
 
-/* What offsets count from: loads and ADR take the program counter without its last two bits. */
-static uint32_t pc_of(enum ota_thumb_class class, uint32_t at) {
-    if (class == OTA_THUMB_NONE) return at;
-    bool is_aligned = class == OTA_THUMB_LOAD_WIDE || class >= OTA_THUMB_LOAD;
-    return is_aligned ? (at + PC_AHEAD) & ~3u : at + PC_AHEAD;
-}
+static const struct format formats[] = {
+    [OTA_THUMB_NONE] = {{{0xFFFF, 0, 0}, {0xFFFF, 16, 16}}, 0, 0, 0},
+    [OTA_THUMB_BL] = LONG_BRANCH,
+    [OTA_THUMB_B_WIDE] = LONG_BRANCH,
+    [OTA_THUMB_LOAD_WIDE] = {{{0xFFF, 16, 0}, {1, 7, 12}}, 0, 4, 3}, /* bit 12: LOAD_ADDS */
+    [OTA_THUMB_B_COND] = {{{0xFF, 0, 1}}, 23, 4, 0},
+    [OTA_THUMB_B] = {{{0x7FF, 0, 1}}, 20, 4, 0},
+    [OTA_THUMB_CBZ] = {{{0x1F, 3, 1}, {1, 9, 6}}, 0, 4, 0},
+    [OTA_THUMB_LOAD] = LOAD,
+    [OTA_THUMB_ADR] = LOAD,
+};
 
-/* Offsets of one halfword are a field of so many low bits, in halfwords or words. */
-static uint32_t field_bits(enum ota_thumb_class class) { return class == OTA_THUMB_B ? 11 : 8; }
-static uint32_t field_shift(enum ota_thumb_class class) { return class >= OTA_THUMB_LOAD ? 2 : 1; }
+enum { LOAD_ADDS = 1 << 12 };
+
+#define TWICE(class) class, class
+#define EIGHT(class) TWICE(class), TWICE(class), TWICE(class), TWICE(class)
+
+/* B<c> has no condition 14 and 15. */
+const uint8_t ota_thumb_classes[256] = {
+    [0x48] = EIGHT(OTA_THUMB_LOAD),   [0xA0] = EIGHT(OTA_THUMB_ADR),    [0xB1] = OTA_THUMB_CBZ,
+    [0xB3] = OTA_THUMB_CBZ,           [0xB9] = OTA_THUMB_CBZ,           [0xBB] = OTA_THUMB_CBZ,
+    [0xD0] = EIGHT(OTA_THUMB_B_COND), [0xD8] = TWICE(OTA_THUMB_B_COND), TWICE(OTA_THUMB_B_COND),
+    TWICE(OTA_THUMB_B_COND),          [0xE0] = EIGHT(OTA_THUMB_B),
+};
+
+static uint32_t pc_of(const struct format *format, uint32_t at) {
+    return (at + format->pc_ahead) & ~(uint32_t)format->pc_clear;
+}
 
 /* The two bits below a long branch's sign are stored inverted where the sign is 0. */
-static uint32_t with_sign(uint32_t offset) { return (offset >> 24 & 1) != 0 ? offset : offset ^ 3u << 22; }
-
-static uint32_t offset_of(enum ota_thumb_class class, uint32_t unit) {
-    uint32_t second = unit >> 16;
-    if (class == OTA_THUMB_NONE) return unit;
-    if (class <= OTA_THUMB_B_WIDE) {
-        uint32_t bits =
-            (second & 0x7FF) << 1 | (unit & 0x3FF) << 12 | (second >> 11 & 1) << 22 | (second >> 13 & 1) << 23;
-        return sign_extended(with_sign(bits | (unit >> 10 & 1) << 24), 25);
-    }
-    if (class == OTA_THUMB_LOAD_WIDE) { /* adds or subtracts */
-        uint32_t magnitude = second & 0xFFF;
-        return (unit & 0x80) != 0 ? magnitude : 0 - magnitude;
-    }
-    if (class == OTA_THUMB_CBZ) return (unit >> 9 & 1) << 6 | (unit >> 3 & 31) << 1;
-    uint32_t field = sign_extended(unit, field_bits(class));
-    return class >= OTA_THUMB_LOAD ? (field & 0xFF) << 2 : field << 1;
+static uint32_t with_sign(enum ota_thumb_class class, uint32_t offset) {
+    bool is_branch = class == OTA_THUMB_BL || class == OTA_THUMB_B_WIDE;
+    return is_branch && (offset >> 24 & 1) == 0 ? offset ^ 3u << 22 : offset;
 }
 
 uint32_t ota_thumb_target(enum ota_thumb_class class, uint32_t unit, uint32_t at) {
-    return pc_of(class, at) + offset_of(class, unit);
-}
-
-/* The unit with the offset's bits in their places, whether they fit or not. */
-static uint32_t with_offset(enum ota_thumb_class class, uint32_t unit, uint32_t offset) {
-    uint32_t halfwords = offset >> 1;
-    if (class == OTA_THUMB_NONE) return offset;
-    if (class <= OTA_THUMB_B_WIDE) {
-        uint32_t bits = with_sign(offset);
-        uint32_t second = (unit >> 16 & 0xD000) | (bits >> 23 & 1) << 13 | (bits >> 22 & 1) << 11 | (bits >> 1 & 0x7FF);
-        return (unit & 0xF800) | (bits >> 24 & 1) << 10 | (bits >> 12 & 0x3FF) | second << 16;
+    const struct format *format = &formats[class];
+    uint32_t offset = 0, unused = format->unused;
+    for (const struct field *field = format->fields; field->mask != 0; field++) {
+        offset |= (unit >> field->in_unit & field->mask) << field->in_offset;
     }
-    if (class == OTA_THUMB_LOAD_WIDE) {
-        bool adds = offset < 0x80000000;
-        uint32_t magnitude = adds ? offset : 0 - offset;
-        return (unit & ~0x0FFF0080u) | (magnitude & 0xFFF) << 16 | (adds ? 0x80 : 0);
-    }
-    if (class == OTA_THUMB_CBZ) return (unit & 0xFD07) | (halfwords & 32) << 4 | (halfwords & 31) << 3;
-    uint32_t mask = (1u << field_bits(class)) - 1;
-    return (unit & ~mask) | (offset >> field_shift(class) & mask);
+    offset = with_sign(class, offset);
+    if (class == OTA_THUMB_LOAD_WIDE) offset = (offset & LOAD_ADDS) != 0 ? offset ^ LOAD_ADDS : 0 - offset;
+    return pc_of(format, at) + (uint32_t)((int32_t)(offset << unused) >> unused);
 }
 
 uint32_t ota_thumb_naming(enum ota_thumb_class class, uint32_t unit, uint32_t at, uint32_t target) {
-    uint32_t made = with_offset(class, unit, target - pc_of(class, at));
-    return ota_thumb_target(class, made, at) == target ? made : unit;
+    const struct format *format = &formats[class];
+    uint32_t made = unit, offset = with_sign(class, target - pc_of(format, at));
+    if (class == OTA_THUMB_LOAD_WIDE) offset = offset < 0x80000000 ? offset | LOAD_ADDS : 0 - offset;
+    for (const struct field *field = format->fields; field->mask != 0; field++) {
+        uint32_t mask = (uint32_t)field->mask << field->in_unit;
+        made = (made & ~mask) | (offset >> field->in_offset << field->in_unit & mask);
+    }
+    return ota_thumb_target(class, made, at) == target ? made : unit; /* the offset may not fit */
 }

@@ -33,8 +33,12 @@ static inline enum ota_thumb_class ota_thumb_class_wide(uint32_t unit) {
     return (unit & 0xFF1F) == 0xF81F && (unit & 0x60) != 0x60 ? OTA_THUMB_LOAD_WIDE : OTA_THUMB_NONE;
 }
 
+extern const uint8_t ota_thumb_classes[256]; /* of one halfword, by its high byte */
+
 /* Class of one halfword: B_COND to ADR, or NONE. */
-enum ota_thumb_class ota_thumb_class_narrow(uint32_t halfword);
+static inline enum ota_thumb_class ota_thumb_class_narrow(uint32_t halfword) {
+    return (enum ota_thumb_class)ota_thumb_classes[halfword >> 8];
+}
 
 /* The place that a unit of this class, at offset `at`, names. */
 uint32_t ota_thumb_target(enum ota_thumb_class class, uint32_t unit, uint32_t at);

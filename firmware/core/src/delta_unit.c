@@ -56,13 +56,13 @@ static const uint8_t *look(struct ota_delta *delta) {
 enum ota_status ota_delta_unit_look(struct ota_delta *delta, struct ota_delta_prediction *prediction) {
     (void)look(delta);
     *prediction = delta->kept.prediction;
-    return (enum ota_status)delta->status;
+    return (enum ota_status)delta->kept.status;
 }
 
 enum ota_status ota_delta_unit_as_predicted(struct ota_delta *delta) {
     (void)look(delta);
     put_unit(delta, delta->kept.prediction.bytes);
-    return (enum ota_status)delta->status;
+    return (enum ota_status)delta->kept.status;
 }
 
 /* ---- is it as predicted? ---- */
@@ -90,9 +90,13 @@ static uint32_t decide_hit(struct ota_delta *delta, uint32_t key, uint32_t wante
     struct ota_delta_mix mix;
     mix.counters[0] = &counters[OTA_DELTA_AT_HIT_RECENT + class * 8 + recent];
     mix.counters[1] = &counters[OTA_DELTA_AT_HIT_RUN + class * 8 + run];
-    mix.third = &counters[OTA_DELTA_AT_HIT_KEY + keyed * 16 + class];
-    mix.known = &ota_delta_known_hits[known];
-    return ota_delta_mixed(delta, &mix, kept->weights[class], wanted);
+    uint16_t *of_key = &counters[OTA_DELTA_AT_HIT_KEY + keyed * 16 + class];
+    int8_t said = (int8_t)ota_delta_stretch(ota_delta_counter_chance(of_key));
+    mix.known[0] = &said;
+    mix.known[1] = &ota_delta_known_hits[known];
+    uint32_t hit = ota_delta_mixed(delta, &mix, kept->weights[class], wanted);
+    ota_delta_counter_move(of_key, hit, OTA_DELTA_MIXED_SEEN_MAX);
+    return hit;
 }
 
 static void note_hit(struct ota_delta_kept *kept, uint32_t key, uint32_t hit) {

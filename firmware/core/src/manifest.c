@@ -53,6 +53,7 @@ enum ota_status ota_manifest_parse(const uint8_t *untrusted, uint32_t len, struc
         ota_cbor_read_bytes(&reader, &body_hash) && body_hash.len == sizeof manifest->body_hash &&
         read_entry_u16(&reader, 10, 0, UINT16_MAX, &manifest->min_bootloader_version) &&
         ota_cbor_reader_at_end(&reader)) {
+        manifest->body_hash_at = (uint8_t)(body_hash.bytes - untrusted);
         memcpy(manifest->body_hash, body_hash.bytes, sizeof manifest->body_hash);
         return OTA_OK;
     }

@@ -100,15 +100,10 @@ class _Decoder:
     def _set_derived_image_fields(self, target: bytearray) -> None:
         end, ext_start = len(target), self.header.ext_start(self.header.target)
         manifest = Manifest.from_bytes(manifest_bytes(bytes(target)))
+        if (manifest.reloc_start, manifest.ext_start) != (self.header.target.reloc_start, ext_start):
+            raise NotInForm
         at = ext_start + 4 + manifest.body_hash_at
         target[at : at + 32] = hashlib.sha256(target[:ext_start]).digest()
-        for off, value, size in (
-            (manifest.ext_start_at, ext_start, manifest.ext_start_size),
-            (manifest.reloc_start_at, self.header.target.reloc_start, manifest.reloc_start_size),
-        ):
-            if size != (2 if value < 0x1_0000 else 4):
-                raise NotInForm
-            target[ext_start + 4 + off : ext_start + 4 + off + size] = value.to_bytes(size, "big")
         product = manifest.product_id.to_bytes(2, "little") + manifest.product_version.to_bytes(2, "little")
         target[end - 52 : end - 48] = product
         target[end - 44 : end - 40] = product
@@ -141,34 +136,26 @@ class _Decoder:
             end = target + length
         return segments
 
-    def _shift(self, target: int, between: int, *, is_copy: bool, next_shift: int | None = None) -> int:
-        """The source less the target, modulo 2^32. `next_shift`: of the next segment, if there is one."""
+    def _shift(self, target: int, between: int, *, is_copy: bool) -> int:
+        """The source less the target, modulo 2^32."""
         counters = model.SHIFT_OF_COPY if is_copy else model.SHIFT_OF_SEGMENT
         after_gap = 1 if between else 0
         shifts, decide = self.shifts, self.model.decide
         if decide(counters + after_gap):
             return shifts[0]
-        if next_shift is not None and next_shift != shifts[0] and decide(counters + 2):
-            return self._new_shift(next_shift)
         for number in (1, 2, 3):
-            if decide(counters + 2 + number):
+            if decide(counters + 1 + number):
                 shifts.insert(0, shifts.pop(number))
                 return shifts[0]
-        if self.base_body and decide(counters + 6 + after_gap):
+        if self.base_body and decide(counters + 5 + after_gap):
             near = shifts[0] - between
-            if after_gap and decide(counters + 8):
+            if after_gap and decide(counters + 7):
                 return self._new_shift(near)
-            odd = decide(counters + 9 + after_gap)
+            odd = decide(counters + 8 + after_gap)
             kind = model.SKIP_AFTER_LITERALS if after_gap else model.SKIP_AFTER_COPY
             return self._new_shift(near + 2 * self.model.signed(kind) + odd)
-        from_target = 0 if self.base_body else 1
-        if is_copy and self.base_body:
-            from_target = decide(counters + 11)
-        odd = decide(counters + 12 + from_target)
-        if from_target:
-            return self._new_shift(len(self.base_body) - (2 * self.model.number(model.DISTANCE) + odd))
-        bits = max(1, (len(self.base_body) - 1).bit_length())
-        return self._new_shift(2 * self.coder.even(bits - 1) + odd - target)
+        odd = decide(counters + 10)
+        return self._new_shift(len(self.base_body) - (2 * self.model.number(model.DISTANCE) + odd))
 
     def _new_shift(self, shift: int) -> int:
         self.shifts = [shift & U32, *self.shifts[:3]]
@@ -180,32 +167,30 @@ class _Decoder:
         for segment in segments:
             shift = segment.source - segment.target & U32
             while self._position < segment.target:
-                self._operation(segment.target, shift)
+                self._operation(segment.target)
             self.literal_len = 0
-            if shift in self.shifts:
-                self.shifts.remove(shift)
-            self.shifts = [shift, *self.shifts[:3]]
+            self._new_shift(shift)
             self._copy(Copy(segment.source, True, segment.target, segment.target + segment.length))
         while self._position < self.body_len:
-            self._operation(self.body_len, None)
+            self._operation(self.body_len)
 
-    def _operation(self, end: int, next_shift: int | None) -> None:
+    def _operation(self, end: int) -> None:
         at, room = self._position, end - self._position
         since = 0 if self.literal_len == 0 else 1 if self.literal_len <= 4 else 2
         counter = model.OP + ((2 * since + self.last_op) * 3 + self.model.half) * 2 + bit_of(at, 1)
         if room >= 2 and self.model.decide(counter):
             self.last_op = 1
-            self._coded_copy(room, next_shift)
+            self._coded_copy(room)
         else:
             self.last_op = 0
             self._literal(room)
 
-    def _coded_copy(self, room: int, next_shift: int | None) -> None:
+    def _coded_copy(self, room: int) -> None:
         at, base_len = self._position, len(self.base_body)
         length = 2 + 2 * self.model.number(model.COPY_LEN)
         if length > room:
             raise refuse_range()
-        source = at + self._shift(at, self.literal_len, is_copy=True, next_shift=next_shift) & U32
+        source = at + self._shift(at, self.literal_len, is_copy=True) & U32
         is_from_base = source < base_len
         if length > base_len - source if is_from_base else source - base_len >= at:
             raise refuse_range()
@@ -220,7 +205,7 @@ class _Decoder:
             self._literal_pointer()
             return
         allows_call = self.model.half != model.FIRST and room >= 4 and at + 2 not in self.pointers
-        value = self.model.halfword(guess=self._history_guess(), allows_call=allows_call)
+        value = self.model.halfword(allows_call=allows_call)
         if value is not None:
             self._make(value, 2)
             self.literal_len += 2
@@ -237,18 +222,6 @@ class _Decoder:
             word = self._two_halfwords(None)
         self._make(word, 4)
         self.literal_len += 4
-
-    def _history_guess(self) -> int | None:
-        """The halfword that a copy with the latest shift would read here."""
-        base_len = len(self.base_body)
-        source = self._position + self.shifts[0] & U32
-        if source < base_len:
-            found = bytes(self.base_body[source : min(source + 2, base_len)])
-        elif source - base_len + 2 <= self._position:
-            found = bytes(self.body[source - base_len : source - base_len + 2])
-        else:
-            return None
-        return int.from_bytes(found, "little") if len(found) == 2 else None
 
     def _two_halfwords(self, predicted: int | None) -> int:
         """A word, its low half first."""

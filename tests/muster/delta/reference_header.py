@@ -24,16 +24,12 @@ class NotInForm(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Offsets are from the manifest's first byte."""
+    """`body_hash_at` is from the manifest's first byte."""
 
     product_id: int
     product_version: int
     reloc_start: int
-    reloc_start_at: int
-    """The first byte behind the head of the number, which has `reloc_start_size` bytes; so of `ext_start`."""
-    reloc_start_size: int
-    ext_start_at: int
-    ext_start_size: int
+    ext_start: int
     body_hash_at: int
 
     @classmethod
@@ -43,10 +39,9 @@ class Manifest:
         reader.expect(0xAA)
         limits = {1: (1, 1), 2: (1, 65534), 3: (1, 65534), 4: (0, 65535), 6: (0, 2**32 - 1), 10: (0, 65535)}
         values: dict[int, int] = {}
-        places: dict[int, int] = {}
+        body_hash_at = 0
         for key in range(1, 11):
             reader.expect(key)
-            places[key] = reader.at + 1
             if key == 5:
                 reader.expect(0x82)
                 lowest = reader.uint(0, 65535)
@@ -54,15 +49,13 @@ class Manifest:
             elif key == 9:
                 reader.expect(0x58)
                 reader.expect(32)
+                body_hash_at = reader.at
                 reader.take(32)
             else:
                 values[key] = reader.uint(*limits.get(key, (0, 2**32 - 1)))
         if reader.at != len(raw) or len(raw) > 96:
             raise NotInForm
-        # a number ends where the next key stands, and places are behind the key and a head
-        sizes = {key: places[key + 1] - 2 - places[key] for key in (7, 8)}
-        product = values[2], values[3]
-        return cls(*product, values[7], places[7], sizes[7], places[8], sizes[8], places[9] + 1)
+        return cls(values[2], values[3], values[7], values[8], body_hash_at)
 
 
 class _Cbor:

@@ -9,7 +9,7 @@ from tests.vectors.reading import cases
 
 U32 = 0xFFFF_FFFF
 SEEN_BIT, SEEN_MIXED = 12, 9
-WEIGHT_RATE = 10
+WEIGHT_RATE = 12
 ORDER1 = {1: 256, 2: 4096}
 """Hashed counters, by profile."""
 
@@ -35,9 +35,12 @@ WHOLE, FIRST, SECOND = range(3)
 
 HIT_RECENT, HIT_RUN, HIT_KEY, REPEATED, UNCHANGED, OTHER_PLACE = 0, 128, 256, 384, 392, 424
 CHUNK, SAME_DISTANCE, WHICH_DISTANCE, SAME_PLACE, WHICH_PLACE, TO_END = 434, 450, 451, 454, 455, 466
-SHIFT_OF_COPY, SHIFT_OF_SEGMENT, TABLE_ALL, NUMBER = 467, 481, 495, 497
-OP, CODE_POINTER, INSIDE_POINTER, CALL, GUESS, HASHED = 629, 665, 666, 667, 675, 755
+SHIFT_OF_COPY, SHIFT_OF_SEGMENT, TABLE_ALL, NUMBER = 467, 478, 489, 491
+OP, CODE_POINTER, INSIDE_POINTER, CALL, GUESS, HASHED = 623, 659, 660, 661, 669, 717
 """Where each row of counters begins."""
+
+BYTE_SETS = 16
+"""Sets of weights before those of bytes."""
 
 TABLES: dict[str, Any] = {case["name"]: case["values"] for case in cases("patch/tables.json")}
 
@@ -63,7 +66,7 @@ class RangeDecoder:
 
     def __init__(self, patch: bytes, at: int) -> None:
         self._patch, self._at = patch, at
-        self._low, self._high, self._code = 0, U32, 0
+        self._size, self._code = U32, 0
         for _ in range(4):
             self._code = self._code << 8 | self._byte()
 
@@ -74,14 +77,15 @@ class RangeDecoder:
 
     def bit(self, chance: int) -> int:
         """A decision that is 1 with `chance` of 65,536."""
-        split = self._low + ((self._high - self._low) * chance >> 16)
-        if self._code <= split:
-            bit, self._high = 1, split
+        zero = (self._size >> 16) * (65536 - chance)
+        bit = 1 if self._code >= zero else 0
+        if bit:
+            self._code -= zero
+            self._size -= zero
         else:
-            bit, self._low = 0, split + 1
-        while self._low >> 24 == self._high >> 24:
-            self._low = self._low << 8 & U32
-            self._high = self._high << 8 & U32 | 0xFF
+            self._size = zero
+        while self._size < 1 << 24:
+            self._size <<= 8
             self._code = self._code << 8 & U32 | self._byte()
         return bit
 
@@ -120,9 +124,8 @@ class Model:
         initials = TABLES["initials"]
         self.hashed_count = ORDER1[profile]
         self._chances = [squash(64 * (value >> 2) - 2016) >> 4 for value in initials] + [2048] * self.hashed_count
-        self._seen = [(1, 3, 6, 9)[value % 4] for value in initials] + [0] * self.hashed_count
-        self._hit_weights = [[256 * entry for entry in row] for row in TABLES["hit_weights"]]
-        self._byte_weights = [[256 * entry for entry in row] for row in TABLES["byte_weights"]]
+        self._seen = [3 * (value % 4) for value in initials] + [0] * self.hashed_count
+        self._weights = [[256 * entry for entry in row] for row in TABLES["weights"]]
         self.last = self.before_last = 0
         self.half = WHOLE
         self._substitutions = [(0, 0)] * 16
@@ -159,9 +162,9 @@ class Model:
             total += weight * value
         chance = squash(total >> 10)
         bit = self.coder.bit(chance)
-        error = 65536 * bit - chance >> 2
+        error = 65536 * bit - chance
         for number, value in enumerate(inputs):
-            moved = weights[number] + (value * error + (1 << WEIGHT_RATE - 1) >> WEIGHT_RATE)
+            moved = weights[number] + (value * error >> WEIGHT_RATE)
             weights[number] = max(-32768, min(moved, 32767))
         for counter in counters:
             self._move(counter, bit, SEEN_MIXED)
@@ -169,17 +172,13 @@ class Model:
 
     def hit(self, unit_class: int, counters: tuple[int, int, int], known: int) -> int:
         """Whether a unit is as predicted: section 8.2."""
-        weights = self._hit_weights[unit_class]
-        return self._mixed(weights, counters, (TABLES["known_hits"][known],))
+        return self._mixed(self._weights[unit_class], counters, (TABLES["known_hits"][known],))
 
     def number(self, kind: int) -> int:
         bits = 0
         while bits < 22 and self.decide(NUMBER + 12 * kind + min(bits, 11)):
             bits += 1
-        if bits == 0:
-            return 0
-        value = 2 + self.coder.bit(256 * TABLES["leans"][kind][min(bits, 15)] + 128)
-        return (value << bits - 1 | self.coder.even(bits - 1)) - 1
+        return (1 << bits | self.coder.even(bits)) - 1
 
     def signed(self, kind: int) -> int:
         number = self.number(kind)
@@ -187,13 +186,13 @@ class Model:
 
     # Section 5.4: halfwords
 
-    def halfword(self, predicted: int | None = None, guess: int | None = None, allows_call: bool = False) -> int | None:
+    def halfword(self, predicted: int | None = None, *, allows_call: bool = False) -> int | None:
         """A halfword, low byte and all. None: a call stands there, which is all that was decoded.
 
-        `predicted` is what a copy says, `guess` what the history says; at most one of them.
+        `predicted` is what a copy says.
         """
-        live = 2 if predicted is not None else 1 if guess is not None else 0
-        expected = predicted if predicted is not None else guess or 0
+        live = 0 if predicted is None else 1
+        expected = predicted or 0
         second = 1 if self.half == FIRST else 0
         near, wide = self._contexts()
         high = self._byte(2 * second, near, wide, (live, expected >> 8), expected >> 8 >> 3, allows_call)
@@ -225,25 +224,22 @@ class Model:
     def _byte(
         self, k: int, near: int, wide: int, guess: tuple[int, int], high_bits: int, allows_call: bool = False
     ) -> int | None:
-        """`guess`: whose it is (0: nobody's), and the byte. `high_bits`: of the high byte, or its prediction's."""
+        """`guess`: whether there is one (0 or 1), and the byte. `high_bits`: of the high byte, or its prediction's."""
         live, guessed = guess
         node = 1
         for shift in range(7, -1, -1):
             if allows_call and shift == 2 and node == 0b1_11110 and self.decide(CALL + (self.last >> 13)):
                 return None
             guessed_bit = bit_of(guessed, shift)
-            state = 2 * live - 1 + guessed_bit if live else 0
-            if live == 2:
+            state = 1 + guessed_bit if live else 0
+            if live:
                 wide_entry = TABLES["known_bits"][k & 1][guessed_bit][shift][high_bits]
             else:
                 wide_entry = self._table_entry(2 * k + 1, wide, shift, node)
-            hashed = ((near << 3 | k) << 8 | node) * 0x9E37_79B1 & U32
-            counters = (
-                HASHED + (hashed ^ hashed >> 15) % self.hashed_count,
-                GUESS + (state * 8 + shift) * 2 + (k & 1),
-            )
+            hashed = ((near << 2 | k) << 8 | node) * 0x9E37_79B1 & U32
+            counters = (HASHED + (hashed * self.hashed_count >> 32), GUESS + (state * 2 + (k & 1)) * 8 + shift)
             entries = (self._table_entry(2 * k, near, shift, node), wide_entry)
-            bit = self._mixed(self._byte_weights[3 * k + live], counters, entries)
+            bit = self._mixed(self._weights[BYTE_SETS + 2 * k + live], counters, entries)
             node = 2 * node + bit
             if bit != guessed_bit:
                 live = 0

@@ -151,7 +151,7 @@ class _Learned:
         """(gap, distance)"""
         best = (U32, 0)
         for known, distance in self.entries:
-            gap = place - known if known <= place else 2 * (known - place) & U32
+            gap = min(place - known & U32, 2 * (known - place) & U32)
             if gap < best[0]:
                 best = (gap, distance)
         return best
@@ -162,7 +162,6 @@ class Map:
 
     def __init__(self, segments: list[Segment], base: Layout, target: Layout) -> None:
         self.segments = segments
-        self._by_source = sorted(segments, key=lambda segment: segment.source)
         self._base, self._target = base, target
         self._places, self._variables = _Learned(), _Learned()
 
@@ -194,12 +193,11 @@ class Map:
 
     def _nearest_segment(self, place: int) -> tuple[int, int]:
         """(gap, distance)"""
-        before = [segment for segment in self._by_source if segment.source <= place]
-        behind = self._by_source[len(before) :]
         best = (U32, 0)
-        for segment in before[-4:] + behind[:1]:
+        for segment in self.segments:
             end = segment.source + segment.length
-            gap = segment.source - place if place < segment.source else max(0, place - end + 1)
-            if gap <= best[0]:
+            is_inside = segment.source <= place < end
+            gap = 0 if is_inside else min(segment.source - place & U32, place - end + 1 & U32)
+            if gap < best[0]:
                 best = (gap, segment.target - segment.source & U32)
         return best

@@ -12,7 +12,7 @@ struct train_fit {
     struct train_tables *tables;
 };
 
-/* What counters begin with; leans. Each stands alone. */
+/* What counters begin with. Each stands alone. */
 void train_fit_counters(const struct train_fit *fit);
 
 /* Known hits and known bits by counting; groups and predictions of the tables of bytes likewise. */

@@ -14,7 +14,7 @@ enum {
 };
 
 /* Imagined outcomes of each side, of mean weight: what a rare counter may be sure of. */
-static const double DOUBT = 0.35, LEAN_DOUBT = 2.0;
+static const double DOUBT = 0.35;
 
 struct sequence {
     uint8_t seen_max;
@@ -35,7 +35,7 @@ static void add_outcome(const struct sequences *sequences, uint32_t counter, uin
     if (sequence->len < SEQUENCE_MAX) sequence->bits[sequence->len++] = (uint8_t)bit;
 }
 
-static void collect(const struct train_fit *fit, const struct sequences *sequences, double leans[][2]) {
+static void collect(const struct train_fit *fit, const struct sequences *sequences) {
     for (uint32_t i = 0; i < fit->count; i++) {
         const struct train_trace *trace = &fit->traces[i];
         for (size_t at = 0; at < trace->len;) {
@@ -49,9 +49,6 @@ static void collect(const struct train_fit *fit, const struct sequences *sequenc
                     bool is_known = (trace->words[at] & TRAIN_INPUT_IS_KNOWN) != 0;
                     if (!is_known) add_outcome(sequences, trace->words[at], i, bit, OTA_DELTA_MIXED_SEEN_MAX);
                 }
-                break;
-            case TRAIN_LEAN:
-                leans[number][bit] += trace->weight;
                 break;
             case TRAIN_EVEN:
                 break;
@@ -79,7 +76,7 @@ static double cost_of(const struct train_fit *fit, const struct sequence *sequen
 
 static uint8_t best_initial(const struct train_fit *fit, const struct sequence *sequences, const double *bits_of,
                             double doubt) {
-    static const uint8_t SEEN[SEEN_LEVELS] = {1, 3, 6, 9};
+    static const uint8_t SEEN[SEEN_LEVELS] = {0, 3, 6, 9};
     uint32_t best = (LEVELS / 2) << 2, outcomes = 0;
     double least = INFINITY;
     for (uint32_t i = 0; i < fit->count; i++) outcomes += sequences[i].len;
@@ -99,20 +96,13 @@ static uint8_t best_initial(const struct train_fit *fit, const struct sequence *
 
 void train_fit_counters(const struct train_fit *fit) {
     struct sequences sequences = {calloc((size_t)OTA_DELTA_INITIALS * fit->count, sizeof(struct sequence)), fit->count};
-    static double leans[OTA_DELTA_NUMBERS * OTA_DELTA_LEANS][2];
     double bits_of[4097], mean = 0;
     if (sequences.of == NULL) abort();
-    memset(leans, 0, sizeof leans);
     for (uint32_t i = 0; i <= 4096; i++) bits_of[i] = -log2((i * 16 + 8) / 65536.0);
     for (uint32_t i = 0; i < fit->count; i++) mean += fit->traces[i].weight / fit->count;
-    collect(fit, &sequences, leans);
+    collect(fit, &sequences);
     for (uint32_t counter = 0; counter < OTA_DELTA_INITIALS; counter++) {
         fit->tables->initials[counter] = best_initial(fit, sequences.of + counter * fit->count, bits_of, DOUBT * mean);
-    }
-    for (uint32_t i = 0; i < OTA_DELTA_NUMBERS * OTA_DELTA_LEANS; i++) {
-        double one = leans[i][1] + LEAN_DOUBT * mean, all = one + leans[i][0] + LEAN_DOUBT * mean;
-        double chance = floor(256 * one / all);
-        (&fit->tables->leans[0][0])[i] = (uint8_t)(chance < 1 ? 1 : chance > 254 ? 254 : chance);
     }
     free(sequences.of);
 }

@@ -41,11 +41,11 @@ static void replay_all(const struct train_fit *fit, const uint16_t *entry_of, co
 /* Weights of bytes begin as they ended. Those of hits stay: in a short patch few decisions are enough to know better,
  * and what they end with is too sure of itself for a beginning. */
 static void move_weights(struct train_tables *tables, const struct train_sums *sums) {
-    for (uint32_t set = 0; set < OTA_DELTA_BYTE_WEIGHT_SETS; set++) {
-        double uses = sums->uses[OTA_DELTA_WEIGHT_SETS + set];
-        for (uint32_t i = 0; uses != 0 && i < OTA_DELTA_BYTE_INPUTS; i++) {
-            double weight = floor(64 * sums->last_weights[OTA_DELTA_WEIGHT_SETS + set][i] / uses + 0.5);
-            tables->byte_weights[set][i] = (int8_t)(weight > 127 ? 127 : weight < -127 ? -127 : weight);
+    for (uint32_t set = OTA_DELTA_HIT_SETS; set < OTA_DELTA_WEIGHT_SETS; set++) {
+        double uses = sums->uses[set];
+        for (uint32_t i = 0; uses != 0 && i < OTA_DELTA_MIX_INPUTS; i++) {
+            double weight = floor(64 * sums->last_weights[set][i] / uses + 0.5);
+            tables->weights[set][i] = (int8_t)(weight > 127 ? 127 : weight < -127 ? -127 : weight);
         }
     }
 }

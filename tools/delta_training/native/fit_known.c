@@ -29,7 +29,7 @@ static void count(const struct train_fit *fit, struct counts *counts) {
             uint32_t word = trace->words[at++], bit = train_word_bit(word);
             if (train_word_decision(word) != TRAIN_MIXED) continue;
             uint32_t set = train_word_number(word);
-            bool is_predicted = set >= OTA_DELTA_WEIGHT_SETS && (set - OTA_DELTA_WEIGHT_SETS) % 3 == 2;
+            bool is_predicted = set >= OTA_DELTA_HIT_SETS && (set - OTA_DELTA_HIT_SETS) % 3 == 2;
             for (uint32_t input = 0; input < OTA_DELTA_MIX_INPUTS; input++, at++) {
                 uint32_t known = trace->words[at];
                 if ((known & TRAIN_INPUT_IS_KNOWN) == 0) continue;

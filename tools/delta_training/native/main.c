@@ -12,7 +12,7 @@
  *     base's. OLD "-": a full image. TRACE "-": its decisions are not kept.
  *
  * trainer layout
- *     How many initials, kinds of numbers, leans, weights of hits and of bytes the tables have.
+ *     How many initials, sets of weights for hits, sets in all and weights in a set the tables have.
  *
  * trainer cost TABLES < lines as for fit
  *     Prints the bits of each.
@@ -164,8 +164,7 @@ static int fit(const char *from, const char *to, const char *steps, uint32_t epo
 
 int main(int count, char **arguments) {
     if (count == 2 && strcmp(arguments[1], "layout") == 0) {
-        printf("%d %d %d %d %d %d %d\n", OTA_DELTA_INITIALS, OTA_DELTA_NUMBERS, OTA_DELTA_LEANS, OTA_DELTA_WEIGHT_SETS,
-               OTA_DELTA_HIT_INPUTS, OTA_DELTA_BYTE_WEIGHT_SETS, OTA_DELTA_BYTE_INPUTS);
+        printf("%d %d %d %d\n", OTA_DELTA_INITIALS, OTA_DELTA_HIT_SETS, OTA_DELTA_WEIGHT_SETS, OTA_DELTA_MIX_INPUTS);
         return 0;
     }
     if (count == 3 && strcmp(arguments[1], "record") == 0) return record(arguments[2]);

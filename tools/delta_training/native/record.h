@@ -31,31 +31,21 @@ extern uint16_t ota_delta_squashes[512];
 extern int8_t ota_delta_stretches[2048];
 extern uint8_t ota_delta_rates[16];
 extern uint8_t ota_delta_initials[OTA_DELTA_INITIALS];
-extern uint8_t ota_delta_leans[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS];
-extern int8_t ota_delta_hit_weights[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_HIT_INPUTS];
-extern int8_t ota_delta_byte_weights[OTA_DELTA_BYTE_WEIGHT_SETS][OTA_DELTA_BYTE_INPUTS];
+extern int8_t ota_delta_weights[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_MIX_INPUTS];
 extern int8_t ota_delta_known_hits[TRAIN_KNOWN_HITS];
 extern int8_t ota_delta_known_bits[2][2][8][32];
 extern struct ota_delta_byte_table ota_delta_byte_tables[TRAIN_BYTE_TABLES];
 
 /* What the next decision is made from. */
 void train_note_counter(const uint16_t *counter);
-void train_note_lean(const uint8_t *lean);
 
 #define ota_delta_counter_chance train_plain_counter_chance
-#define ota_delta_lean_chance    train_plain_lean_chance
 #include "delta_counter.h"
 #undef ota_delta_counter_chance
-#undef ota_delta_lean_chance
 
 static inline uint32_t ota_delta_counter_chance(const uint16_t *counter) {
     train_note_counter(counter);
     return train_plain_counter_chance(counter);
-}
-
-static inline uint32_t ota_delta_lean_chance(const uint8_t *lean) {
-    train_note_lean(lean);
-    return train_plain_lean_chance(lean);
 }
 
 #endif

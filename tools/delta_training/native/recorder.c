@@ -8,13 +8,13 @@
 enum { EVEN = 0x8000 };
 
 /* The linker puts the functions below in front of those of the coder (--wrap). A decision that is not mixed is by the
- * counter or lean that was noted last. One patch at a time. */
+ * counter that was noted last. One patch at a time. */
 static struct {
     uint32_t *words;
     size_t len, size;
     const uint16_t *counter;         /* noted last */
-    const uint8_t *lean;             /* noted behind it, or NULL */
     const struct ota_delta_mix *mix; /* NULL: not a mixed decision */
+    const uint16_t *said;            /* the counter noted last before it */
     const int16_t *weights;
 } recorder;
 
@@ -26,8 +26,6 @@ uint32_t __wrap_ota_delta_take_mixed(struct ota_delta *delta, const struct ota_d
                                      uint32_t wanted);
 
 void train_note_counter(const uint16_t *counter) { recorder.counter = counter; }
-
-void train_note_lean(const uint8_t *lean) { recorder.lean = lean; }
 
 static uint32_t known_number(const int8_t *known) {
     if (known >= ota_delta_known_hits && known < ota_delta_known_hits + TRAIN_KNOWN_HITS) {
@@ -43,7 +41,7 @@ static uint32_t known_number(const int8_t *known) {
         if (known >= upper && known < upper + 256 * 16) return first + (uint32_t)(known - upper);
         if (known >= lower && known < lower + 4096 * 16) return first + 256 * 16 + (uint32_t)(known - lower);
     }
-    abort();
+    return TRAIN_KNOWN;
 }
 
 static void put(uint32_t word) {
@@ -56,35 +54,36 @@ static void put(uint32_t word) {
 }
 
 static uint32_t set_number(const struct ota_delta_kept *kept) {
-    const int16_t *hits = &kept->weights[0][0], *bytes = &kept->byte_weights[0][0];
-    if (recorder.weights >= bytes && recorder.weights < bytes + OTA_DELTA_BYTE_WEIGHT_SETS * OTA_DELTA_BYTE_INPUTS) {
-        return OTA_DELTA_WEIGHT_SETS + (uint32_t)(recorder.weights - bytes) / OTA_DELTA_BYTE_INPUTS;
-    }
-    return (uint32_t)(recorder.weights - hits) / OTA_DELTA_HIT_INPUTS;
+    return (uint32_t)(recorder.weights - kept->weights[0]) / OTA_DELTA_MIX_INPUTS;
 }
 
 static void put_counter(const struct ota_delta *delta, const uint16_t *counter) {
     put((uint32_t)(counter - delta->counters));
 }
 
-static void put_known(const int8_t *known) { put(TRAIN_INPUT_IS_KNOWN | known_number(known)); }
+/* What is in no table, the counter says that was noted before the decision. */
+static void put_known(const struct ota_delta *delta, const int8_t *known) {
+    uint32_t number = known_number(known);
+    if (number == TRAIN_KNOWN) {
+        put_counter(delta, recorder.said);
+    } else {
+        put(TRAIN_INPUT_IS_KNOWN | number);
+    }
+}
 
 static void put_mixed(const struct ota_delta *delta, uint32_t bit) {
     const struct ota_delta_mix *mix = recorder.mix;
     put(train_word(TRAIN_MIXED, bit, set_number(&delta->kept)));
     put_counter(delta, mix->counters[0]);
     put_counter(delta, mix->counters[1]);
-    if (mix->third != NULL) {
-        put_counter(delta, mix->third);
-    } else {
-        put_known(mix->instead);
-    }
-    put_known(mix->known);
+    put_known(delta, mix->known[0]);
+    put_known(delta, mix->known[1]);
 }
 
 uint32_t __wrap_ota_delta_take_mixed(struct ota_delta *delta, const struct ota_delta_mix *mix, int16_t *weights,
                                      uint32_t wanted) {
     recorder.mix = mix;
+    recorder.said = recorder.counter;
     recorder.weights = weights;
     uint32_t bit = __real_ota_delta_take_mixed(delta, mix, weights, wanted);
     recorder.mix = NULL;
@@ -95,14 +94,11 @@ uint32_t __wrap_ota_delta_range_write(struct ota_delta *delta, uint32_t chance, 
     uint32_t bit = wanted != 0;
     if (recorder.mix != NULL) {
         put_mixed(delta, bit);
-    } else if (chance == EVEN) { /* no counter's chance, nor a lean's */
+    } else if (chance == EVEN) { /* no counter's chance */
         put(train_word(TRAIN_EVEN, 0, 1));
-    } else if (recorder.lean != NULL) {
-        put(train_word(TRAIN_LEAN, bit, (uint32_t)(recorder.lean - &ota_delta_leans[0][0])));
     } else {
         put(train_word(TRAIN_COUNTER, bit, (uint32_t)(recorder.counter - delta->counters)));
     }
-    recorder.lean = NULL;
     return __real_ota_delta_range_write(delta, chance, wanted);
 }
 
@@ -110,7 +106,6 @@ void train_record_begin(void) {
     free(recorder.words);
     recorder.words = NULL;
     recorder.len = recorder.size = 0;
-    recorder.lean = NULL;
     recorder.mix = NULL;
 }
 

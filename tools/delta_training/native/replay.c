@@ -16,7 +16,7 @@ enum {
 struct player {
     struct ota_delta_kept kept;
     uint16_t counters[OTA_DELTA_COUNTERS_LARGE];
-    double uses[TRAIN_SETS];
+    double uses[OTA_DELTA_WEIGHT_SETS];
 };
 
 static double bits_of[65537];
@@ -26,16 +26,11 @@ static void fill_bits(void) {
     for (uint32_t i = 0; i <= 65536; i++) bits_of[i] = -log2((i == 0 ? 0.5 : i) / 65536.0);
 }
 
-static int16_t *weights_of(struct player *player, uint32_t set) {
-    if (set < OTA_DELTA_WEIGHT_SETS) return player->kept.weights[set];
-    return player->kept.byte_weights[set - OTA_DELTA_WEIGHT_SETS];
-}
-
 /* One mixed decision; the words behind it are its inputs. */
 static double play_mixed(struct player *player, const struct train_trace *trace, const uint32_t *words,
                          const uint16_t *entry_of, const double *values, struct train_sums *sums) {
     uint32_t set = train_word_number(words[0]), bit = train_word_bit(words[0]);
-    int16_t *weights = weights_of(player, set);
+    int16_t *weights = player->kept.weights[set];
     int32_t stretched[OTA_DELTA_MIX_INPUTS], sum = 0;
     for (uint32_t i = 0; i < OTA_DELTA_MIX_INPUTS; i++) {
         uint32_t input = words[1 + i];
@@ -48,8 +43,8 @@ static double play_mixed(struct player *player, const struct train_trace *trace,
     }
     uint32_t chance = ota_delta_squash(sum >> OTA_DELTA_SUM_SHIFT);
     double p = chance / 65536.0, error = bit - p, bend = p * (1 - p);
-    double scale = set >= OTA_DELTA_WEIGHT_SETS ? trace->bytes_weight : trace->weight;
-    int32_t step_error = ((int32_t)(bit << 16) - (int32_t)chance) >> 2;
+    double scale = set >= OTA_DELTA_HIT_SETS ? trace->bytes_weight : trace->weight;
+    int32_t step_error = (int32_t)(bit << 16) - (int32_t)chance;
     for (uint32_t i = 0; i < OTA_DELTA_MIX_INPUTS; i++) {
         uint32_t input = words[1 + i];
         if ((input & TRAIN_INPUT_IS_KNOWN) != 0) {
@@ -60,7 +55,7 @@ static double play_mixed(struct player *player, const struct train_trace *trace,
         } else {
             ota_delta_counter_update(&player->counters[input], bit, OTA_DELTA_MIXED_SEEN_MAX);
         }
-        int32_t step = (stretched[i] * step_error + (1 << (OTA_DELTA_WEIGHT_RATE - 1))) >> OTA_DELTA_WEIGHT_RATE;
+        int32_t step = stretched[i] * step_error >> OTA_DELTA_WEIGHT_RATE;
         int32_t weight = weights[i] + step;
         weights[i] = (int16_t)(weight > INT16_MAX ? INT16_MAX : weight < INT16_MIN ? INT16_MIN : weight);
     }
@@ -70,10 +65,10 @@ static double play_mixed(struct player *player, const struct train_trace *trace,
 }
 
 static void note_weights(struct player *player, const struct train_trace *trace, struct train_sums *sums) {
-    for (uint32_t set = 0; set < TRAIN_SETS; set++) {
+    for (uint32_t set = 0; set < OTA_DELTA_WEIGHT_SETS; set++) {
         double uses = (player->uses[set] < USES_MAX ? player->uses[set] : USES_MAX) * trace->weight;
-        uint32_t inputs = set < OTA_DELTA_WEIGHT_SETS ? OTA_DELTA_HIT_INPUTS : OTA_DELTA_BYTE_INPUTS;
-        for (uint32_t i = 0; i < inputs; i++) sums->last_weights[set][i] += uses * weights_of(player, set)[i] / 16384.0;
+        for (uint32_t i = 0; i < OTA_DELTA_MIX_INPUTS; i++)
+            sums->last_weights[set][i] += uses * player->kept.weights[set][i] / 16384.0;
         sums->uses[set] += uses;
     }
 }
@@ -98,11 +93,6 @@ double train_replay(const struct train_trace *trace, const uint16_t *entry_of, c
         case TRAIN_MIXED:
             bits += play_mixed(&player, trace, trace->words + at, entry_of, values, sums);
             break;
-        case TRAIN_LEAN: {
-            uint32_t chance = train_plain_lean_chance(&ota_delta_leans[0][0] + number);
-            bits += bits_of[bit != 0 ? chance : 65536 - chance];
-            break;
-        }
         case TRAIN_EVEN:
             bits += number;
             break;

@@ -7,8 +7,6 @@
 #include "delta_mix.h"
 #include "tables.h"
 
-enum { TRAIN_SETS = OTA_DELTA_WEIGHT_SETS + OTA_DELTA_BYTE_WEIGHT_SETS };
-
 /* A recorded patch. */
 struct train_trace {
     const uint32_t *words;
@@ -19,11 +17,12 @@ struct train_trace {
 
 /* What coding a trace again brings to light. Sums of weight times... */
 struct train_sums {
-    double cost;                                           /* bits */
-    double slope[TRAIN_ENTRIES];                           /* share of the prediction in the error */
-    double bend[TRAIN_ENTRIES];                            /* how fast that changes */
-    double last_weights[TRAIN_SETS][OTA_DELTA_MIX_INPUTS]; /* weights at the end, by how often they were used */
-    double uses[TRAIN_SETS];
+    double cost;                 /* bits */
+    double slope[TRAIN_ENTRIES]; /* share of the prediction in the error */
+    double bend[TRAIN_ENTRIES];  /* how fast that changes */
+    double last_weights[OTA_DELTA_WEIGHT_SETS]
+                       [OTA_DELTA_MIX_INPUTS]; /* weights at the end, by how often they were used */
+    double uses[OTA_DELTA_WEIGHT_SETS];
 };
 
 /* Codes a trace with the coder's tables as they are; adds to `sums`. `entry_of`: train_tables_entries(). Entries'

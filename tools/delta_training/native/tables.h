@@ -19,9 +19,7 @@ struct train_tables {
     int8_t stretches[2048];
     uint8_t rates[16];
     uint8_t initials[OTA_DELTA_INITIALS];
-    uint8_t leans[OTA_DELTA_NUMBERS][OTA_DELTA_LEANS];
-    int8_t hit_weights[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_HIT_INPUTS];
-    int8_t byte_weights[OTA_DELTA_BYTE_WEIGHT_SETS][OTA_DELTA_BYTE_INPUTS];
+    int8_t weights[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_MIX_INPUTS];
     int8_t known_hits[TRAIN_KNOWN_HITS];
     int8_t known_bits[2][2][8][32];
     struct train_byte_table bytes[TRAIN_BYTE_TABLES];

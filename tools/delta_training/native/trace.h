@@ -10,8 +10,7 @@
 enum train_decision {
     TRAIN_COUNTER = 0, /* by the counter of this number */
     TRAIN_MIXED = 1,   /* number: set of weights, those of bytes behind those of hits; then its inputs */
-    TRAIN_LEAN = 2,    /* by the lean of this number */
-    TRAIN_EVEN = 3,    /* this many bits */
+    TRAIN_EVEN = 2,    /* this many bits */
 };
 
 enum { TRAIN_INPUT_IS_KNOWN = 0x40000000 };

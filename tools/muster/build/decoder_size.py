@@ -14,16 +14,31 @@ from elftools.elf.elffile import ELFFile
 from muster.build.size_row import SizeRow
 from muster.errors import ElfFormatError
 
-FAST_SOURCES = frozenset({"delta_mix.c", "delta_range.c", "sha256.c"})
+FAST_SOURCES = frozenset({"delta_halfword.c", "delta_mix.c", "delta_range.c", "sha256.c"})
 """Sources of firmware/core that run for each bit of a patch or each byte of an image: compiled for speed."""
 
-CODE_MAX = 9_472
+FAST_FLAGS = ("-O2", "-fno-schedule-insns", "-fno-schedule-insns2")
+"""In the place of -Os. An order for deeper pipelines than a Cortex-M3 has only costs registers."""
+
+SMALL_SOURCE = "device/delta_small.c"
+"""Of firmware/core/src: includes the rest of the decoder."""
+
+SMALL_FLAGS = ("-fwhole-program", "-fno-move-loop-invariants", "-fno-schedule-insns2", "-fno-tree-tail-merge")
+"""Besides -Os: each of the last three makes this code smaller."""
+
+
+def is_in_small_source(name: str) -> bool:
+    """Whether a source of firmware/core/src is compiled as part of SMALL_SOURCE."""
+    return name.startswith("delta") and name not in FAST_SOURCES and not name.endswith("_tables.c")
+
+
+CODE_MAX = 8_192
 TABLES_MAX = 16_384
 STATE_MAX = 4096
 """In bytes: of profile 1, besides the write buffer."""
 
-_UNIT = "core/src/delta.c"
 _FOLDER = "core/src/"
+_UNIT = _FOLDER + SMALL_SOURCE
 
 
 @dataclass(frozen=True, slots=True)

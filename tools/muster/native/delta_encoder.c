@@ -28,6 +28,7 @@ struct encoder {
     uint32_t *relocs; /* the target's relocated words, rising, and their end mark */
     struct muster_segment *segments;
     uint32_t segment_count;
+    uint32_t low; /* end of the interval */
     uint32_t next_copy;
     uint32_t next_reloc;
     uint8_t *out;
@@ -44,35 +45,48 @@ static void put_byte(struct encoder *encoder, uint32_t byte) {
     encoder->out_len++;
 }
 
+/* Adds to the stream, as far as it is written, what has left the interval's low end upwards. */
+static void carry(struct encoder *encoder) {
+    uint32_t at = encoder->out_len;
+    while (at > 0 && (--at >= encoder->out_size || ++encoder->out[at] == 0)) continue;
+}
+
+static void raise_low(struct encoder *encoder, uint32_t by) {
+    encoder->low += by;
+    if (encoder->low < by) carry(encoder);
+}
+
 void ota_delta_range_start(struct ota_delta *delta) {
-    delta->kept.range.low = 0;
-    delta->kept.range.high = UINT32_MAX;
+    delta->kept.range.size = UINT32_MAX;
+    encoder_of(delta)->low = 0;
 }
 
 uint32_t ota_delta_range_write(struct ota_delta *delta, uint32_t chance, uint32_t wanted) {
+    struct encoder *encoder = encoder_of(delta);
     struct ota_delta_range *range = &delta->kept.range;
-    uint32_t split = range->low + (uint32_t)(((uint64_t)(range->high - range->low) * chance) >> 16);
+    uint32_t zero = ota_delta_range_zero(range, chance);
     if (wanted != 0) {
-        range->high = split;
+        raise_low(encoder, zero);
+        range->size -= zero;
     } else {
-        range->low = split + 1;
+        range->size = zero;
     }
-    while (((range->low ^ range->high) >> 24) == 0) {
-        put_byte(encoder_of(delta), range->high >> 24);
-        range->low <<= 8;
-        range->high = range->high << 8 | 0xFF;
+    for (; range->size < OTA_DELTA_RANGE_MIN; range->size <<= 8) {
+        put_byte(encoder, encoder->low >> 24);
+        encoder->low <<= 8;
     }
     return wanted != 0;
 }
 
 /* The fewest bytes that end the stream: behind them the decoder takes zeros. */
 static void end_stream(struct encoder *encoder) {
-    const struct ota_delta_range *range = &encoder->delta.kept.range;
+    uint64_t end = (uint64_t)encoder->low + encoder->delta.kept.range.size;
     for (uint32_t len = 0; len <= 4; len++) {
         uint64_t unit = UINT64_C(1) << (32 - 8 * len);
-        uint64_t value = (range->low + unit - 1) & ~(unit - 1);
-        if (value > range->high) continue;
-        for (uint32_t i = 0; i < len; i++) put_byte(encoder, (uint32_t)(value >> (24 - 8 * i)));
+        uint64_t value = (encoder->low + unit - 1) & ~(unit - 1);
+        if (value >= end) continue;
+        raise_low(encoder, (uint32_t)(value - encoder->low));
+        for (uint32_t i = 0; i < len; i++) put_byte(encoder, encoder->low >> (24 - 8 * i));
         return;
     }
 }
@@ -114,7 +128,7 @@ uint32_t ota_delta_wanted_run(const struct ota_delta *delta) {
     uint32_t end = delta->kept.header.target.reloc_start;
     for (uint32_t run = 0;; run++) {
         uint32_t wanted = ota_delta_wanted_reloc(&ahead, ahead.table.next), predicted = ota_delta_table_predict(&ahead);
-        if (ahead.status != OTA_OK) return run;
+        if (ahead.kept.status != OTA_OK) return run;
         if (predicted == UINT32_MAX && wanted == end) return OTA_DELTA_RUN_ALL;
         if (predicted != wanted) return run;
         ahead.table.next = predicted + 4;
@@ -209,20 +223,17 @@ static uint8_t *make_body(const struct encoder *encoder) {
 /* Of the fields that the decoder works out in an image's tail: what the base has, where it has as many bytes for it. */
 static void replace_derived(struct encoder *encoder, uint8_t *body) {
     const struct ota_delta_header *header = &encoder->delta.kept.header;
-    struct ota_delta_manifest_place place, base_place;
+    struct ota_manifest manifest, base_manifest;
     if (header->kind != OTA_DELTA_IMAGE) return;
     uint8_t *tail = body + header->target.reloc_start;
-    if (ota_delta_open_manifest(tail, &place) != OTA_OK) return;
-    memset(tail + place.body_hash_off, 0, OTA_SHA256_LEN);
+    if (ota_delta_open_manifest(tail, &manifest) != OTA_OK) return;
+    uint8_t *hash = tail + OTA_DELTA_MANIFEST_AT + manifest.body_hash_at;
+    memset(hash, 0, OTA_SHA256_LEN);
     const uint8_t *base_tail = encoder->pair->base + header->base.len - OTA_IMAGE_TAIL_LEN;
-    if (header->base.len == 0 || ota_delta_open_manifest(base_tail, &base_place) != OTA_OK) return;
-    memcpy(tail + place.body_hash_off, base_tail + base_place.body_hash_off, OTA_SHA256_LEN);
+    if (header->base.len == 0 || ota_delta_open_manifest(base_tail, &base_manifest) != OTA_OK) return;
+    memcpy(hash, base_manifest.body_hash, OTA_SHA256_LEN);
     memcpy(tail + OTA_DELTA_PRODUCT_DATA_IDS, base_tail + OTA_DELTA_PRODUCT_DATA_IDS, 4);
     memcpy(tail + OTA_DELTA_SUFFIX_IDS, base_tail + OTA_DELTA_SUFFIX_IDS, 4);
-    uint32_t numbers_len = place.body_hash_off - place.reloc_start_off;
-    if (base_place.body_hash_off - base_place.reloc_start_off != numbers_len) return;
-    if (place.ext_start_off - place.reloc_start_off != base_place.ext_start_off - base_place.reloc_start_off) return;
-    memcpy(tail + place.reloc_start_off, base_tail + base_place.reloc_start_off, numbers_len);
 }
 
 /* Relocated words of an image, rising, with its reloc_start as their end; NULL when memory is short. */

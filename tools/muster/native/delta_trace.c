@@ -188,9 +188,8 @@ static enum ota_status coding_of_step(struct tracer *tracer, const struct before
 static uint64_t bits_done(const struct tracer *tracer) {
     const struct ota_delta_kept *kept = &tracer->delta.kept;
     uint64_t taken = kept->patch_off - ota_delta_input_available(&kept->input) + kept->input.zeros;
-    uint64_t width = (uint64_t)kept->range.high - kept->range.low + 1;
     return (taken - tracer->trace->header_len) * 8 * MUSTER_DELTA_TRACE_BIT -
-           muster_log2(width, MUSTER_DELTA_TRACE_BIT);
+           muster_log2(kept->range.size, MUSTER_DELTA_TRACE_BIT);
 }
 
 /* What a step for body bytes has cost; of a unit on both sides of the table, each side bears its share. */

@@ -18,7 +18,7 @@ enum {
     OTA_DELTA_LENGTH_MAX = 0x1FFFFF,  /* of a base or a target: 2 MiB less one byte */
     OTA_DELTA_CHECKPOINT_LEN = 32768, /* bytes of output between two checkpoints */
     OTA_DELTA_OUT_SIZE = 1024,        /* bytes on their way to write_target */
-    OTA_DELTA_LOOKAHEAD_SIZE = 96,    /* patch bytes taken in before they are needed */
+    OTA_DELTA_LOOKAHEAD_SIZE = 192,   /* patch bytes taken in before they are needed */
     OTA_DELTA_STEP_INPUT_MAX = 80,    /* no step takes more: docs/spec/patch.md section 10 */
     OTA_DELTA_ZEROS_MAX = 4,          /* bytes that the encoder may leave out at the end */
     OTA_DELTA_WINDOW_SIZE = 64,       /* bytes of a copy's source that are read at once */
@@ -78,13 +78,12 @@ enum {
     OTA_DELTA_RECENT_DISTANCES = 4,
     OTA_DELTA_RECENT_SHIFTS = 4,
     OTA_DELTA_SUBSTITUTIONS = 16,
-    OTA_DELTA_KEYS = 32,        /* kinds of instructions */
-    OTA_DELTA_WEIGHT_SETS = 16, /* of hits: one for each class */
-    OTA_DELTA_HIT_INPUTS = 4,
-    OTA_DELTA_BYTE_WEIGHT_SETS = 12,
-    OTA_DELTA_BYTE_INPUTS = 4,
-    OTA_DELTA_COUNTERS_SMALL = 1011, /* of 16 bits, profile 1 */
-    OTA_DELTA_COUNTERS_LARGE = 4851, /* profile 2 */
+    OTA_DELTA_KEYS = 32,                            /* kinds of instructions */
+    OTA_DELTA_HIT_SETS = 16,                        /* of weights: one for each class */
+    OTA_DELTA_WEIGHT_SETS = OTA_DELTA_HIT_SETS + 8, /* those of bytes behind them */
+    OTA_DELTA_MIX_INPUTS = 4,
+    OTA_DELTA_COUNTERS_SMALL = 973,  /* of 16 bits, profile 1 */
+    OTA_DELTA_COUNTERS_LARGE = 4813, /* profile 2 */
     OTA_DELTA_SAVED_MAX = 12032,     /* bytes of a checkpoint */
 };
 
@@ -107,15 +106,13 @@ struct ota_delta_substitution {
 struct ota_delta_input {
     uint8_t pos;
     uint8_t len;
-    uint8_t zeros;   /* taken from behind the patch's end */
-    uint8_t overrun; /* 1: more was asked for than there may be */
+    uint8_t zeros; /* taken from behind the patch's end; above OTA_DELTA_ZEROS_MAX: more than there may be */
     uint8_t bytes[OTA_DELTA_LOOKAHEAD_SIZE];
 };
 
 struct ota_delta_range {
-    uint32_t low;
-    uint32_t high;
-    uint32_t code; /* low <= code <= high */
+    uint32_t size; /* of the interval */
+    uint32_t code; /* where in it the patch is: of one that is whole, below the size */
 };
 
 /* What a copy will probably make of the next two or four bytes of its source: docs/spec/patch.md section 8. */
@@ -160,12 +157,13 @@ struct ota_delta_kept {
     uint32_t literal_len; /* bytes since the last copy */
     uint32_t hit_run;
     uint32_t next_pointer; /* first known pointer at `position` or behind it; UINT32_MAX: none */
+    int32_t status;        /* the first failure; it stays */
     uint32_t base_body_len;
     uint32_t target_body_len;
-    uint32_t shifts[OTA_DELTA_RECENT_SHIFTS];
     struct ota_delta_header header;
-    struct ota_delta_range range;
     struct ota_delta_segment pending; /* of the map, or a copy: its source comes next in the stream */
+    struct ota_delta_range range;
+    uint32_t shifts[OTA_DELTA_RECENT_SHIFTS];
     uint32_t map_end;
     uint32_t checkpoint_due;
     uint32_t patch_off;
@@ -179,10 +177,8 @@ struct ota_delta_kept {
     struct ota_delta_substitution substitutions[OTA_DELTA_SUBSTITUTIONS];
     struct ota_delta_memory places;
     struct ota_delta_memory variables;
-    int16_t weights[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_HIT_INPUTS];
-    int16_t byte_weights[OTA_DELTA_BYTE_WEIGHT_SETS][OTA_DELTA_BYTE_INPUTS];
+    int16_t weights[OTA_DELTA_WEIGHT_SETS][OTA_DELTA_MIX_INPUTS];
     uint32_t map[OTA_DELTA_MAP_MAX][2]; /* packed: delta_map.c */
-    uint8_t map_by_source[OTA_DELTA_MAP_MAX];
 };
 
 /* The relocation table as it grows. Nothing is kept of it: there is no checkpoint before it is written. */
@@ -213,8 +209,7 @@ struct ota_delta {
     const struct ota_delta_port *port;
     uint16_t *counters;
     uint32_t counters_len;
-    int32_t status; /* the first failure; it stays */
-    uint8_t ended;  /* 1: no more patch bytes will come */
+    uint8_t ended; /* 1: no more patch bytes will come */
     bool is_resumed;
     bool window_is_base;
     uint32_t window_first; /* window[0] is at this position */

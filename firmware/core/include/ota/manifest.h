@@ -24,6 +24,7 @@ struct ota_manifest {
     uint32_t security_counter;
     uint32_t reloc_start;
     uint32_t ext_start;
+    uint8_t body_hash_at; /* in the manifest's bytes */
     uint8_t body_hash[32];
 };
 
