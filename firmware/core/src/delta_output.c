@@ -14,6 +14,8 @@ enum {
     PIECE_LEN = 256, /* longest piece given to write_target */
     MODULE_END_LEN = 4,
     CRC_LEN = 4,
+    NUMBER_HEAD_LEN = 2,    /* in the manifest: a key, and the head of a number */
+    BODY_HASH_HEAD_LEN = 3, /* a key, and the head of 32 bytes */
     EXT_MANIFEST = 0x8100,
 };
 
@@ -160,20 +162,38 @@ static void put_suffix(struct ota_sha256 *sha, uint32_t crc, uint8_t *tail, uint
     ota_store32_be(tail + len - CRC_LEN, ota_crc32(crc, tail, len - CRC_LEN));
 }
 
+/* A number of the manifest, big-endian, that ends before `end`; where it begins. */
+static uint8_t *put_number(uint8_t *end, uint32_t value) {
+    for (uint32_t left = value < 0x10000 ? 2 : 4; left > 0; left--) {
+        *--end = (uint8_t)value;
+        value >>= 8;
+    }
+    return end;
+}
+
+/* Puts in what the header, or another field, says already; false: the manifest has not the room for it, or is none. */
+static bool put_derived(const struct ota_delta_layout *layout, uint8_t *tail, struct ota_manifest *manifest) {
+    uint32_t ext_start = layout->len - OTA_IMAGE_TAIL_LEN;
+    if (ota_delta_open_manifest(tail, manifest) != OTA_OK) return false;
+    uint8_t *number = put_number(tail + OTA_DELTA_MANIFEST_AT + manifest->body_hash_at - BODY_HASH_HEAD_LEN, ext_start);
+    (void)put_number(number - NUMBER_HEAD_LEN, layout->reloc_start);
+    /* numbers of another length have fallen apart */
+    if (ota_delta_open_manifest(tail, manifest) != OTA_OK) return false;
+    uint32_t ids = (uint32_t)manifest->product_id | (uint32_t)manifest->product_version << 16;
+    ota_store32_le(tail + OTA_DELTA_PRODUCT_DATA_IDS, ids);
+    ota_store32_le(tail + OTA_DELTA_SUFFIX_IDS, ids);
+    return manifest->reloc_start == layout->reloc_start && manifest->ext_start == ext_start;
+}
+
 static void complete_image(struct ota_delta *delta, struct ota_sha256 *sha, uint32_t crc) {
-    const struct ota_delta_layout *layout = &delta->kept.header.target;
     struct ota_manifest manifest;
     uint8_t *tail = delta->out;
     uint8_t digest[OTA_SHA256_LEN];
     struct ota_sha256 body = *sha;
-    if (ota_delta_open_manifest(tail, &manifest) != OTA_OK || manifest.reloc_start != layout->reloc_start ||
-        manifest.ext_start != layout->len - OTA_IMAGE_TAIL_LEN) {
+    if (!put_derived(&delta->kept.header.target, tail, &manifest)) {
         ota_delta_fail(delta, OTA_ERR_IDENTITY);
         return;
     }
-    uint32_t ids = (uint32_t)manifest.product_id | (uint32_t)manifest.product_version << 16;
-    ota_store32_le(tail + OTA_DELTA_PRODUCT_DATA_IDS, ids);
-    ota_store32_le(tail + OTA_DELTA_SUFFIX_IDS, ids);
     ota_sha256_final(&body, tail + OTA_DELTA_MANIFEST_AT + manifest.body_hash_at);
     put_suffix(sha, crc, tail, OTA_IMAGE_TAIL_LEN);
     ota_manifest_identity(tail + OTA_DELTA_MANIFEST_AT, ota_load16_le(tail + 2) - OTA_DELTA_MANIFEST_AT, digest);

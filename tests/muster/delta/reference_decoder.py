@@ -100,9 +100,15 @@ class _Decoder:
     def _set_derived_image_fields(self, target: bytearray) -> None:
         end, ext_start = len(target), self.header.ext_start(self.header.target)
         manifest = Manifest.from_bytes(manifest_bytes(bytes(target)))
+        at = ext_start + 4 + manifest.body_hash_at
+        number_end = at - 3
+        for value in (ext_start, self.header.target.reloc_start):
+            size = 2 if value < 0x1_0000 else 4
+            target[number_end - size : number_end] = value.to_bytes(size, "big")
+            number_end -= size + 2
+        manifest = Manifest.from_bytes(manifest_bytes(bytes(target)))
         if (manifest.reloc_start, manifest.ext_start) != (self.header.target.reloc_start, ext_start):
             raise NotInForm
-        at = ext_start + 4 + manifest.body_hash_at
         target[at : at + 32] = hashlib.sha256(target[:ext_start]).digest()
         product = manifest.product_id.to_bytes(2, "little") + manifest.product_version.to_bytes(2, "little")
         target[end - 52 : end - 48] = product

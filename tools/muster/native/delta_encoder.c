@@ -220,6 +220,8 @@ static uint8_t *make_body(const struct encoder *encoder) {
     return body;
 }
 
+static uint32_t number_len(uint32_t value) { return value < 0x10000 ? 2 : 4; }
+
 /* Of the fields that the decoder works out in an image's tail: what the base has, where it has as many bytes for it. */
 static void replace_derived(struct encoder *encoder, uint8_t *body) {
     const struct ota_delta_header *header = &encoder->delta.kept.header;
@@ -231,6 +233,12 @@ static void replace_derived(struct encoder *encoder, uint8_t *body) {
     memset(hash, 0, OTA_SHA256_LEN);
     const uint8_t *base_tail = encoder->pair->base + header->base.len - OTA_IMAGE_TAIL_LEN;
     if (header->base.len == 0 || ota_delta_open_manifest(base_tail, &base_manifest) != OTA_OK) return;
+    /* the two numbers before the hash have a key and a head each, and two or four bytes */
+    uint32_t numbers_len = 3 + number_len(manifest.ext_start) + 2 + number_len(manifest.reloc_start);
+    const uint8_t *base_hash = base_tail + OTA_DELTA_MANIFEST_AT + base_manifest.body_hash_at;
+    bool is_same_form = number_len(manifest.ext_start) == number_len(base_manifest.ext_start) &&
+                        number_len(manifest.reloc_start) == number_len(base_manifest.reloc_start);
+    if (is_same_form) memcpy(hash - numbers_len, base_hash - numbers_len, numbers_len);
     memcpy(hash, base_manifest.body_hash, OTA_SHA256_LEN);
     memcpy(tail + OTA_DELTA_PRODUCT_DATA_IDS, base_tail + OTA_DELTA_PRODUCT_DATA_IDS, 4);
     memcpy(tail + OTA_DELTA_SUFFIX_IDS, base_tail + OTA_DELTA_SUFFIX_IDS, 4);
