@@ -107,7 +107,7 @@ def test_core_needs_nothing_but_memory_functions_of_the_compiler(checkout: Check
     folder = checkout.root / "build/common/stm32f205/core/src"
     defined: set[str] = set()
     undefined: set[str] = set()
-    for path in [*folder.glob("*.o"), checkout.root / "build/common/stm32f205/core/monocypher.o"]:
+    for path in [*folder.rglob("*.o"), checkout.root / "build/common/stm32f205/core/monocypher.o"]:
         done = subprocess.run(["arm-none-eabi-nm", str(path)], capture_output=True, text=True, check=True)
         for line in done.stdout.splitlines():
             kind, name = line.split()[-2:]
@@ -120,7 +120,7 @@ def test_core_needs_nothing_but_memory_functions_of_the_compiler(checkout: Check
 
 
 def test_core_has_no_global_that_changes(checkout: Checkout) -> None:
-    objects = [str(path) for path in (checkout.root / "build/common/stm32f205/core/src").glob("*.o")]
+    objects = [str(path) for path in (checkout.root / "build/common/stm32f205/core/src").rglob("*.o")]
     done = subprocess.run(["arm-none-eabi-nm", *objects], capture_output=True, text=True, check=True)
     symbols = [line.split()[-2:] for line in done.stdout.splitlines() if line.strip() and not line.endswith(":")]
     assert [name for kind, name in symbols if kind in "bBdDC"] == []
