@@ -42,6 +42,7 @@ from ota_server.dashboard.settings_pages import SettingsPages
 from ota_server.dashboard.setup_pages import SetupPages
 from ota_server.dashboard.storefront_pages import StorefrontPages
 from ota_server.dashboard.team_pages import TeamPages
+from ota_server.dashboard.upload_pages import FILES_SIZE_MAX, UploadPages
 from ota_server.dashboard.webhook_pages import WebhookPages
 from ota_server.dashboard.wizard_pages import WizardPages
 from ota_server.errors import NotFound, ServerError
@@ -54,6 +55,7 @@ FORM_SIZE_MAX = 64 * 1024
 LARGER_FORMS = {
     re.compile(r"/organizations/[^/]+/branding/logo"): LOGO_SIZE_MAX + FORM_SIZE_MAX,
     re.compile(r"/products/[^/]+/devices/add"): FILE_MAX + FORM_SIZE_MAX,
+    re.compile(r"/products/[^/]+/releases/upload"): FILES_SIZE_MAX + FORM_SIZE_MAX,
 }
 
 
@@ -93,6 +95,7 @@ class Dashboard:
             *CustomerPages(frame).routes(),
             *log.routes(),
             *ReleasePages(frame).routes(),
+            *UploadPages(frame).routes(),
             *WizardPages(frame).routes(),
             *rollouts.routes(),
             *CohortPages(frame).routes(),

@@ -80,7 +80,7 @@ def check_upload(product: Product, keys: KeySetContent, upload: Upload, blobs: B
     except MusterError as error:
         raise Invalid(f"not signed as the key set asks: {error}", "file") from error
     if upload.elf is not None:
-        _check_elf(upload.elf, image)
+        check_elf(upload.elf, image)
     return CheckedUpload(
         upload,
         image,
@@ -180,6 +180,24 @@ def check_alive(release: Release) -> None:
         raise Conflict(f"version {release.version} is killed: bring out another one")
 
 
+def check_elf(raw: bytes, image: Image) -> None:
+    """The ELF must be what the image was made from: the same bytes below the relocation table, but for the prefix.
+
+    Raises:
+        Invalid: it is not.
+    """
+    try:
+        address, flat = Elf.from_bytes(raw).flat()
+    except MusterError as error:
+        raise Invalid(f"not an ELF file: {error}", "elf") from error
+    body = image.raw[: image.manifest.reloc_start]
+    padded = flat + b"\xff" * (-len(flat) % 4)
+    same_length = len(padded) == len(body)
+    same_bytes = padded[:PREFIX_OFFSET] == body[:PREFIX_OFFSET] and padded[BODY_MIN_SIZE:] == body[BODY_MIN_SIZE:]
+    if address != SLOT_A_ADDR or not (same_length and same_bytes):
+        raise Invalid("the ELF file is not the one that this image was made from", "elf")
+
+
 def _add_image(
     connection: Connection,
     product: Product,
@@ -207,20 +225,6 @@ def _add_image(
         },
     )
     store.want_patch(connection, product.id, FULL, checked.image.identity, now_ms)
-
-
-def _check_elf(raw: bytes, image: Image) -> None:
-    """The ELF must be what the image was made from: the same bytes below the relocation table, but for the prefix."""
-    try:
-        address, flat = Elf.from_bytes(raw).flat()
-    except MusterError as error:
-        raise Invalid(f"not an ELF file: {error}", "elf") from error
-    body = image.raw[: image.manifest.reloc_start]
-    padded = flat + b"\xff" * (-len(flat) % 4)
-    same_length = len(padded) == len(body)
-    same_bytes = padded[:PREFIX_OFFSET] == body[:PREFIX_OFFSET] and padded[BODY_MIN_SIZE:] == body[BODY_MIN_SIZE:]
-    if address != SLOT_A_ADDR or not (same_length and same_bytes):
-        raise Invalid("the ELF file is not the one that this image was made from", "elf")
 
 
 def _signers(checked: CheckedUpload) -> str:

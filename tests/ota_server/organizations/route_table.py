@@ -350,6 +350,8 @@ PAGES = {
     "POST /products/{product}/customers/{customer}/password": P.MANAGE_CUSTOMERS,
     "GET /products/{product}/log": P.VIEW,
     "GET /products/{product}/releases": P.VIEW_FIRMWARE,
+    "GET /products/{product}/releases/upload": P.CONTROL_FIRMWARE,
+    "POST /products/{product}/releases/upload": P.CONTROL_FIRMWARE,
     "GET /products/{product}/releases/{version:int}": P.VIEW_FIRMWARE,
     "POST /products/{product}/releases/{version:int}": P.CONTROL_FIRMWARE,
     "GET /products/{product}/releases/{version:int}/images/{platform}.bin": P.VIEW_FIRMWARE,
