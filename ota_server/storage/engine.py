@@ -26,6 +26,8 @@ LOST_AFTER_S = 30
 READ_TIMEOUT_S, WRITE_TIMEOUT_S = 30, 120
 """Of one statement on PostgreSQL."""
 READERS_MAX = 20
+_CHECKPOINT_PAGES = 2500
+"""Of SQLite's log, 10 MB: a page that many check-ins write goes into the database once for all of them."""
 _CONNECT: dict[str, Any] = {
     "client_encoding": "utf8",
     "connect_timeout": CONNECT_TIMEOUT_S,
@@ -153,6 +155,7 @@ def _sqlite_engine(url: URL, use: Use) -> Engine:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
             f"foreign_keys={int(checks_references)}",
             "temp_store=MEMORY",
             f"cache_size=-{_CACHE_KIB[use]}",

@@ -16,7 +16,7 @@ from ota_server.clock import SystemClock
 from ota_server.organizations.service import add_administrator
 from ota_server.services import Services
 from tests.ota_server.conftest import listen_app, make_settings
-from tests.ota_server.postgresql import run_postgresql
+from tests.ota_server.postgresql import SIZED, run_postgresql
 
 PRODUCT = 1234
 Fill = Callable[[Services], None]
@@ -39,7 +39,7 @@ def on_both(fill: Fill) -> Iterator[tuple[httpx.Client, httpx.Client]]:
     """The same on SQLite and on PostgreSQL."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        run_postgresql() as postgresql,
+        run_postgresql(SIZED) as postgresql,
         postgresql.database() as url,
         filled_server(Path(folder) / "sqlite", None, fill) as on_sqlite,
         filled_server(Path(folder) / "postgresql", url, fill) as on_postgresql,

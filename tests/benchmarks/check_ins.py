@@ -41,7 +41,7 @@ from tests.benchmarks import goosebit  # noqa: E402
 from tests.benchmarks.fleet_seed import FleetSeed, seed_fleet  # noqa: E402
 from tests.benchmarks.process_cpu import cpu_s  # noqa: E402
 from tests.ota_server import keys  # noqa: E402
-from tests.ota_server.postgresql import PostgreSql, run_postgresql  # noqa: E402
+from tests.ota_server.postgresql import SIZED, PostgreSql, run_postgresql  # noqa: E402
 
 MUSTER = [sys.executable, "-c", "from muster.cli.main import main; main()", "serve"]
 SEED = "benchmark"
@@ -282,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> bool:
     failures: list[str] = []
     for name in names:
         with ExitStack() as stack:
-            server = stack.enter_context(run_postgresql()) if name == "PostgreSQL" else None
+            server = stack.enter_context(run_postgresql(SIZED)) if name == "PostgreSQL" else None
             for what, measure in measure_all(name, server, counts, chosen.openings, chosen.seconds):
                 began = time.monotonic()
                 try:

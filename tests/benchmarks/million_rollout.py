@@ -42,7 +42,7 @@ from ota_server.services import Services  # noqa: E402
 from tests.benchmarks.fleet_seed import FleetSeed, seed_fleet  # noqa: E402
 from tests.ota_server import keys  # noqa: E402
 from tests.ota_server.conftest import CBOR, EMAIL, PASSWORD, listen_app, make_settings  # noqa: E402
-from tests.ota_server.postgresql import run_postgresql  # noqa: E402
+from tests.ota_server.postgresql import SIZED, run_postgresql  # noqa: E402
 from tests.ota_server.simulated import SimulatedDevice  # noqa: E402
 
 ROUNDS = 20
@@ -217,7 +217,7 @@ def measure(fleet: Fleet) -> Iterator[tuple[str, str, float, bool]]:
 def main(count: int, only: str = "") -> bool:
     """Prints a table, of one database or both; whether everything is fast enough."""
     is_good = True
-    with tempfile.TemporaryDirectory() as folder, run_postgresql() as postgresql, postgresql.database() as url:
+    with tempfile.TemporaryDirectory() as folder, run_postgresql(SIZED) as postgresql, postgresql.database() as url:
         for name, database in (("SQLite", None), ("PostgreSQL", url)):
             if only and only != name:
                 continue

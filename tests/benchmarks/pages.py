@@ -32,7 +32,7 @@ from tests.benchmarks.million_rollout import (  # noqa: E402
 )
 from tests.ota_server import keys  # noqa: E402
 from tests.ota_server.organizations.route_table import PAGES, filled  # noqa: E402
-from tests.ota_server.postgresql import run_postgresql  # noqa: E402
+from tests.ota_server.postgresql import SIZED, run_postgresql  # noqa: E402
 
 RELEASES = 100
 CUSTOMERS = 10_000
@@ -128,7 +128,7 @@ def _size(client: httpx.Client, path: str) -> int:
 def main(count: int, only: str = "") -> bool:
     """Prints a table, of one database or both; whether everything is fast and small enough."""
     is_good = True
-    with tempfile.TemporaryDirectory() as folder, run_postgresql() as postgresql, postgresql.database() as url:
+    with tempfile.TemporaryDirectory() as folder, run_postgresql(SIZED) as postgresql, postgresql.database() as url:
         for database_name, database in (("SQLite", None), ("PostgreSQL", url)):
             if only and only != database_name:
                 continue

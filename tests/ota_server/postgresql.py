@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -25,6 +25,8 @@ from tests.waiting import wait_until
 _EMPTY, _MIGRATED = "template1", "migrated"
 _FORM = ("--encoding=UTF8", "--locale=C.UTF-8", "--wal-segsize=1")
 _STARTS_IN_S = 60.0
+SIZED = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
+"""Settings for a million devices, as docs/howto/run_the_server.md has them."""
 
 
 @dataclass
@@ -32,6 +34,7 @@ class PostgreSql:
     """A server that listens on a socket in its folder only."""
 
     folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
     _made: int = 0
     _process: subprocess.Popen[bytes] | None = None
 
@@ -60,7 +63,8 @@ class PostgreSql:
         """`preload`: of its environment."""
         # Ends with this process, however that one ends.
         command = ["setpriv", "--pdeathsig", "INT", _find("postgres"), "-D", str(self.folder / "data")]
-        command += ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.folder}"]
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder), **self.settings}
+        command += [f"--{name}={value}" for name, value in settings.items()]
         with (self.folder / "log").open("ab") as log, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
             # An abstract address: it says to this what it would say to systemd.
             told.bind("")
@@ -131,11 +135,11 @@ def children(pid: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def run_postgresql() -> Iterator[PostgreSql]:
-    """A server until the context ends."""
+def run_postgresql(settings: Mapping[str, str] | None = None) -> Iterator[PostgreSql]:
+    """A server until the context ends, with settings other than the default ones."""
     # Not below pytest's own folder: PostgreSQL's user may not enter that one, and a socket's path is short.
     folder = Path(tempfile.mkdtemp(prefix="muster-postgresql-"))
-    server = PostgreSql(folder)
+    server = PostgreSql(folder, settings or {})
     user = _user()
     if user is not None:
         shutil.chown(folder, user)

@@ -338,6 +338,25 @@ def test_many_devices_that_go_at_once_are_told_each_once(
     assert gone.count("offline") == 5
 
 
+def test_quarantined_devices_go_unsaid_and_do_not_hold_up_others(
+    server: Server, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "BATCH_MAX", 2)
+    database = server.services.database
+    database.write(lambda c: presence.publish_offline(c, clock.now_ms()))
+    server.product(auto_approve=False)
+    found = [server.device(number) for number in range(4)]
+    for device in found:
+        device.check_in()
+        clock.advance_s(1)
+    server.api("POST", f"/products/{keys.PRODUCT}/devices/{found[3].device_id.hex()}/approve")
+    found[3].check_in()
+    clock.advance_s(10_000)
+    server.services.jobs.presence.work_off()
+    gone = [event for event in told(server) if event == ("spark/status", "offline")]
+    assert len(gone) == 1
+
+
 def test_updates_and_resets_are_told(stocked: Server) -> None:
     device = stocked.device()
     device.check_in()
