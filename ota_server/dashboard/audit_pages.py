@@ -83,15 +83,14 @@ class AuditPages:
 
     async def _show_usage(self, request: Request, visitor: Visitor) -> Response:
         organization = self._frame.organization(request, visitor, Permission.VIEW)
-        days = await self._days(organization)
+        days, now_ms = await self._days(organization), self._frame.now_ms()
 
         def read(connection: Connection) -> Context:
-            return {
-                "now": usage.amounts(connection, organization.id),
-                "limits": limits.limits_for(connection, organization.id),
-            }
+            now, counted_ms = usage.likely_amounts(connection, organization.id, now_ms)
+            rules = limits.limits_for(connection, organization.id)
+            return {"now": now, "counted_ms": counted_ms, "limits": rules}
 
-        this_month = date_of(self._frame.now_ms() // DAY_MS).strftime("%Y-%m")
+        this_month = date_of(now_ms // DAY_MS).strftime("%Y-%m")
         context: Context = {
             **await self._frame.read(read),
             "days": [(date_of(day.day), day) for day in reversed(days[-30:])],

@@ -12,11 +12,11 @@ from muster.layout import platform_name
 from ota_server.customers import store as customers
 from ota_server.dashboard.attention import Matter, attention
 from ota_server.dashboard.rollout_facts import BAR_WIDTH, RolloutFacts, rollout_facts
-from ota_server.devices import store as devices
-from ota_server.figures import series
+from ota_server.figures import series, standing
 from ota_server.figures import store as figures
 from ota_server.figures.models import HOUR_MS, Hour
 from ota_server.figures.series import Trend
+from ota_server.figures.standing import Standing
 from ota_server.organizations.models import Organization
 from ota_server.products.models import Product
 from ota_server.rollouts import store as rollouts
@@ -81,7 +81,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The first page."""
+    """The first page. `counted_ms`: when its devices were counted; None: for this page."""
 
     tiles: list[Tile]
     total: int
@@ -89,6 +89,7 @@ class Overview:
     course: Course
     rollouts: list[RolloutFacts]
     matters: list[Matter]
+    counted_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +116,31 @@ class ProductLine:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationOverview:
-    """The first page of an organization. `rollouts`: those that are under way, with their products."""
+    """The first page of an organization.
+
+    Attributes:
+        rollouts: those that are under way, with their products.
+        counted_ms: when the devices of a product were counted, the longest ago; None: for this page.
+    """
 
     tiles: list[Tile]
     products: list[ProductLine]
     rollouts: list[tuple[Product, RolloutFacts]]
     matters: list[Matter]
+    counted_ms: int | None
 
 
 def overview(connection: Connection, product: Product, threshold: int, now_ms: int) -> Overview:
     """Reads the first page. `threshold`: signatures that a release needs."""
-    counted = devices.versions(connection, product.id)
-    total = sum(count for _, _, count in counted)
+    stood = standing.of_product(connection, product.id, now_ms)
+    total = sum(count for _, _, count in stood.versions)
     every = rollouts.of_product(connection, product.id)
     open_ones = [item for item in every if item.status in SHOWN_STATUSES]
     closed = [item for item in every if item.status not in SHOWN_STATUSES][:FINISHED_SHOWN]
     shown = [rollout_facts(connection, item, now_ms) for item in (*open_ones, *closed)]
     hours = _hours(connection, product, now_ms)
     return Overview(
-        tiles=_tiles(_answers(connection, product, counted, hours, now_ms), f"/products/{product.slug}", now_ms),
+        tiles=_tiles(_answers(connection, product, stood, hours, now_ms), f"/products/{product.slug}", now_ms),
         total=total,
         versions=[
             VersionRow(
@@ -142,11 +149,12 @@ def overview(connection: Connection, product: Product, threshold: int, now_ms: i
                 count,
                 BAR_WIDTH * count / max(total, 1),
             )
-            for version, platform, count in counted
+            for version, platform, count in stood.versions
         ],
         course=_course(hours),
         rollouts=shown,
         matters=attention(connection, product, threshold),
+        counted_ms=stood.counted_ms,
     )
 
 
@@ -155,9 +163,12 @@ def organization_overview(
 ) -> OrganizationOverview:
     """Reads the first page of an organization, of the first PRODUCTS_SHOWN of its products."""
     lines, under_way, matters = [], [], []
+    counted_ms: int | None = None
     for product in products[:PRODUCTS_SHOWN]:
-        counted = devices.versions(connection, product.id)
-        answers = _answers(connection, product, counted, _hours(connection, product, now_ms), now_ms)
+        stood = standing.of_product(connection, product.id, now_ms)
+        if stood.counted_ms is not None:
+            counted_ms = min(stood.counted_ms, now_ms if counted_ms is None else counted_ms)
+        answers = _answers(connection, product, stood, _hours(connection, product, now_ms), now_ms)
         running = [one for one in rollouts.of_product(connection, product.id) if one.status in UNDER_WAY]
         under_way += [(product, rollout_facts(connection, one, now_ms)) for one in running[:ROLLOUTS_SHOWN]]
         own = attention(connection, product, threshold)
@@ -168,6 +179,7 @@ def organization_overview(
         products=lines,
         rollouts=under_way,
         matters=sorted(matters, key=lambda matter: matter.urgency),
+        counted_ms=counted_ms,
     )
 
 
@@ -175,24 +187,18 @@ def _hours(connection: Connection, product: Product, now_ms: int) -> list[Hour]:
     return figures.of_product(connection, product.id, now_ms // HOUR_MS - series.WEEK - series.DAY)
 
 
-def _answers(
-    connection: Connection,
-    product: Product,
-    counted: list[tuple[int | None, int | None, int]],
-    hours: list[Hour],
-    now_ms: int,
-) -> Answers:
-    """`counted`: devices by version and platform; `hours`: of the last eight days."""
+def _answers(connection: Connection, product: Product, stood: Standing, hours: list[Hour], now_ms: int) -> Answers:
+    """`stood`: the product's devices; `hours`: of the last eight days."""
+    counted = stood.versions
     hour = now_ms // HOUR_MS
     newest = max((version for version, _, _ in counted if version is not None), default=None)
     on_newest = sum(count for version, _, count in counted if version == newest) if newest is not None else 0
-    online = devices.count_online(connection, product.id, now_ms)
     active = customers.active_since(connection, product.id, now_ms - figures.ACTIVE_MS)
     return Answers(
         total=sum(count for _, _, count in counted),
         customers=customers.count(connection, product.id),
         version=newest,
-        online=series.standing(online, hours, lambda one: one.online, hour),
+        online=series.standing(stood.online, hours, lambda one: one.online, hour),
         active=series.standing(active, hours, lambda one: one.active_customers, hour),
         events=series.coming(hours, lambda one: one.events, hour),
         newest=series.standing(on_newest, hours, lambda one: one.by_version.get(newest, 0), hour),

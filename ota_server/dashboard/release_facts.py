@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from muster.layout import platform_name
 from muster.signing.keyset import KeySetContent
 from ota_server.devices import groups
-from ota_server.devices import store as devices
 from ota_server.figures import store as figures
 from ota_server.figures.models import HOUR_MS, Hour
+from ota_server.figures.standing import Standing
 from ota_server.products.models import Product
 from ota_server.releases import service
 from ota_server.releases import store as releases
@@ -91,10 +91,10 @@ class Stack:
     rows: Sequence[tuple[int, Sequence[int]]]
 
 
-def release_lines(connection: Connection, product: Product, keys: KeySetContent) -> list[ReleaseLine]:
-    """All releases, newest first."""
+def release_lines(connection: Connection, product: Product, keys: KeySetContent, stood: Standing) -> list[ReleaseLine]:
+    """All releases, newest first. `stood`: the product's devices."""
     images = releases.images_of_product(connection, product.id)
-    running = {(version, platform): count for version, platform, count in devices.versions(connection, product.id)}
+    running = {(version, platform): count for version, platform, count in stood.versions}
     released = groups.released(connection, product.id)
     found = []
     for release in releases.releases_of(connection, product.id):
@@ -114,16 +114,19 @@ def release_lines(connection: Connection, product: Product, keys: KeySetContent)
     return found
 
 
-def release_line(connection: Connection, product: Product, version: int, keys: KeySetContent) -> ReleaseLine:
+def release_line(
+    connection: Connection, product: Product, version: int, keys: KeySetContent, stood: Standing
+) -> ReleaseLine:
     """One release. Raises NotFound."""
     service.find(connection, product, version)
-    return next(line for line in release_lines(connection, product, keys) if line.release.version == version)
+    lines = release_lines(connection, product, keys, stood)
+    return next(line for line in lines if line.release.version == version)
 
 
-def patch_lines(connection: Connection, product: Product, line: ReleaseLine) -> list[PatchLine]:
+def patch_lines(connection: Connection, product: Product, line: ReleaseLine, stood: Standing) -> list[PatchLine]:
     """Patches to a release: full images first, then by how many devices run the base."""
     images = {image.identity: image for image in releases.images_of_product(connection, product.id)}
-    running = {(version, platform): count for version, platform, count in devices.versions(connection, product.id)}
+    running = {(version, platform): count for version, platform, count in stood.versions}
     targets = {one.image.identity: one.image for one in line.images}
     wanted = releases.patches_to(connection, list(targets))
     full = {one.target_identity: one.size for one in wanted if one.base_identity == FULL}

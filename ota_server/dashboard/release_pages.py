@@ -13,9 +13,11 @@ from starlette.routing import Route
 from ota_server.dashboard import release_facts, security
 from ota_server.dashboard.forms import Filled, filled
 from ota_server.dashboard.frame import Context, Frame, go
+from ota_server.dashboard.release_facts import ReleaseLine
 from ota_server.dashboard.security import Visitor
-from ota_server.devices import store as devices
 from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.figures import standing
+from ota_server.figures.standing import Standing
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.rollouts import killing, releasing
@@ -49,7 +51,8 @@ class ReleasePages:
         keys = self._frame.services.chain.newest.content
 
         def read(connection: Connection) -> Context:
-            lines = release_facts.release_lines(connection, product, keys)
+            stood = standing.of_product(connection, product.id, now_ms)
+            lines = release_facts.release_lines(connection, product, keys, stood)
             platforms = sorted({one.platform for line in lines for one in line.images})
             sizes = [
                 (
@@ -59,7 +62,7 @@ class ReleasePages:
                 for line in reversed(lines)
             ]
             stack = release_facts.stack(connection, product, now_ms)
-            return {"lines": lines, "platforms": platforms, "sizes": sizes, "stack": stack}
+            return {"lines": lines, "platforms": platforms, "sizes": sizes, "stack": stack, "stood": stood}
 
         return self._frame.render("releases.html", visitor, product, await self._frame.read(read))
 
@@ -83,8 +86,7 @@ class ReleasePages:
 
     async def _image(self, request: Request, visitor: Visitor) -> Response:
         product, version = await self._product(request, visitor), request.path_params["version"]
-        keys = self._frame.services.chain.newest.content
-        line = await self._frame.read(lambda c: release_facts.release_line(c, product, version, keys))
+        line, _ = await self._frame.read(lambda connection: self._line(connection, product, version))
         found = next((one for one in line.images if one.platform == request.path_params["platform"]), None)
         if found is None:
             raise NotFound("there is no such image")
@@ -94,11 +96,11 @@ class ReleasePages:
 
     async def _patch(self, request: Request, visitor: Visitor) -> Response:
         product, version = await self._product(request, visitor), request.path_params["version"]
-        keys, number = self._frame.services.chain.newest.content, request.path_params["patch"]
+        number = request.path_params["patch"]
 
         def read(connection: Connection) -> release_facts.PatchLine:
-            line = release_facts.release_line(connection, product, version, keys)
-            for one in release_facts.patch_lines(connection, product, line):
+            line, stood = self._line(connection, product, version)
+            for one in release_facts.patch_lines(connection, product, line, stood):
                 if one.patch.id == number and release_facts.is_ready(one.patch):
                     return one
             raise NotFound("there is no such patch")
@@ -132,11 +134,12 @@ class ReleasePages:
 
     async def _ask_kill(self, request: Request, visitor: Visitor) -> Response:
         product = await self._product(request, visitor, Permission.CONTROL_FIRMWARE)
-        version, keys = request.path_params["version"], self._frame.services.chain.newest.content
+        version = request.path_params["version"]
 
         def read(connection: Connection) -> Context:
-            line = release_facts.release_line(connection, product, version, keys)
-            return {"line": line, "locked": devices.count_with_version(connection, product.id, version)[1]}
+            line, stood = self._line(connection, product, version)
+            locked = stood.count(lambda one: one.locked_version == version)
+            return {"line": line, "stood": stood, "locked": locked}
 
         return self._frame.render("release-kill.html", visitor, product, await self._frame.read(read))
 
@@ -168,23 +171,31 @@ class ReleasePages:
         return await self._frame.product(request, visitor, permission)
 
     async def _page(self, request: Request, visitor: Visitor, product: Product, form: Filled) -> Response:
-        version, keys = request.path_params["version"], self._frame.services.chain.newest.content
+        version = request.path_params["version"]
 
         def read(connection: Connection) -> Context:
-            line = release_facts.release_line(connection, product, version, keys)
-            return {"line": line, "patches": release_facts.patch_lines(connection, product, line), "filled": form}
+            line, stood = self._line(connection, product, version)
+            patches = release_facts.patch_lines(connection, product, line, stood)
+            return {"line": line, "stood": stood, "patches": patches, "filled": form}
 
         return self._frame.render("release.html", visitor, product, await self._frame.read(read), form.status)
 
     async def _default_page(self, request: Request, visitor: Visitor, product: Product, error: str) -> Response:
-        version, keys = request.path_params["version"], self._frame.services.chain.newest.content
+        version = request.path_params["version"]
 
         def read(connection: Connection) -> Context:
-            line = release_facts.release_line(connection, product, version, keys)
-            return {"line": line, "impact": releasing.impact(connection, product, version, True, []), "error": error}
+            line, stood = self._line(connection, product, version)
+            likely = releasing.likely_impact(connection, product, version, stood)
+            return {"line": line, "stood": stood, "likely": likely, "error": error}
 
         context = await self._frame.read(read)
         return self._frame.render("release-default.html", visitor, product, context, 409 if error else 200)
+
+    def _line(self, connection: Connection, product: Product, version: int) -> tuple[ReleaseLine, Standing]:
+        """A release, and the product's devices. Raises NotFound."""
+        stood = standing.of_product(connection, product.id, self._frame.now_ms())
+        keys = self._frame.services.chain.newest.content
+        return release_facts.release_line(connection, product, version, keys, stood), stood
 
     async def _file(self, blobs: BlobStore, blob: bytes, name: str) -> Response:
         raw = await asyncio.to_thread(blobs.get, blob)

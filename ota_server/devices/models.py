@@ -107,7 +107,15 @@ devices = Table(
     # Filters, each in the order that lists have unless they are asked for another one.
     Index("ix_devices_product_status", "product_id", "status", "device_id", "id"),
     # Counted in this index alone.
-    Index("ix_devices_product_counts", "product_id", "status", "product_version", "platform_id"),
+    Index(
+        "ix_devices_product_counts",
+        "product_id",
+        "status",
+        "product_version",
+        "platform_id",
+        "development",
+        "locked_version",
+    ),
     Index("ix_devices_product_id", "product_id", "id"),
     Index("ix_devices_product_device", "product_id", "device_id", "id"),
     Index("ix_devices_product_name", "product_id", "name", "id"),
@@ -119,6 +127,23 @@ Index(
     devices.c.product_version.nulls_first(),
     devices.c.device_id,
     devices.c.id,
+)
+# Few are so: lists of them are read to their end. No check-in writes what makes a device one of them.
+Index(
+    "ix_devices_product_locked",
+    devices.c.product_id,
+    devices.c.device_id,
+    devices.c.id,
+    sqlite_where=devices.c.locked_version.is_not(None),
+    postgresql_where=devices.c.locked_version.is_not(None),
+)
+Index(
+    "ix_devices_product_development",
+    devices.c.product_id,
+    devices.c.device_id,
+    devices.c.id,
+    sqlite_where=devices.c.development.is_(True),
+    postgresql_where=devices.c.development.is_(True),
 )
 
 # What each check-in changes, one narrow row for each of `devices`: few pages are written for many check-ins.

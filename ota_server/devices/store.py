@@ -237,7 +237,7 @@ def versions(connection: Connection, product_id: int) -> list[tuple[int | None, 
         select(devices.c.product_version, devices.c.platform_id, func.count())
         .where(devices.c.product_id == product_id, devices.c.status == DeviceStatus.ACTIVE)
         .group_by(devices.c.product_version, devices.c.platform_id)
-        .order_by(devices.c.product_version.desc(), devices.c.platform_id)
+        .order_by(devices.c.product_version.desc().nulls_last(), devices.c.platform_id)
     )
     return [(version, platform, count) for version, platform, count in rows]
 

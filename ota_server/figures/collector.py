@@ -8,7 +8,7 @@ import time
 from sqlalchemy import Connection
 
 from ota_server.clock import Clock
-from ota_server.figures import store
+from ota_server.figures import standing, store
 from ota_server.figures.models import HOUR_MS
 from ota_server.figures.store import Mark
 from ota_server.storage.database import Database
@@ -49,7 +49,8 @@ class Collector(Worker):
     def _note(self, product_id: int, now_ms: int) -> None:
         begin = time.monotonic()
         with self._database.read() as connection:
-            values = store.stand(connection, product_id, now_ms)
+            counted = standing.counted(connection, product_id, now_ms)
+            values = store.stand(connection, product_id, counted, now_ms)
         took_ms = int(1000 * (time.monotonic() - begin))
         # A little less than the time between two looks, so that the next one finds it due.
         self._due_ms[product_id] = now_ms + min(max(int(900 * EVERY_S), REST * took_ms), HOUR_MS)
@@ -57,6 +58,7 @@ class Collector(Worker):
         def write(connection: Connection) -> None:
             hour = now_ms // HOUR_MS
             store.keep(connection, product_id, hour, values)
+            standing.keep(connection, product_id, counted)
             if may_forget(connection, now_ms):
                 store.forget_old(connection, hour)
 

@@ -30,6 +30,16 @@ product_hours = Table(
     *(Column(name, BigInteger, nullable=False, default=0) for name in COUNTED),
 )
 
+# A product's devices as they were counted last. `tallies`: JSON, a list for each `standing.Tally`.
+product_standings = Table(
+    "product_standings",
+    metadata,
+    Column("product_id", ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    Column("counted_ms", BigInteger, nullable=False, default=0),
+    Column("online", Integer, nullable=False, default=0),
+    Column("tallies", Text, nullable=False, default="[]"),
+)
+
 # How far the rows of a table were counted, those behind `first_id`. `seen_id`: the newest one at `seen_ms`.
 figure_marks = Table(
     "figure_marks",

@@ -24,9 +24,9 @@ from sqlalchemy import (
 )
 
 from ota_server.customers import store as customers
-from ota_server.devices import store as devices
 from ota_server.devices.models import devices as devices_table
 from ota_server.figures.models import HOUR_MS, Hour, figure_marks, product_hours
+from ota_server.figures.standing import Standing
 from ota_server.products.models import products
 from ota_server.rollouts.models import OutcomeKind, outcomes
 from ota_server.storage.sql import insert_once
@@ -65,14 +65,14 @@ def product_ids(connection: Connection) -> list[int]:
     return list(connection.execute(select(products.c.id).order_by(products.c.id)).scalars())
 
 
-def stand(connection: Connection, product_id: int, now_ms: int) -> dict[str, object]:
-    """What there is now. Takes long where there are many devices."""
+def stand(connection: Connection, product_id: int, standing: Standing, now_ms: int) -> dict[str, object]:
+    """What there is now."""
     versions: Counter[str] = Counter()
-    for version, _, count in devices.versions(connection, product_id):
+    for version, _, count in standing.versions:
         versions["" if version is None else str(version)] += count
     return {
         "devices": versions.total(),
-        "online": devices.count_online(connection, product_id, now_ms),
+        "online": standing.online,
         "customers": customers.count(connection, product_id),
         "active_customers": customers.active_since(connection, product_id, now_ms - ACTIVE_MS),
         "versions": json.dumps(versions, sort_keys=True),

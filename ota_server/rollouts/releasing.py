@@ -3,22 +3,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from ota_server.devices import groups as device_groups
 from ota_server.devices import store as devices_store
 from ota_server.devices.models import DeviceStatus, devices, group_devices, groups
 from ota_server.errors import Conflict, Invalid
+from ota_server.figures.standing import Standing
 from ota_server.products import store as products
 from ota_server.products.models import Product
 from ota_server.releases import service, store
 from ota_server.releases.models import Release, StoredImage
 from ota_server.rollouts import store as rollouts
 
+NAMED_MAX = 10_000
+"""Devices of groups with releases of their own that `likely_impact` looks at, some at a time."""
+NAMED_AT_ONCE = 1000
 TITLE_MAX = 200
 DESCRIPTION_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """How many devices a release would bring up to its version.
+
+    Attributes:
+        devices: by the version that they run now, newest first.
+        is_most: fewer may be, for those of groups that have a release of their own are counted too.
+    """
+
+    devices: Sequence[tuple[int | None, int]]
+    is_most: bool = False
 
 
 def release(
@@ -100,12 +119,48 @@ def impact(
     found = service.find(connection, product, version)
     wanted = [device_groups.find(connection, product, name).id for name in names]
     in_groups = devices.c.id.in_(select(group_devices.c.device_row).where(group_devices.c.group_id.in_(wanted)))
-    with_release = (
+    with_release = _with_release(product)
+    reached = or_(in_groups, devices.c.id.not_in(with_release)) if default else in_groups
+    return _below(connection, product, found, reached)
+
+
+def likely_impact(connection: Connection, product: Product, version: int, stood: Standing) -> Impact:
+    """What making a version the default would bring up to it, without a look at many devices. Raises NotFound.
+
+    `stood`: the product's devices.
+    """
+    found = service.find(connection, product, version)
+    if stood.counted_ms is None:
+        return Impact(impact(connection, product, version, True, []))
+    platforms = {image.platform_id for image in _images(connection, product, found)}
+    reached: Counter[int | None] = Counter()
+    for one in stood.tallies:
+        is_free = one.status is DeviceStatus.ACTIVE and not one.development and one.locked_version is None
+        if is_free and one.version is not None and one.version < version and one.platform_id in platforms:
+            reached[one.version] += one.devices
+    rows = connection.execute(_with_release(product).limit(NAMED_MAX + 1)).scalars().all()
+    if len(rows) <= NAMED_MAX:
+        for piece in range(0, len(rows), NAMED_AT_ONCE):
+            among = devices.c.id.in_(rows[piece : piece + NAMED_AT_ONCE])
+            reached.subtract(dict(_below(connection, product, found, among)))
+    by_version = sorted(reached.items(), key=lambda one: -(one[0] or 0))
+    return Impact([one for one in by_version if one[1] > 0], len(rows) > NAMED_MAX)
+
+
+def _with_release(product: Product) -> Select[int]:
+    """Rows of devices in groups that have a release of their own."""
+    return (
         select(group_devices.c.device_row)
         .join(groups, groups.c.id == group_devices.c.group_id)
         .where(groups.c.product_id == product.id, groups.c.released_version.is_not(None))
+        .distinct()
     )
-    reached = or_(in_groups, devices.c.id.not_in(with_release)) if default else in_groups
+
+
+def _below(
+    connection: Connection, product: Product, found: Release, reached: ColumnElement[bool]
+) -> list[tuple[int | None, int]]:
+    """Devices that a release could bring up to it, by the version that they run, newest first."""
     rows = connection.execute(
         select(devices.c.product_version, func.count())
         .where(
@@ -113,7 +168,7 @@ def impact(
             devices.c.status == DeviceStatus.ACTIVE,
             devices.c.development.is_(False),
             devices.c.locked_version.is_(None),
-            devices.c.product_version < version,
+            devices.c.product_version < found.version,
             devices.c.platform_id.in_([image.platform_id for image in _images(connection, product, found)]),
             reached,
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 
-from ota_server.figures import series
+import pytest
+
+from ota_server.figures import series, standing
 from ota_server.figures import store as figures
 from ota_server.figures.models import HOUR_MS
 from ota_server.figures.series import Trend
@@ -28,6 +30,34 @@ def test_organization_sums_its_products(stocked: Server) -> None:
     assert f'href="{HOME}/devices">3</a>' in page
     assert 'href="/products/seven/devices">0</a>' in page
     assert "Nothing does: no rollout is paused" in page
+
+
+def test_many_devices_are_counted_beside_the_request_and_their_age_is_shown(
+    stocked: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "AT_ONCE_MAX", 2)
+    client = sign_in(stocked)
+    for number in range(3):
+        stocked.device(number).check_in()
+    stocked.services.jobs.collector.work_off()
+    stocked.clock.advance_s(180)
+    stocked.device(3).check_in()
+    for path in (BASE, HOME, f"{HOME}/releases", f"{HOME}/releases/1", f"{BASE}/usage"):
+        page = client.get(path).text
+        assert re.search(r"evices were counted .*3 min ago", page), path
+        assert not re.search(r">4</a>|>4</p>", page), path
+    assert "of 3 trusted devices" in client.get(HOME).text
+    stocked.services.jobs.collector.work_off()
+    assert "of 4 trusted devices" in client.get(HOME).text
+
+
+def test_few_devices_are_counted_for_the_page(stocked: Server) -> None:
+    stocked.device().check_in()
+    stocked.services.jobs.collector.work_off()
+    stocked.device(2).check_in()
+    page = sign_in(stocked).get(HOME).text
+    assert "of 2 trusted devices" in page
+    assert "were counted" not in page
 
 
 def test_organization_without_products_says_how_one_is_made(server: Server) -> None:

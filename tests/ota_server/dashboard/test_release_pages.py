@@ -6,10 +6,18 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Connection
 
+from ota_server.devices import store
+from ota_server.devices.models import DeviceStatus, devices, group_devices, groups, presence
+from ota_server.figures import standing
 from ota_server.figures import store as figures
 from ota_server.figures.models import HOUR_MS
+from ota_server.products import store as products
+from ota_server.rollouts import releasing
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.dashboard.forms import form_of
@@ -101,3 +109,53 @@ def test_default_says_how_many_it_updates_and_is_forced_where_nothing_has_run_it
     made = client.post(f"{AT}/2/default", data={**fields, "force": "on"})
     assert made.url.path == f"{AT}/2"
     assert photons.api("GET", "/products/thermostat/firmware/2")["product_default"]
+
+
+@pytest.mark.both_databases
+@given(st.data())
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_a_default_updates_is_the_same_from_tallies(photons: Server, data: st.DataObject) -> None:
+    """As long as not too many devices are in groups that have a release of their own."""
+    drawn = data.draw(st.lists(st.tuples(st.sampled_from((1, 2, None)), st.booleans(), st.booleans(), st.booleans())))
+
+    def fill(connection: Connection) -> None:
+        for table in (group_devices, groups, presence, devices):
+            connection.execute(table.delete())
+        group = {"product_id": keys.PRODUCT, "name": "beta", "description": "", "color": "", "released_version": 1}
+        connection.execute(groups.insert().values(id=1, **group))
+        for number, (version, is_locked, is_for_development, is_member) in enumerate(drawn):
+            values = {
+                "device_id": f"{number:024x}",
+                "product_id": keys.PRODUCT,
+                "platform_id": 6,
+                "status": DeviceStatus.ACTIVE,
+                "product_version": version,
+                "development": is_for_development,
+                "locked_version": 1 if is_locked else None,
+            }
+            row = store.add(connection, values)
+            if is_member:
+                connection.execute(group_devices.insert().values(group_id=1, device_row=row))
+
+    photons.services.database.write(fill)
+    with photons.services.database.read() as connection:
+        product = products.get(connection, keys.PRODUCT)
+        assert product is not None
+        stood = standing.counted(connection, product.id, 0)
+        likely = releasing.likely_impact(connection, product, 2, stood)
+        assert list(likely.devices) == releasing.impact(connection, product, 2, True, [])
+        assert not likely.is_most
+        assert stood.versions == store.versions(connection, product.id)
+
+
+def test_devices_of_many_in_released_groups_make_it_at_most(photons: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "AT_ONCE_MAX", 1)
+    monkeypatch.setattr(releasing, "NAMED_MAX", 0)
+    for number in range(2):
+        photons.device(number).check_in()
+    photons.api("PUT", "/products/thermostat/devices/" + photons.device(0).device_id.hex(), json={"groups": ["beta"]})
+    photons.api("PUT", "/products/thermostat/firmware/release", json={"version": 1, "groups": ["beta"]})
+    photons.services.jobs.collector.work_off()
+    page = sign_in(photons).get(f"{AT}/2/default").text
+    assert "At most 2 devices would be updated" in page
+    assert "Devices were counted" in page
