@@ -9,19 +9,18 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from ota_server.api import views
-from ota_server.api.context import ActorDep, PersonDep, ServicesDep, act, product_for
-from ota_server.oauth import clients, store
-from ota_server.oauth.clients import NewClient, Owner
+from ota_server.api import oauth_clients, views
+from ota_server.api.context import ActorDep, PersonDep, ServicesDep, product_for
+from ota_server.oauth.clients import REDIRECT_URI_MAX, NewClient
 from ota_server.oauth.models import ClientScope, ClientType
 from ota_server.organizations.access import Actor
-from ota_server.organizations.roles import OF_PRODUCTS, Permission
+from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
 
 router = APIRouter()
 
-Text = Annotated[str, Field(max_length=clients.REDIRECT_URI_MAX)]
+Text = Annotated[str, Field(max_length=REDIRECT_URI_MAX)]
 
 
 class ClientBody(BaseModel):
@@ -42,7 +41,7 @@ class ClientChanges(BaseModel):
 
 
 @router.get("/clients")
-def list_own_clients(services: ServicesDep, actor: PersonDep) -> views.Json:
+def list_registered(services: ServicesDep, actor: PersonDep) -> views.Json:
     """The account's own clients."""
     return _list(services, actor, None)
 
@@ -57,6 +56,12 @@ def create_own_client(body: ClientBody, services: ServicesDep, actor: PersonDep)
 def change_own_client(client: str, body: ClientChanges, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Sets name, redirect URI or scope."""
     return _change(services, actor, None, client, body)
+
+
+@router.put("/clients/{client}/secret")
+def renew_own_secret(client: str, services: ServicesDep, actor: PersonDep) -> views.Json:
+    """Gives a client another secret, which is told only here; the one until now ends, with tokens it alone got."""
+    return _renew_secret(services, actor, None, client)
 
 
 @router.delete("/clients/{client}", status_code=204)
@@ -83,66 +88,41 @@ def change_client(product: str, client: str, body: ClientChanges, services: Serv
     return _change(services, actor, product_for(services, actor, product, Permission.MANAGE_PRODUCTS), client, body)
 
 
+@router.put("/products/{product}/clients/{client}/secret")
+def renew_secret(product: str, client: str, services: ServicesDep, actor: ActorDep) -> views.Json:
+    """Gives a client another secret, which is told only here; the one until now ends, with tokens it alone got."""
+    found = product_for(services, actor, product, Permission.MANAGE_PRODUCTS)
+    return _renew_secret(services, actor, found, client)
+
+
 @router.delete("/products/{product}/clients/{client}", status_code=204)
 def remove_client(product: str, client: str, services: ServicesDep, actor: ActorDep) -> Response:
     """Removes a client."""
     return _remove(services, actor, product_for(services, actor, product, Permission.MANAGE_PRODUCTS), client)
 
 
-def _owner(actor: Actor, product: Product | None) -> Owner:
-    return Owner(actor.account.id, None if product is None else product.id)
-
-
-def _check_scope(actor: Actor, product: Product | None, scope: ClientScope | None) -> None:
-    """A product's client that acts as its maker may do all that concerns the product. Raises Forbidden."""
-    if product is not None and scope is ClientScope.ALL:
-        actor.check_hands_out(product.organization_id, OF_PRODUCTS)
-
-
 def _list(services: Services, actor: Actor, product: Product | None) -> views.Json:
-    owner = _owner(actor, product)
     with services.database.read() as connection:
-        found = store.clients_of(connection, owner.account_id, owner.product_id)
+        found = oauth_clients.all_of(connection, actor, product)
     return {"ok": True, "clients": [views.client(one) for one in found]}
 
 
 def _create(services: Services, actor: Actor, product: Product | None, body: ClientBody) -> views.Json:
     new = NewClient(body.name, body.type, body.redirect_uri, body.scope or ClientScope.ALL)
-    _check_scope(actor, product, new.scope)
-    made, secret = act(
-        services,
-        actor,
-        "client.create",
-        body.name,
-        lambda connection, now_ms: clients.create(connection, _owner(actor, product), new, now_ms),
-        product,
-        f"{new.type.value} {new.scope.value}",
-    )
+    made, secret = oauth_clients.create(services, actor, product, new)
     return {"ok": True, "client": {**views.client(made), "secret": secret}}
 
 
 def _change(services: Services, actor: Actor, product: Product | None, client: str, body: ClientChanges) -> views.Json:
-    changes = body.model_dump(exclude_none=True)
-    _check_scope(actor, product, body.scope)
-    changed = act(
-        services,
-        actor,
-        "client.change",
-        client,
-        lambda connection, _now_ms: clients.change(connection, _owner(actor, product), client, changes),
-        product,
-        ", ".join(f"{key}={value}" for key, value in changes.items()),
-    )
+    changed = oauth_clients.change(services, actor, product, client, body.model_dump(exclude_none=True))
     return {"ok": True, "client": views.client(changed)}
 
 
+def _renew_secret(services: Services, actor: Actor, product: Product | None, client: str) -> views.Json:
+    found, secret = oauth_clients.renew_secret(services, actor, product, client)
+    return {"ok": True, "client": {**views.client(found), "secret": secret}}
+
+
 def _remove(services: Services, actor: Actor, product: Product | None, client: str) -> Response:
-    act(
-        services,
-        actor,
-        "client.remove",
-        client,
-        lambda connection, _now_ms: clients.remove(connection, _owner(actor, product), client),
-        product,
-    )
+    oauth_clients.remove(services, actor, product, client)
     return Response(status_code=204)

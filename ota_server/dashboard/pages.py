@@ -21,6 +21,7 @@ from ota_server.dashboard import brand_pages, security, static_files
 from ota_server.dashboard.account_pages import AccountPages
 from ota_server.dashboard.audit_pages import AuditPages
 from ota_server.dashboard.branding_pages import BrandingPages
+from ota_server.dashboard.client_pages import ClientPages
 from ota_server.dashboard.cohort_pages import CohortPages
 from ota_server.dashboard.consent import Consent
 from ota_server.dashboard.customer_pages import CustomerPages
@@ -87,6 +88,7 @@ class Dashboard:
             *SettingsPages(frame).routes(),
             *BrandingPages(frame).routes(),
             *WebhookPages(frame).routes(),
+            *ClientPages(frame).routes(),
             *overview.routes(),
             *DeviceListPages(frame).routes(),
             *DeviceChangePages(frame).routes(),

@@ -32,6 +32,11 @@ OF_PRODUCT: tuple[Place, ...] = (
     Place("customers", "/customers", "Customers", Permission.VIEW_CUSTOMERS),
     Place("settings", "/settings", "Settings", Permission.MANAGE_PRODUCTS),
 )
+BEHIND_SETTINGS: tuple[Place, ...] = (
+    Place("webhooks", "/webhooks", "Webhooks", Permission.MANAGE_PRODUCTS),
+    Place("clients", "/clients", "OAuth clients", Permission.MANAGE_PRODUCTS),
+)
+"""Of a product, too: tabs of its settings, which the side bar does not show."""
 OF_ORGANIZATION: tuple[Place, ...] = (
     Place("organization", "", "Overview"),
     Place("team", "/team", "Team", Permission.VIEW_TEAM),

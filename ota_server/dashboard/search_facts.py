@@ -10,7 +10,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from ota_server.customers import store as customers
-from ota_server.dashboard.places import OF_ORGANIZATION, OF_PRODUCT
+from ota_server.dashboard.places import BEHIND_SETTINGS, OF_ORGANIZATION, OF_PRODUCT
 from ota_server.devices import lookup
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
@@ -57,7 +57,8 @@ def search(connection: Connection, actor: Actor, products: Sequence[Product], te
 
 def _places(actor: Actor, products: Sequence[Product], text: str) -> Iterator[Hit]:
     """Pages by their words or by whose they are. The first product's come first."""
-    owners = [("Product", one.name, f"/products/{one.slug}", one.organization_id, OF_PRODUCT) for one in products]
+    of_product = (*OF_PRODUCT, *BEHIND_SETTINGS)
+    owners = [("Product", one.name, f"/products/{one.slug}", one.organization_id, of_product) for one in products]
     owners += [
         ("Organization", one.name, f"/organizations/{one.slug}", one.id, OF_ORGANIZATION)
         for one in actor.organizations.values()

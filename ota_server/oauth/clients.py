@@ -91,6 +91,18 @@ def change(connection: Connection, owner: Owner, client_id: str, changes: Mappin
     return changed
 
 
+def renew_secret(connection: Connection, owner: Owner, client_id: str) -> str:
+    """Another secret, which is told only here. The one until now ends, and so do tokens that it alone got.
+
+    Raises:
+        NotFound: there is no such client.
+    """
+    client, secret = get(connection, owner, client_id), secrets.token_hex(20)
+    store.change(connection, client, {"secret_hash": hash_of(secret)})
+    store.end_own_tokens(connection, client)
+    return secret
+
+
 def remove(connection: Connection, owner: Owner, client_id: str) -> None:
     """Raises NotFound."""
     store.remove(connection, get(connection, owner, client_id))

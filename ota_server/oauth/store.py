@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
+from ota_server.accounts.models import tokens
 from ota_server.oauth.models import Client, clients
 
 _CLIENT = select(*(clients.c[field.name] for field in fields(Client)))
@@ -46,5 +47,13 @@ def change(connection: Connection, client: Client, values: Mapping[str, Any]) ->
     connection.execute(update(clients).where(clients.c.id == client.id).values(**values))
 
 
+def end_own_tokens(connection: Connection, client: Client) -> None:
+    """Ends access tokens that it got by its secret alone; those under a grant go with the grant."""
+    own = (tokens.c.account_id == client.account_id, tokens.c.client == client.client_id, tokens.c.grant_id.is_(None))
+    connection.execute(delete(tokens).where(*own))
+
+
 def remove(connection: Connection, client: Client) -> None:
+    """With all its tokens."""
+    end_own_tokens(connection, client)
     connection.execute(delete(clients).where(clients.c.id == client.id))

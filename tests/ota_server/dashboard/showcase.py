@@ -130,6 +130,7 @@ class _Filling:
             "customer": "cara@example.com",
             "app": app["id"],
             "shop": shop["id"],
+            "client": app["id"],
             "back": app["redirect_uri"],
         }
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from ota_server.accounts import service as accounts
 from ota_server.errors import Invalid
 from ota_server.oauth.clients import CLIENTS_MAX, check_redirect_uri
 from ota_server.oauth.models import ClientType
+from ota_server.organizations import store as organizations
+from ota_server.organizations.roles import Role
 from ota_server.storage.tables import metadata
 from tests.ota_server import keys
 from tests.ota_server.conftest import EMAIL, Server
@@ -164,3 +166,38 @@ def test_any_redirect_uri_is_refused_in_words_or_leads_where_it_says(uri: str) -
         assert uri.isascii()
         assert uri.isprintable()
         assert not set(uri) & set(' \\#"<>')
+
+
+def test_another_secret_ends_the_one_until_now_and_what_it_alone_got(server: Server) -> None:
+    client = make(server)
+    token = trade(server, client)["access_token"]
+    renewed = server.api("PUT", f"/clients/{client['id']}/secret")["client"]
+    assert renewed["id"] == client["id"]
+    assert trade(server, client, 401)["error"] == "invalid_client"
+    server.whoami(token, 401)
+    assert server.whoami(trade(server, renewed)["access_token"])["username"] == EMAIL
+    server.api("PUT", "/clients/none/secret", 404)
+
+
+def test_removed_clients_tokens_end_and_its_makers_own_go_on(server: Server) -> None:
+    client, other = make(server), make(server)
+    token, kept = (trade(server, one)["access_token"] for one in (client, other))
+    server.api("DELETE", f"/clients/{client['id']}", 204)
+    server.whoami(token, 401)
+    assert server.whoami(kept)["username"] == server.whoami(server.token)["username"] == EMAIL
+
+
+def test_nobody_gets_the_secret_of_a_client_that_may_do_more_than_they(server: Server) -> None:
+    """A developer, who may not let a killed version be offered again; the client's maker may."""
+    server.product()
+    strong, weak = make(server, OF_PRODUCT), make(server, OF_PRODUCT, scope="create_customer")
+
+    def add(connection: Connection) -> str:
+        account, token = accounts.create_account(connection, "dev@example.com", "-", 0)
+        organizations.add_member(connection, 1, account, Role.DEVELOPER, 0)
+        return token
+
+    server.token = server.services.database.write(add)
+    assert "hand out" in server.api("PUT", f"{OF_PRODUCT}/{strong['id']}/secret", 403)["error_description"]
+    assert len(server.api("PUT", f"{OF_PRODUCT}/{weak['id']}/secret")["client"]["secret"]) == 40
+    assert trade(server, strong)["access_token"]

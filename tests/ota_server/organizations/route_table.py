@@ -109,12 +109,14 @@ CALLS = {
     "GET /clients": Call(None, "/clients", is_personal=True),
     "POST /clients": Call(None, "/clients", _json(name="App", type="installed"), is_personal=True),
     "PUT /clients/{client}": Call(None, "/clients/none", _json(name="App"), is_personal=True),
+    "PUT /clients/{client}/secret": Call(None, "/clients/none/secret", is_personal=True),
     "DELETE /clients/{client}": Call(None, "/clients/none", is_personal=True),
     "GET /products/{product}/clients": Call(P.VIEW, f"{PRODUCT}/clients"),
     "POST /products/{product}/clients": Call(
         P.MANAGE_PRODUCTS, f"{PRODUCT}/clients", _json(name="App", type="installed", scope="create_customer")
     ),
     "PUT /products/{product}/clients/{client}": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none", _json(name="App")),
+    "PUT /products/{product}/clients/{client}/secret": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none/secret"),
     "DELETE /products/{product}/clients/{client}": Call(P.MANAGE_PRODUCTS, f"{PRODUCT}/clients/none"),
     "GET /products/{product}/devices": Call(P.VIEW_DEVICES, f"{PRODUCT}/devices"),
     "POST /products/{product}/devices": Call(P.MANAGE_DEVICES, f"{PRODUCT}/devices", _json(id=DEVICE)),
@@ -320,6 +322,12 @@ PAGES = {
     "GET /products/{product}/settings": P.MANAGE_PRODUCTS,
     "POST /products/{product}/settings": P.MANAGE_PRODUCTS,
     "POST /products/{product}/settings/remove": P.MANAGE_PRODUCTS,
+    "GET /products/{product}/clients": P.MANAGE_PRODUCTS,
+    "POST /products/{product}/clients": P.MANAGE_PRODUCTS,
+    **{f"{method} /products/{{product}}/clients/{{client}}": P.MANAGE_PRODUCTS for method in ("GET", "POST")},
+    "POST /products/{product}/clients/{client}/secret": P.MANAGE_PRODUCTS,
+    "GET /products/{product}/clients/{client}/remove": P.MANAGE_PRODUCTS,
+    "POST /products/{product}/clients/{client}/remove": P.MANAGE_PRODUCTS,
     "GET /products/{product}/webhooks": P.MANAGE_PRODUCTS,
     "POST /products/{product}/webhooks": P.MANAGE_PRODUCTS,
     "GET /products/{product}/webhooks/{webhook}": P.MANAGE_PRODUCTS,
@@ -410,6 +418,7 @@ FILLED = {
     "view": "overview",
     "name": "x",
     "webhook": "1",
+    "client": "none",
     "customer": "nobody@example.com",
 }
 """What stands in a page's path for its parameters."""
