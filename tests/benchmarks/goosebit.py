@@ -66,7 +66,7 @@ def serving(folder: Path, database: URL | None, seed: str, count: int) -> Iterat
     python = install()
     uri = f"sqlite://{folder}/goosebit.sqlite3"
     if database is not None:
-        uri = f"postgres://{database.username}:@/{database.database}?host={database.query['host']}"
+        uri = f"postgres://{database.username}:@/{database.database}"
     # As its documentation has it (README of 0.2.12), with what costs least: no address kept, uvicorn's fastest parts.
     environment = {
         **os.environ,
@@ -74,6 +74,9 @@ def serving(folder: Path, database: URL | None, seed: str, count: int) -> Iterat
         "GOOSEBIT_TRACK_DEVICE_IP": "false",
         "GOOSEBIT_ARTIFACTS_DIR": str(folder / "artifacts"),
     }
+    if database is not None:
+        # Its address cannot name a socket's folder; asyncpg looks here.
+        environment["PGHOST"] = str(database.query["host"])
     ids = "\n".join(seeded(seed, number).device_id.hex() for number in range(count))
     subprocess.run([str(python), "-c", _SEED], input=ids, text=True, env=environment, cwd=folder, check=True)
     with (folder / "goosebit.log").open("w") as log, socket.create_server(("127.0.0.1", 0)) as listener:
