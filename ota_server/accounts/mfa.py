@@ -89,6 +89,17 @@ def uri_of(secret: str, email: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=ISSUER)
 
 
+def asked_secret(connection: Connection, account_id: int, token: str, now_ms: int) -> str | None:
+    """The secret that a challenge of the account sets up, while a code of it may still be tried."""
+    query = select(mfa_challenges.c.new_secret).where(
+        mfa_challenges.c.token_hash == hash_of(token),
+        mfa_challenges.c.account_id == account_id,
+        mfa_challenges.c.expires_ms > now_ms,
+        mfa_challenges.c.failures < TRIES,
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
 def answer(connection: Connection, token: str, code: str, now_ms: int) -> Challenge | None:
     """The challenge, if the code is right; then it is over, and the code is used up. None: a failure, which counts.
 
@@ -115,11 +126,22 @@ def answer(connection: Connection, token: str, code: str, now_ms: int) -> Challe
 def turn_on(connection: Connection, account_id: int, secret: str) -> list[str]:
     """Returns the recovery codes, which are told only here."""
     connection.execute(update(accounts).where(accounts.c.id == account_id).values(totp_secret=secret))
+    return renew_codes(connection, account_id)
+
+
+def renew_codes(connection: Connection, account_id: int) -> list[str]:
+    """Recovery codes in place of those that there are, told only here."""
     connection.execute(delete(recovery_codes).where(recovery_codes.c.account_id == account_id))
     codes = [secrets.token_hex(10) for _ in range(RECOVERY_CODES)]
     rows = [{"account_id": account_id, "code_hash": hash_of(code)} for code in codes]
     connection.execute(insert(recovery_codes), rows)
     return [f"{code[:5]}-{code[5:10]}-{code[10:15]}-{code[15:]}" for code in codes]
+
+
+def codes_left(connection: Connection, account_id: int) -> int:
+    """Recovery codes that were not used."""
+    mine = recovery_codes.c.account_id == account_id
+    return int(connection.execute(select(func.count()).select_from(recovery_codes).where(mine)).scalar_one())
 
 
 def turn_off(connection: Connection, account_id: int) -> None:

@@ -9,6 +9,9 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 
 from ota_server.storage.schema import metadata
 
+AGENT_MAX = 200
+"""Characters of what a browser says it is that are kept."""
+
 accounts = Table(
     "accounts",
     metadata,
@@ -75,6 +78,8 @@ tokens = Table(
     Column("expires_ms", BigInteger, nullable=True),
     Column("scopes", Text, nullable=True),
     Column("product_id", ForeignKey("products.id", ondelete="CASCADE"), nullable=True),
+    # Of accounts' tokens, to a few minutes; NULL: never.
+    Column("used_ms", BigInteger, nullable=True),
     Index("ix_tokens_account_id", "account_id"),
 )
 
@@ -86,6 +91,11 @@ web_sessions = Table(
     Column("cookie_hash", LargeBinary(32), nullable=False, unique=True),
     Column("form_token", String(64), nullable=False),
     Column("expires_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("agent", String(AGENT_MAX), nullable=False),
+    Index("ix_web_sessions_account_id", "account_id"),
 )
 
 
@@ -120,6 +130,7 @@ class Token:
         expires_ms: None for never.
         scopes: names with spaces between, all that it is good for; None for all that its account may do.
         product_id: the one product that it is good for; None for no such limit.
+        used_ms: when it came with a request last, to a few minutes; None for never.
     """
 
     id: int
@@ -130,11 +141,31 @@ class Token:
     expires_ms: int | None
     scopes: str | None
     product_id: int | None
+    used_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A signed-in browser.
+
+    Attributes:
+        used_ms: when it asked for a page last, to a few minutes.
+        address: where it asked from, then.
+        agent: what it says it is, which it may make up.
+    """
+
+    id: int
+    created_ms: int
+    used_ms: int
+    expires_ms: int
+    address: str
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
 class WebSession:
-    """A signed-in browser. `form_token` must come with every form (it cannot be read from another site)."""
+    """A browser's sign-in. `form_token` must come with every form (it cannot be read from another site)."""
 
     account: Account
     form_token: str
+    browser: Browser

@@ -15,13 +15,15 @@ from sqlalchemy import Connection
 
 from ota_server.accounts import store
 from ota_server.accounts.addresses import clean_email
-from ota_server.accounts.models import Account, Token, WebSession
+from ota_server.accounts.models import AGENT_MAX, Account, Token, WebSession
 from ota_server.errors import Conflict, Invalid, NotFound, Unauthorized
 from ota_server.rates import Rate
 
 PASSWORD_MIN = 8
 PASSWORD_MAX = 1000
 SIGN_IN_HOURS = 12
+SEEN_EVERY_MS = 10 * 60 * 1000
+"""How exactly it is known when a token or a browser was used last."""
 TOKENS_MAX = 200
 TOKEN_LASTS_MAX_S = 10 * 365 * 24 * 3600
 HASHES_AT_ONCE = 2
@@ -175,11 +177,21 @@ def revoke_own(connection: Connection, account: Account, token_id: int, now_ms: 
     store.end_token(connection, token_id)
 
 
-def sign_in(connection: Connection, account: Account, now_ms: int) -> str:
-    """Makes a sign-in session and returns its cookie."""
+def sign_in(connection: Connection, account: Account, now_ms: int, address: str = "", agent: str = "") -> str:
+    """Signs a browser in, for SIGN_IN_HOURS, and returns its cookie. `address`, `agent`: see `Browser`."""
     cookie = secrets.token_hex(32)
-    expires_ms = now_ms + SIGN_IN_HOURS * 3600 * 1000
-    store.add_web_session(connection, account.id, hash_of(cookie), secrets.token_hex(16), expires_ms)
+    store.add_web_session(
+        connection,
+        account_id=account.id,
+        cookie_hash=hash_of(cookie),
+        form_token=secrets.token_hex(16),
+        expires_ms=now_ms + SIGN_IN_HOURS * 3600 * 1000,
+        created_ms=now_ms,
+        used_ms=now_ms,
+        address=address,
+        # PostgreSQL's texts have no NUL.
+        agent="".join(one for one in agent if one.isprintable())[:AGENT_MAX],
+    )
     store.change(connection, account.id, signed_in_ms=now_ms)
     return cookie
 
@@ -187,6 +199,12 @@ def sign_in(connection: Connection, account: Account, now_ms: int) -> str:
 def web_session(connection: Connection, cookie: str, now_ms: int) -> WebSession | None:
     """The session of a cookie, while it lasts."""
     return store.web_session(connection, hash_of(cookie), now_ms)
+
+
+def end_browser(connection: Connection, account: Account, browser_id: int) -> None:
+    """Signs one of the account's browsers out. Raises NotFound."""
+    if not store.end_browser(connection, account.id, browser_id):
+        raise NotFound("this browser is not signed in any more")
 
 
 def sign_out(connection: Connection, cookie: str) -> None:

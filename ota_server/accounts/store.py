@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, true, update
 
 from ota_server.accounts.models import (
     Account,
     AccountInfo,
+    Browser,
     Token,
     WebSession,
     accounts,
@@ -23,6 +24,7 @@ from ota_server.accounts.models import (
 from ota_server.oauth.models import grants
 
 _TOKEN = tuple(tokens.c[field.name] for field in fields(Token))
+_BROWSER = tuple(web_sessions.c[field.name] for field in fields(Browser))
 _ACCOUNT = (accounts.c.id, accounts.c.email, accounts.c.password_hash, accounts.c.created_ms)
 
 
@@ -118,33 +120,54 @@ def end_tokens(connection: Connection, account_id: int) -> None:
         connection.execute(delete(table).where(table.c.account_id == account_id))
 
 
-def add_web_session(
-    connection: Connection, account_id: int, cookie_hash: bytes, form_token: str, expires_ms: int
-) -> None:
-    connection.execute(
-        insert(web_sessions).values(
-            account_id=account_id, cookie_hash=cookie_hash, form_token=form_token, expires_ms=expires_ms
-        )
-    )
+def was_used(connection: Connection, token_id: int, now_ms: int) -> None:
+    """Notes that a token came with a request."""
+    connection.execute(update(tokens).where(tokens.c.id == token_id).values(used_ms=now_ms))
+
+
+def add_web_session(connection: Connection, **columns: object) -> None:
+    connection.execute(insert(web_sessions).values(**columns))
 
 
 def web_session(connection: Connection, cookie_hash: bytes, now_ms: int) -> WebSession | None:
     row = connection.execute(
-        select(*_ACCOUNT, web_sessions.c.form_token)
+        select(*_ACCOUNT, web_sessions.c.form_token, *_BROWSER)
         .join(web_sessions, web_sessions.c.account_id == accounts.c.id)
         .where(web_sessions.c.cookie_hash == cookie_hash, web_sessions.c.expires_ms > now_ms)
     ).first()
-    return None if row is None else WebSession(Account(*row[:4]), row[4])
+    return None if row is None else WebSession(Account(*row[:4]), row[4], Browser(*row[5:]))
+
+
+def browsers_of(connection: Connection, account_id: int, now_ms: int) -> list[Browser]:
+    """Those that are signed in, last used first."""
+    mine = (web_sessions.c.account_id == account_id, web_sessions.c.expires_ms > now_ms)
+    rows = connection.execute(
+        select(*_BROWSER).where(*mine).order_by(web_sessions.c.used_ms.desc(), web_sessions.c.id.desc())
+    )
+    return [Browser(*row) for row in rows]
+
+
+def was_seen(connection: Connection, browser: Browser, address: str, now_ms: int) -> None:
+    """Notes that a browser asked for a page."""
+    mine = web_sessions.c.id == browser.id
+    connection.execute(update(web_sessions).where(mine).values(used_ms=now_ms, address=address))
+
+
+def end_browser(connection: Connection, account_id: int, browser_id: int) -> bool:
+    """Signs one of the account's browsers out; whether it was there."""
+    mine = (web_sessions.c.account_id == account_id, web_sessions.c.id == browser_id)
+    return connection.execute(delete(web_sessions).where(*mine)).rowcount == 1
 
 
 def end_web_session(connection: Connection, cookie_hash: bytes) -> None:
     connection.execute(delete(web_sessions).where(web_sessions.c.cookie_hash == cookie_hash))
 
 
-def end_web_sessions(connection: Connection, account_id: int) -> None:
-    """Signs an account's browsers out, those too that are half signed in."""
+def end_web_sessions(connection: Connection, account_id: int, kept: int | None = None) -> None:
+    """Signs an account's browsers out, those too that are half signed in. `kept`: one that stays, by its id."""
     for table in (web_sessions, mfa_challenges):
-        connection.execute(delete(table).where(table.c.account_id == account_id))
+        others = web_sessions.c.id != kept if table is web_sessions and kept is not None else true()
+        connection.execute(delete(table).where(table.c.account_id == account_id, others))
 
 
 def end_expired(connection: Connection, now_ms: int) -> None:

@@ -12,13 +12,14 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Connection
 
 from ota_server.accounts import service as accounts
+from ota_server.accounts import store as accounts_store
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.customers import tokens
 from ota_server.devices import claims
 from ota_server.devices import service as devices
 from ota_server.devices.models import Device
-from ota_server.errors import Forbidden, Invalid, NotFound, Unauthorized
+from ota_server.errors import Forbidden, Invalid, NotFound, Unauthorized, Unavailable
 from ota_server.organizations.access import OWN_ONLY, Actor, CustomerActor, Owner, actor_of, check_still
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
@@ -57,6 +58,10 @@ def owner_of_token(services: Services, token: str, address: str) -> Owner:
         found = tokens.holder_of_token(connection, token, now_ms)
         if found is None:
             account, held = accounts.holder_of_token(connection, token, now_ms)
+            if (held.used_ms or 0) < now_ms - accounts.SEEN_EVERY_MS:
+                # A server that is busy lets people read all the same.
+                with contextlib.suppress(Unavailable):
+                    services.database.submit(lambda connection: accounts_store.was_used(connection, held.id, now_ms))
             return actor_of(connection, account, address, held)
         customer, held = found
         product = products.get(connection, customer.product_id)

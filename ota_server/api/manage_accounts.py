@@ -12,14 +12,10 @@ from sqlalchemy import Connection
 from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
-from ota_server.accounts.service import NewToken
-from ota_server.api import views
-from ota_server.api.context import Number, OwnerDep, PersonDep, ServicesDep, act, check_own_password
-from ota_server.audit import store as audit
-from ota_server.audit.models import Entry
-from ota_server.errors import Conflict, Invalid
+from ota_server.api import own_account, views
+from ota_server.api.context import Number, OwnerDep, PersonDep, ServicesDep, act
 from ota_server.organizations import service, store
-from ota_server.organizations.roles import Permission, parse_scopes, scopes_text
+from ota_server.organizations.roles import Permission, parse_scopes
 
 router = APIRouter()
 
@@ -62,50 +58,28 @@ class AnswerBody(BaseModel):
 @router.get("/user/mfa-enable")
 def begin_mfa(services: ServicesDep, actor: PersonDep) -> views.Json:
     """A secret for an authenticator app; nothing changes before a code of it comes back."""
-    secret = mfa.new_secret()
-
-    def write(connection: Connection, now_ms: int) -> str:
-        if mfa.is_on(connection, actor.account.id):
-            raise Conflict("the second factor is on already: turn it off first")
-        return mfa.challenge(connection, actor.account.id, now_ms, new_secret=secret)
-
-    token = services.database.write(lambda connection: write(connection, services.clock.now_ms()))
+    secret, token = own_account.begin_mfa(services, actor)
     return {"ok": True, "mfa_token": token, "secret": secret, "otpauth_url": mfa.uri_of(secret, actor.email)}
 
 
 @router.post("/user/mfa-enable")
 def confirm_mfa(body: CodeBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Turns it on by a code of the secret; returns recovery codes, which are told only here."""
+    codes = own_account.confirm_mfa(services, actor, body.mfa_token, body.otp, body.invalidate_tokens)
+    return {"ok": True, "recovery_codes": codes}
 
-    def write(connection: Connection, now_ms: int) -> list[str] | None:
-        found = mfa.answer(connection, body.mfa_token, body.otp, now_ms)
-        if found is None or found.new_secret is None or found.account_id != actor.account.id:
-            return None
-        codes = mfa.turn_on(connection, actor.account.id, found.new_secret)
-        if body.invalidate_tokens:
-            accounts_store.end_tokens(connection, actor.account.id)
-        audit.add(connection, Entry(now_ms, actor.account.id, None, actor.address, "mfa.on", actor.email))
-        return codes
 
-    # A wrong code is counted, so that it must be committed: it is no exception inside the write.
-    codes = services.database.write(lambda connection: write(connection, services.clock.now_ms()))
-    if codes is None:
-        raise Invalid("this code is not right, or came too late: begin again", "otp")
+@router.put("/user/mfa-recovery-codes")
+def renew_recovery_codes(body: PasswordBody, services: ServicesDep, actor: PersonDep) -> views.Json:
+    """Other recovery codes by the password, told only here; those until now are none."""
+    codes = own_account.renew_recovery_codes(services, actor, body.current_password)
     return {"ok": True, "recovery_codes": codes}
 
 
 @router.put("/user/mfa-disable")
 def disable_mfa(body: PasswordBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Turns it off by the password."""
-    check_own_password(services, actor, body.current_password)
-    act(
-        services,
-        actor,
-        "mfa.off",
-        actor.email,
-        lambda connection, _now_ms: mfa.turn_off(connection, actor.account.id),
-        None,
-    )
+    own_account.disable_mfa(services, actor, body.current_password)
     return {"ok": True}
 
 
@@ -143,18 +117,8 @@ def list_tokens(services: ServicesDep, actor: PersonDep) -> list[views.Json]:
 @router.post("/access_tokens", status_code=201)
 def create_token(body: TokenBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Makes a token, which is told only here."""
-    scopes = None if body.scopes is None else scopes_text(parse_scopes(body.scopes))
-    new = NewToken(body.label, body.expires_in, scopes=scopes)
-    made = act(
-        services,
-        actor,
-        "token.create",
-        body.label,
-        lambda connection, now_ms: accounts.add_token(connection, actor.account.id, new, now_ms),
-        None,
-        scopes or "",
-    )
-    return {"ok": True, "token": made}
+    scopes = None if body.scopes is None else parse_scopes(body.scopes)
+    return {"ok": True, "token": own_account.add_token(services, actor, body.label, body.expires_in, scopes)}
 
 
 @router.get("/access_tokens/current")
@@ -184,25 +148,14 @@ def revoke_current_token(services: ServicesDep, actor: OwnerDep) -> views.Json:
 @router.delete("/access_tokens")
 def revoke_all_tokens(services: ServicesDep, actor: PersonDep) -> views.Json:
     """Ends all tokens of the account, the one of the request too."""
-
-    def write(connection: Connection, _now_ms: int) -> None:
-        accounts_store.end_tokens(connection, actor.account.id)
-
-    act(services, actor, "token.revoke", "all", write, None)
+    own_account.revoke_all_tokens(services, actor)
     return {"ok": True}
 
 
 @router.delete("/access_tokens/id/{number}")
 def revoke_own_token(number: Number, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Ends one of the account's tokens by the id that the list gives."""
-    act(
-        services,
-        actor,
-        "token.revoke",
-        str(number),
-        lambda connection, now_ms: accounts.revoke_own(connection, actor.account, number, now_ms),
-        None,
-    )
+    own_account.revoke_token(services, actor, number)
     return {"ok": True}
 
 

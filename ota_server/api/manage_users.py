@@ -7,18 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StringConstraints
-from sqlalchemy import Connection
 
 from ota_server.accounts import mfa
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
 from ota_server.accounts.addresses import EMAIL_MAX
 from ota_server.accounts.models import AccountInfo
-from ota_server.api import views
-from ota_server.api.context import ActorDep, PersonDep, ServicesDep, act, address_of, check_own_password
-from ota_server.errors import Invalid
-from ota_server.oauth import store as clients
-from ota_server.organizations import service as organizations
+from ota_server.api import own_account, views
+from ota_server.api.context import ActorDep, Number, PersonDep, ServicesDep, address_of
+from ota_server.api.own_account import Changes
 
 router = APIRouter()
 
@@ -115,45 +112,45 @@ def get_user(services: ServicesDep, actor: ActorDep) -> views.Json:
     """Whose token it is."""
     with services.database.read() as connection:
         info = accounts_store.info(connection, actor.account.id)
-        return views.user(actor.account, info, mfa.is_on(connection, actor.account.id))
+        codes = mfa.codes_left(connection, actor.account.id)
+        return views.user(actor.account, info, mfa.is_on(connection, actor.account.id), codes)
 
 
 @router.put("/user")
 def change_user(body: ChangeBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Changes names, the password, or the address, which waits for a link to be followed."""
-    changed = [name for name in ("account_info", "username", "password") if getattr(body, name) is not None]
-    if not changed:
-        raise Invalid("say what to change: account_info, username or password")
-    if changed != ["account_info"]:
-        check_own_password(services, actor, body.current_password)
-    now_ms, me = services.clock.now_ms(), actor.account
-    hashed = None if body.password is None else services.passwords.hash(body.password)
-    said = "saved"
-    if body.username is not None:
-        said = services.by_mail.ask_for_address(me, body.username, actor.address, now_ms)
-
-    def work(connection: Connection, now_ms: int) -> None:
-        if body.account_info is not None:
-            accounts_store.set_info(connection, me.id, AccountInfo(**body.account_info.model_dump()))
-        if hashed is not None:
-            services.by_mail.set_password(connection, me, hashed, now_ms)
-        if body.invalidate_tokens:
-            accounts_store.end_tokens(connection, me.id)
-
-    act(services, actor, "account.change", ", ".join(changed), work, None)
-    return {"ok": True, "message": said}
+    info = None if body.account_info is None else AccountInfo(**body.account_info.model_dump())
+    changes = Changes(info, body.username, body.password, body.invalidate_tokens)
+    return {"ok": True, "message": own_account.change(services, actor, changes, body.current_password)}
 
 
 @router.delete("/user")
 def delete_user(body: DeleteBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Leaves every team and forgets the person; the audit log keeps what was done."""
-    check_own_password(services, actor, body.password)
-
-    def work(connection: Connection, now_ms: int) -> None:
-        organizations.leave_all(connection, actor.account, actor.address, now_ms)
-        for client in clients.clients_of(connection, actor.account.id, None):
-            clients.remove(connection, client)
-        accounts_store.erase(connection, actor.account.id)
-
-    act(services, actor, "account.delete", f"account {actor.account.id}", work, None)
+    own_account.delete(services, actor, body.password)
     return {"ok": True, "message": "your account is deleted"}
+
+
+# Signed-in browsers
+
+
+@router.get("/user/browsers")
+def list_browsers(services: ServicesDep, actor: PersonDep) -> views.Json:
+    """Browsers in which the account is signed in, last used first."""
+    with services.database.read() as connection:
+        found = accounts_store.browsers_of(connection, actor.account.id, services.clock.now_ms())
+    return {"browsers": [views.browser(one) for one in found]}
+
+
+@router.delete("/user/browsers")
+def end_browsers(services: ServicesDep, actor: PersonDep) -> views.Json:
+    """Signs all of them out."""
+    own_account.end_browsers(services, actor)
+    return {"ok": True}
+
+
+@router.delete("/user/browsers/{number}")
+def end_browser(number: Number, services: ServicesDep, actor: PersonDep) -> views.Json:
+    """Signs one of them out by the id that the list gives."""
+    own_account.end_browser(services, actor, number)
+    return {"ok": True}

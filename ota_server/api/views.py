@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from muster.layout import PLATFORM_IDS, PlatformName, platform_name
-from ota_server.accounts.models import Account, AccountInfo, Token
+from ota_server.accounts.models import Account, AccountInfo, Browser, Token
 from ota_server.audit.models import Line
 from ota_server.customers.models import Customer
 from ota_server.devices.models import Device, DeviceStatus, Group
@@ -39,12 +39,13 @@ def time(at_ms: int | None) -> str | None:
     return None if at_ms is None else rfc3339(at_ms)
 
 
-def user(account: Account, info: AccountInfo, mfa: bool) -> Json:
+def user(account: Account, info: AccountInfo, mfa: bool, recovery_codes: int) -> Json:
+    """`recovery_codes`: how many were not used."""
     return {
         "username": account.email,
         "subscription_ids": [],
         "account_info": asdict(info),
-        "mfa": {"enabled": mfa},
+        "mfa": {"enabled": mfa, "recovery_codes": recovery_codes},
         "scim_provisioned": False,
         "no_password": False,
     }
@@ -72,6 +73,18 @@ def token(item: Token) -> Json:
         "expires_at": time(item.expires_ms),
         "scopes": [] if item.scopes is None else item.scopes.split(),
         "product_id": item.product_id,
+        "last_used_at": time(item.used_ms),
+    }
+
+
+def browser(item: Browser) -> Json:
+    return {
+        "id": item.id,
+        "signed_in_at": time(item.created_ms),
+        "last_used_at": time(item.used_ms),
+        "expires_at": time(item.expires_ms),
+        "address": item.address,
+        "agent": item.agent,
     }
 
 

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ota_server.accounts import service as accounts
 from ota_server.accounts.addresses import EMAIL_MAX
 from ota_server.accounts.models import Account
 from ota_server.api.context import address_of
@@ -97,7 +96,7 @@ class AccountPages:
         challenge = await asyncio.to_thread(sign_ins.ask_for_code, account, self._now_ms())
         if challenge is not None:
             return self._render("code.html", {"next": path, "error": "", "challenge": challenge})
-        return await asyncio.to_thread(self._sign_in_now, account, path)
+        return await asyncio.to_thread(self._sign_in_now, request, account, path)
 
     async def _take_code(self, request: Request) -> Response:
         security.check_origin(request)
@@ -110,14 +109,12 @@ class AccountPages:
         taken = await asyncio.to_thread(self._services.sign_ins.take_code, challenge, code, self._now_ms())
         if taken is None:
             return self._render("code.html", {"next": path, "challenge": challenge, "error": WRONG_CODE}, 401)
-        return await asyncio.to_thread(self._sign_in_now, taken[0], path)
+        return await asyncio.to_thread(self._sign_in_now, request, taken[0], path)
 
-    def _sign_in_now(self, account: Account, path: str) -> Response:
+    def _sign_in_now(self, request: Request, account: Account, path: str) -> Response:
         """Goes on to a page, with the cookie of a new sign-in."""
-        now_ms = self._now_ms()
-        cookie = self._services.database.write(lambda connection: accounts.sign_in(connection, account, now_ms))
         response = to(path)
-        security.set_cookie(response, cookie, self._services)
+        security.sign_in(request, response, account, self._services)
         return response
 
     def _now_ms(self) -> int:
@@ -142,7 +139,7 @@ class AccountPages:
         def work(fields: Fields, address: str, now_ms: int) -> Response:
             account, is_new = self._services.by_mail.follow(fields["token"], fields["password"], address, now_ms)
             # An account that is older may have a second factor: it signs in as always.
-            return self._sign_in_now(account, "/") if is_new else to("/sign-in")
+            return self._sign_in_now(request, account, "/") if is_new else to("/sign-in")
 
         return await self._submit(request, "verify.html", work)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ota_server.accounts import service as accounts
+from ota_server.accounts import store
 from ota_server.accounts.models import Account, WebSession
 from ota_server.api.context import address_of
-from ota_server.errors import Forbidden
+from ota_server.errors import Forbidden, Unavailable
 from ota_server.organizations import branding
 from ota_server.organizations.access import Actor, actor_of
 from ota_server.organizations.models import Organization
@@ -102,7 +104,22 @@ def find_session(request: Request, services: Services) -> Visitor | None:
         if session is None:
             return None
         actor = actor_of(connection, session.account, address_of(request))
+        _note(services, session, actor.address)
         return Visitor(session, actor, actor.products(connection), branding.logos(connection, actor.organizations))
+
+
+def _note(services: Services, session: WebSession, address: str) -> None:
+    """Notes now and then when a browser was used last."""
+    browser, now_ms = session.browser, services.clock.now_ms()
+    if browser.used_ms < now_ms - accounts.SEEN_EVERY_MS:
+        # A server that is busy lets people read all the same.
+        with contextlib.suppress(Unavailable):
+            services.database.submit(lambda connection: store.was_seen(connection, browser, address, now_ms))
+
+
+def agent_of(request: Request) -> str:
+    """What a browser says it is."""
+    return request.headers.get("user-agent", "")
 
 
 def check_form(request: Request, session: Visitor, form: FormData) -> None:
@@ -123,6 +140,15 @@ def check_origin(request: Request) -> None:
 def text_of(value: object, default: str = "") -> str:
     """A field of a form that is text."""
     return value if isinstance(value, str) else default
+
+
+def sign_in(request: Request, response: Response, account: Account, services: Services) -> None:
+    """Signs the browser of a request in, with its answer."""
+    address, agent, now_ms = address_of(request), agent_of(request), services.clock.now_ms()
+    cookie = services.database.write(
+        lambda connection: accounts.sign_in(connection, account, now_ms, address, agent),
+    )
+    set_cookie(response, cookie, services)
 
 
 def set_cookie(response: Response, cookie: str, services: Services) -> None:

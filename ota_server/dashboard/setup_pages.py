@@ -86,6 +86,6 @@ class SetupPages:
             [(owner, _)] = organizations_store.of_account(connection, account.id)
             made = products.create(connection, owner.id, new, now_ms)
             audit.add(connection, Entry(now_ms, account.id, owner.id, address, "server.set_up", account.email, DETAIL))
-            return accounts.sign_in(connection, account, now_ms), made
+            return accounts.sign_in(connection, account, now_ms, address, security.agent_of(request)), made
 
         return services.database.write(write)

@@ -65,7 +65,7 @@ def send(server: Server, token: str, code: str, expect: int = 200, client: str =
 
 
 def test_password_alone_is_not_enough_any_more(server: Server, app: App) -> None:
-    assert server.api("GET", "/user")["mfa"] == {"enabled": True}
+    assert server.api("GET", "/user")["mfa"] == {"enabled": True, "recovery_codes": 10}
     answer = send(server, challenge(server, expires_in="60"), app.code())
     assert (answer["token_type"], answer["expires_in"]) == ("bearer", 60)
     headers = {"authorization": f"Bearer {answer['access_token']}"}
@@ -131,12 +131,28 @@ def test_recovery_code_works_once_however_it_is_typed(server: Server, app: App) 
     send(server, challenge(server), f" {second.upper().replace('-', ' ')} ")
 
 
+def test_other_recovery_codes_take_the_place_of_those_until_now(server: Server, app: App) -> None:
+    first, second = app.recovery_codes[:2]
+    send(server, challenge(server), first)
+    assert server.api("GET", "/user")["mfa"]["recovery_codes"] == 9
+    refused = server.api("PUT", "/user/mfa-recovery-codes", 400, json={"current_password": "wrong"})
+    assert refused["field"] == "current_password"
+    codes = server.api("PUT", "/user/mfa-recovery-codes", json={"current_password": PASSWORD})["recovery_codes"]
+    assert len(set(codes)) == 10
+    send(server, challenge(server), second, 400)
+    send(server, challenge(server), codes[0])
+
+
+def test_there_are_no_recovery_codes_without_the_factor(server: Server) -> None:
+    server.api("PUT", "/user/mfa-recovery-codes", 409, json={"current_password": PASSWORD})
+
+
 def test_factor_is_turned_off_by_the_password(server: Server, app: App) -> None:
     refused = server.api("PUT", "/user/mfa-disable", 400, json={"current_password": "wrong"})
     assert refused["field"] == "current_password"
     server.api("PUT", "/user/mfa-disable", json={"current_password": PASSWORD})
     post(server, 200, grant_type="password", username=EMAIL, password=PASSWORD)
-    assert server.api("GET", "/user")["mfa"] == {"enabled": False}
+    assert server.api("GET", "/user")["mfa"] == {"enabled": False, "recovery_codes": 0}
 
 
 def test_nothing_changes_before_the_app_has_shown_a_code(server: Server) -> None:

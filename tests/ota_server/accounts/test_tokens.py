@@ -114,6 +114,26 @@ def test_tokens_are_listed_without_being_told(server: Server) -> None:
     assert [one["label"] for one in server.api("GET", "/access_tokens")] == ["first"]
 
 
+def test_list_says_when_a_token_was_used_last_to_ten_minutes(server: Server) -> None:
+    token = server.api("POST", "/access_tokens", 201, json={"label": "ci"})["token"]
+
+    def used() -> str | None:
+        server.services.database.write(lambda _connection: None)
+        [ci] = [one for one in server.api("GET", "/access_tokens") if one["label"] == "ci"]
+        return None if ci["last_used_at"] is None else str(ci["last_used_at"])
+
+    assert used() is None
+    server.whoami(token)
+    first = used()
+    assert first == "2027-01-15T08:00:00.000Z"
+    server.clock.advance_s(599)
+    server.whoami(token)
+    assert used() == first
+    server.clock.advance_s(2)
+    server.whoami(token)
+    assert used() == "2027-01-15T08:10:01.000Z"
+
+
 def test_current_token_says_whose_it_is_and_ends(server: Server) -> None:
     token = ask(server)["access_token"]
     headers = {"authorization": f"Bearer {token}"}

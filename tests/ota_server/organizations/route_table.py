@@ -71,6 +71,12 @@ CALLS = {
     "GET /user/mfa-enable": Call(None, "/user/mfa-enable", is_personal=True),
     "POST /user/mfa-enable": Call(None, "/user/mfa-enable", _json(mfa_token="0", otp="0"), is_personal=True),
     "PUT /user/mfa-disable": Call(None, "/user/mfa-disable", _json(current_password="guessed"), is_personal=True),
+    "PUT /user/mfa-recovery-codes": Call(
+        None, "/user/mfa-recovery-codes", _json(current_password="guessed"), is_personal=True
+    ),
+    "GET /user/browsers": Call(None, "/user/browsers", is_personal=True),
+    "DELETE /user/browsers": Call(None, "/user/browsers", is_personal=True),
+    "DELETE /user/browsers/{number}": Call(None, "/user/browsers/0", is_personal=True),
     "GET /user/invitations": Call(None, "/user/invitations", is_personal=True),
     "POST /user/invitations/{organization}": Call(None, "/user/invitations/none", _json(accept=True), is_personal=True),
     "GET /orgs": Call(None, "/orgs"),
