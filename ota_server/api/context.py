@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from ota_server.accounts import service as accounts
 from ota_server.accounts import store as accounts_store
+from ota_server.api import in_paths
 from ota_server.audit import store as audit
 from ota_server.audit.models import Entry
 from ota_server.customers import tokens
@@ -20,6 +21,7 @@ from ota_server.devices import claims
 from ota_server.devices import service as devices
 from ota_server.devices.models import Device
 from ota_server.errors import Forbidden, Invalid, NotFound, Unauthorized, Unavailable
+from ota_server.numbers import ROW_MAX, VERSION_MAX
 from ota_server.organizations.access import OWN_ONLY, Actor, CustomerActor, Owner, actor_of, check_still
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
@@ -97,9 +99,10 @@ def address_of(request: Request) -> str:
 OwnerDep = Annotated[Owner, Depends(owner_of_request)]
 ActorDep = Annotated[Actor, Depends(actor_of_request)]
 PersonDep = Annotated[Actor, Depends(person_of_request)]
-Number = Annotated[int, Path(ge=0, le=2**53 - 1)]
-"""A row's number in a path; no database has a larger one."""
-Version = Annotated[int, Path(ge=0, le=0xFFFF)]
+in_paths.register()
+Number = Annotated[int, Path(ge=0, le=ROW_MAX)]
+"""A row's number in a path."""
+Version = Annotated[int, Path(ge=0, le=VERSION_MAX)]
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PerPage = Annotated[int, Query(ge=1, le=500)]
 

@@ -148,7 +148,7 @@ def get_impact(
     return {"devices": {"firmware_update": {"total": total, "by_version": by_version}}}
 
 
-@router.get("/firmware/{version:int}")
+@router.get("/firmware/{version:version}")
 def get_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> views.Json:
     """One release with its images."""
     found = product_for(services, actor, product, Permission.VIEW_FIRMWARE)
@@ -157,7 +157,7 @@ def get_release(product: str, version: Version, services: ServicesDep, actor: Ac
     return _shown(services, found, release)
 
 
-@router.put("/firmware/{version:int}")
+@router.put("/firmware/{version:version}")
 def change_release(
     product: str, version: Version, body: ReleaseChanges, services: ServicesDep, actor: ActorDep
 ) -> views.Json:
@@ -176,7 +176,7 @@ def change_release(
     return _shown(services, found, changed)
 
 
-@router.post("/firmware/{version:int}/kill")
+@router.post("/firmware/{version:version}/kill")
 def kill_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Has a version offered to nobody any more; its rollouts are aborted, its releases end."""
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
@@ -188,7 +188,7 @@ def kill_release(product: str, version: Version, services: ServicesDep, actor: A
     return {"version": version, "killed": views.killed(killed)}
 
 
-@router.post("/firmware/{version:int}/revive")
+@router.post("/firmware/{version:version}/revive")
 def revive_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> views.Json:
     """Lets a killed version be offered again; what killing it has ended stays ended."""
     found = product_for(services, actor, product, Permission.REVIVE_FIRMWARE)
@@ -203,7 +203,7 @@ def revive_release(product: str, version: Version, services: ServicesDep, actor:
     return _shown(services, found, revived)
 
 
-@router.delete("/firmware/{version:int}", status_code=204)
+@router.delete("/firmware/{version:version}", status_code=204)
 def remove_release(product: str, version: Version, services: ServicesDep, actor: ActorDep) -> Response:
     """Removes a version that no device was ever meant to run."""
     found = product_for(services, actor, product, Permission.CONTROL_FIRMWARE)
@@ -218,7 +218,7 @@ def remove_release(product: str, version: Version, services: ServicesDep, actor:
     return Response(status_code=204)
 
 
-@router.get("/firmware/{version:int}/binary")
+@router.get("/firmware/{version:version}/binary")
 def get_binary(
     product: str,
     version: Version,

@@ -90,8 +90,8 @@ def _unsigned(connection: Connection, product: Product, rolled: set[int], thresh
         if image.version in wanted and image.killed_ms is None and signed < threshold:
             name = f"Version {image.version} for {platform_name(image.platform_id)}"
             text = f"{name} has {signed} of {threshold} release signatures: only devices for development take it."
-            href = f"/products/{product.slug}/releases"
-            found.append(Matter(Urgency.UNSIGNED, product, "unsigned", text, href, "Releases"))
+            href = f"/products/{product.slug}/releases/{image.version}"
+            found.append(Matter(Urgency.UNSIGNED, product, "unsigned", text, href, "See who can sign it"))
     return found
 
 
@@ -100,10 +100,14 @@ def _quarantined(connection: Connection, product: Product) -> list[Matter]:
     if not count:
         return []
     asked = Search(status=DeviceStatus.QUARANTINED, per_page=1)
-    why = [one.quarantine_reason for one in devices_search.next_of_product(connection, product.id, asked, None)]
-    text = f"{count:,} quarantined device{'' if count == 1 else 's'}: no firmware until approved. {' '.join(why)}"
-    href = f"/products/{product.slug}/devices?state=quarantined"
-    return [Matter(Urgency.QUARANTINED, product, "quarantined", text, href, "Look at them")]
+    some = devices_search.next_of_product(connection, product.id, asked, None)
+    why = " ".join(one.quarantine_reason for one in some)
+    text = f"{count:,} quarantined device{'' if count == 1 else 's'}: no firmware until approved. {why}"
+    base = f"/products/{product.slug}/devices"
+    href, act = f"{base}?state=quarantined", "Look at them"
+    if count == 1 and some:
+        href, act = f"{base}/{some[0].device_id}", "Look at it"
+    return [Matter(Urgency.QUARANTINED, product, "quarantined", text, href, act)]
 
 
 def _webhooks(connection: Connection, product: Product) -> list[Matter]:

@@ -17,7 +17,7 @@ from ota_server.api.manage_audit import csv_lines
 from ota_server.api.manage_usage import csv_of, date_of, days_of
 from ota_server.audit import store as audit
 from ota_server.audit.models import Filter
-from ota_server.dashboard.forms import DAY_MS, midnight
+from ota_server.dashboard.forms import DAY_MS, midnight, whole
 from ota_server.dashboard.frame import Context, Frame
 from ota_server.dashboard.security import HEADERS, Visitor
 from ota_server.errors import Invalid
@@ -28,6 +28,8 @@ from ota_server.usage import store as usage
 from ota_server.usage.models import Day
 
 LINES_PER_PAGE = 100
+LINE_MAX = 2**53
+"""No log has so many."""
 MONTHS_SHOWN = 12
 _FIELDS = {"by": 200, "action": 60, "subject": 200, "since": 10, "until": 10}
 """What the log is asked for, as it stands in the address, and its most characters."""
@@ -119,8 +121,6 @@ def _asked(query: QueryParams) -> dict[str, str]:
 
 def _filter(asked: Mapping[str, str], before: str) -> Filter:
     """Raises Invalid."""
-    if before and (not before.isdecimal() or len(before) > 15):
-        raise Invalid("the older lines begin at a number", "before")
     until_ms = midnight(asked["until"], "until")
     return Filter(
         asked["by"],
@@ -128,7 +128,7 @@ def _filter(asked: Mapping[str, str], before: str) -> Filter:
         asked["subject"],
         midnight(asked["since"], "since"),
         None if until_ms is None else until_ms + DAY_MS,
-        int(before) if before else None,
+        whole(before, "before", LINE_MAX, words="the older lines begin at a number") if before else None,
     )
 
 

@@ -15,12 +15,14 @@ from starlette.routing import Route
 from ota_server.dashboard import device_filter, security, selection
 from ota_server.dashboard.device_changes import VERBS, count_words, words
 from ota_server.dashboard.device_list_facts import Choices, choices
+from ota_server.dashboard.forms import version_number, whole
 from ota_server.dashboard.frame import FIELDS_MAX, Context, Frame
 from ota_server.dashboard.security import Visitor
 from ota_server.devices import bulk, groups, search, store
 from ota_server.devices.bulk import AT_ONCE, DEVICES_MAX, Change, Verb
 from ota_server.devices.models import Device
 from ota_server.errors import Invalid, NotFound, ServerError
+from ota_server.numbers import ROW_MAX
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.releases import service as releases
@@ -154,9 +156,7 @@ def _chosen(connection: Connection, product: Product, query: QueryParams, now_ms
             raise Invalid(f"one change is for at most {count_words(DEVICES_MAX)}, and these are more: filter further")
     else:
         ticked = query.getlist("row")[:FIELDS_MAX]
-        if not all(row.isascii() and row.isdecimal() and len(row) < 16 for row in ticked):
-            raise Invalid("a row is a number: tick devices in the list")
-        rows = [int(row) for row in ticked]
+        rows = [whole(row, "row", ROW_MAX, words="a row is a number: tick devices in the list") for row in ticked]
     if not rows:
         raise Invalid("no device is chosen: tick some, or choose all that the filter finds")
     return rows
@@ -173,6 +173,5 @@ def _parse(connection: Connection, product: Product, fields: QueryParams | FormD
         return Change(verb, group=group)
     if verb is not Verb.LOCK:
         return Change(verb)
-    if not version.isascii() or not version.isdecimal() or len(version) > 5:
-        raise Invalid("say which version to lock them to", "to_version")
-    return Change(verb, version=releases.find(connection, product, int(version)).version)
+    wanted = version_number(version, "to_version", "say which version to lock them to")
+    return Change(verb, version=releases.find(connection, product, wanted).version)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from starlette.datastructures import QueryParams
 
 from muster.layout import PLATFORM_IDS, PlatformName
 from ota_server.customers import service as customers
+from ota_server.dashboard.forms import midnight, version_number
 from ota_server.devices.labels import country_code
 from ota_server.devices.models import DeviceStatus
 from ota_server.devices.search import Order, Search
@@ -143,15 +143,15 @@ class DeviceFilter:
             tag=self.tag,
             country=country_code(self.country) or "",
             status=DeviceStatus(self.state) if is_status else None,
-            version=int(self.version) if self.version else None,
+            version=version_number(self.version, "version") if self.version else None,
             platform_id=PLATFORM_IDS[PlatformName(self.platform)] if self.platform else None,
             online_at_ms=now_ms if self.state == "online" else None,
             offline_at_ms=now_ms if self.state == "offline" else None,
             development=True if self.state == "development" else None,
             is_locked=True if self.state == "locked" else None,
             customer_id=customers.find(connection, product, self.customer).id if self.customer else None,
-            heard_from_ms=_day_ms(self.heard_after, "heard_after"),
-            heard_until_ms=_day_ms(self.heard_before, "heard_before"),
+            heard_from_ms=midnight(self.heard_after, "heard_after"),
+            heard_until_ms=midnight(self.heard_before, "heard_before"),
             also=tuple(also),
             order=ORDERS[self.sort.removeprefix("-")],
             descending=self.sort.startswith("-"),
@@ -167,9 +167,6 @@ class DeviceFilter:
         _check_choice(self.platform, [one.value for one in PLATFORM_IDS], "platform")
         _check_choice(self.state, STATES, "state")
         _check_choice(self.sort.removeprefix("-"), ORDERS, "sort")
-        is_number = self.version.isascii() and self.version.isdecimal() and int(self.version[:10]) <= 65_535
-        if self.version and not is_number:
-            raise Invalid("a version is a number from 0 to 65535", "version")
 
     @property
     def unlasting(self) -> str:
@@ -189,7 +186,7 @@ class DeviceFilter:
         if self.platform:
             values.append(("platform", self.platform))
         if self.version:
-            values.append(("version", int(self.version)))
+            values.append(("version", version_number(self.version, "version")))
         if self.tag:
             values.append(("tag", self.tag))
         if self.country:
@@ -230,15 +227,3 @@ def _words(name: str, value: str) -> str:
 def _check_choice(value: str, choices: Collection[str], name: str) -> None:
     if value and value not in choices:
         raise Invalid(f"{name} is one of {', '.join(choices)}", name)
-
-
-def _day_ms(text: str, name: str) -> int | None:
-    """When a day begins, in UTC. Raises Invalid."""
-    if not text:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise Invalid("a day is written as 2026-01-31", name) from error
-    at = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 
 from starlette.datastructures import FormData
 
 from ota_server.errors import Invalid, ServerError
+from ota_server.numbers import VERSION_MAX, digits
 
 DAY_MS = 24 * 3600 * 1000
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECRET = frozenset({"password", "current_password", "form_token"})
 """Fields that are typed anew."""
 
@@ -54,12 +58,31 @@ def filled(form: str, sent: FormData, error: ServerError) -> Filled:
     return Filled(form, fields, error)
 
 
+def whole(text: str, name: str, most: int, least: int = 0, words: str = "") -> int:
+    """A field that is a whole number. `words`: what is asked for, where that is more than a number. Raises Invalid."""
+    found = digits(text.strip(), most, least)
+    if found is None:
+        raise Invalid(words or f"give a whole number from {least} to {most:,}", name)
+    return found
+
+
 def number(sent: FormData, name: str, most: int) -> int:
-    """A field that is a whole number. Raises Invalid."""
+    """The same of a form that was sent. Raises Invalid."""
     text = sent.get(name)
-    if not isinstance(text, str) or not text.strip().isascii() or not text.strip().isdigit() or len(text.strip()) > 9:
-        raise Invalid(f"give a whole number from 0 to {most:,}", name)
-    return int(text)
+    return whole(text if isinstance(text, str) else "", name, most)
+
+
+def version_number(text: str, name: str, words: str = "") -> int:
+    """A field that is a release's version. Raises Invalid."""
+    return whole(text, name, VERSION_MAX, words=words or f"a version is a number from 0 to {VERSION_MAX}")
+
+
+def share(text: str, name: str) -> float:
+    """A field in percent, more than none and less than all. Raises Invalid."""
+    found = float(text) / 100 if re.fullmatch(r"[0-9]{1,2}(\.[0-9]{0,8})?", text) else 0
+    if not 0.0001 <= found <= 0.9999:
+        raise Invalid("a share in percent from 0.01 to 99.99", name)
+    return found
 
 
 def midnight(text: str, name: str) -> int | None:
@@ -67,7 +90,9 @@ def midnight(text: str, name: str) -> int | None:
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise Invalid("give a date, such as 2026-11-23", name) from error
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) if _DATE.fullmatch(text) else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise Invalid("give a date, such as 2026-11-23", name)
+    return (day - _EPOCH) // timedelta(milliseconds=1)

@@ -16,15 +16,17 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ota_server.api.context import act
 from ota_server.dashboard import security
+from ota_server.dashboard.forms import whole
 from ota_server.dashboard.render import make_environment
 from ota_server.dashboard.security import Visitor
-from ota_server.errors import Invalid, ServerError
+from ota_server.errors import ServerError
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
 
 ROWS_PER_PAGE = 50
+PAGES_MAX = 999_999
 FIELDS_MAX = 100
 DETAIL = "dashboard"
 """What the audit log says of a change that was made here."""
@@ -165,10 +167,7 @@ def go(path: str) -> Response:
 
 def page_number(request: Request) -> int:
     """Which page of a list is asked for. Raises Invalid."""
-    text = request.query_params.get("page", "1")
-    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
-        raise Invalid("a page is a number from 1", "page")
-    return int(text)
+    return whole(request.query_params.get("page", "1"), "page", PAGES_MAX, 1, "a page is a number from 1")
 
 
 def paging(page: int, total: int, fields: Mapping[str, str] | Sequence[tuple[str, str]]) -> Context:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 from starlette.datastructures import QueryParams
 
-from ota_server.dashboard.forms import DAY_MS, midnight
+from ota_server.dashboard.forms import DAY_MS, midnight, version_number
 from ota_server.devices import service as devices
 from ota_server.errors import Invalid
 from ota_server.products.models import Product
@@ -74,8 +74,8 @@ def parse(query: QueryParams) -> Asked:
         raise Invalid("the log has no such kind of entries", "kind")
     if asked.level.upper() not in Level.__members__:
         raise Invalid("there is no such level", "level")
-    if asked.version and (not asked.version.isdecimal() or len(asked.version) > 5):
-        raise Invalid("a version is a number", "version")
+    if asked.version:
+        version_number(asked.version, "version")
     return asked
 
 
@@ -86,7 +86,7 @@ def wanted(connection: Connection, product: Product, asked: Asked) -> Wanted:
         kinds=frozenset([EntryKind(asked.kind)] if asked.kind else []),
         level=Level[asked.level.upper()],
         device_row=devices.find(connection, product, asked.device).id if asked.device else None,
-        version=int(asked.version) if asked.version else None,
+        version=version_number(asked.version, "version") if asked.version else None,
         name=asked.name,
         since_ms=midnight(asked.since, "since"),
         until_ms=None if until_ms is None else until_ms + DAY_MS,

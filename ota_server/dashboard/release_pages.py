@@ -32,13 +32,13 @@ class ReleasePages:
 
     def routes(self) -> list[Route]:
         page, base = self._frame.page, "/products/{product}/releases"
-        one = f"{base}/{{version:int}}"
+        one = f"{base}/{{version:version}}"
         return [
             Route(base, page(self._list)),
             Route(one, page(self._show)),
             Route(one, page(self._change), methods=["POST"]),
             Route(f"{one}/images/{{platform}}.bin", page(self._image)),
-            Route(f"{one}/patches/{{patch:int}}.patch", page(self._patch)),
+            Route(f"{one}/patches/{{patch:row}}.patch", page(self._patch)),
             Route(f"{one}/default", page(self._ask_default)),
             Route(f"{one}/default", page(self._make_default), methods=["POST"]),
             Route(f"{one}/kill", page(self._ask_kill)),

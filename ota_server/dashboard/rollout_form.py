@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from ota_server.dashboard.cohort_form import CohortForm
+from ota_server.dashboard.forms import share, version_number, whole
 from ota_server.errors import Invalid
+from ota_server.numbers import digits
 from ota_server.rollouts import service
 from ota_server.rollouts.cohort import Cohort
 from ota_server.rollouts.gate import RATES, Gate
@@ -65,8 +67,7 @@ class RolloutForm:
     @property
     def stages(self) -> int:
         """How many stages have inputs."""
-        text = self["stages"]
-        return min(max(int(text), 1), STAGES_MAX) if text.isascii() and text.isdecimal() and len(text) < 4 else 1
+        return min(digits(self["stages"], 999, 1) or 1, STAGES_MAX)
 
     def fields(self) -> dict[str, str]:
         """All that is to be carried on."""
@@ -85,10 +86,7 @@ class RolloutForm:
     # What it means. Each raises Invalid with the name of an input.
 
     def version(self) -> int:
-        text = self["version"]
-        if not (text.isascii() and text.isdecimal() and len(text) <= 5):
-            raise Invalid("choose a release", "version")
-        return int(text)
+        return version_number(self["version"], "version", "choose a release")
 
     def new_stages(self, cohort: Cohort) -> list[NewStage]:
         found: list[NewStage] = []
@@ -134,7 +132,7 @@ class RolloutForm:
         failures = self[f"failures{number}"]
         made["max_failures"] = self._number(f"failures{number}", "failures", 2**31 - 1, least=0) if failures else None
         for rate in RATES:
-            made[rate] = self._share(f"{rate}{number}")
+            made[rate] = share(text, f"{rate}{number}") if (text := self[f"{rate}{number}"]) else None
         if self[f"role{number}"]:
             people = self._number(f"people{number}", "people", 10) if self[f"people{number}"] else 1
             made["approval"] = {"role": self[f"role{number}"], "people": people}
@@ -162,22 +160,7 @@ class RolloutForm:
         return f"{text}+00:00" if text else None
 
     def _number(self, name: str, what: str, most: int, least: int = 1) -> int:
-        text = self[name]
-        if not (text.isascii() and text.isdecimal() and len(text) <= 10 and least <= int(text) <= most):
-            raise Invalid(f"{what}: a whole number from {least} to {most:,}", name)
-        return int(text)
-
-    def _share(self, name: str) -> float | None:
-        text = self[name]
-        if not text:
-            return None
-        try:
-            share = float(text if len(text) < 12 else "") / 100
-        except ValueError:
-            share = 0
-        if not 0.0001 <= share <= 0.9999:
-            raise Invalid("a share in percent from 0.01 to 99.99", name)
-        return share
+        return whole(self[name], name, most, least, f"{what}: a whole number from {least} to {most:,}")
 
 
 def fields_of(rollout: Rollout, stages: list[Stage]) -> dict[str, str] | None:

@@ -12,10 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ota_server.dashboard import security
+from ota_server.dashboard.forms import version_number
 from ota_server.dashboard.frame import ROWS_PER_PAGE, Context, Frame, View, go, page_number, paging
 from ota_server.dashboard.rollout_facts import RolloutFacts, rollout_facts, rollout_page
 from ota_server.dashboard.security import Visitor
 from ota_server.errors import Conflict, Invalid, NotFound
+from ota_server.numbers import ROW_MAX, digits
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
@@ -38,7 +40,7 @@ class RolloutPages:
 
     def routes(self) -> list[Route]:
         page, base = self._frame.page, "/products/{product}/rollouts"
-        one = f"{base}/{{rollout:int}}"
+        one = f"{base}/{{rollout:row}}"
         return [
             Route(base, page(self._list)),
             Route(one, page(self._show)),
@@ -163,9 +165,10 @@ class RolloutPages:
         )
 
     def _read(self, connection: Connection, product: Product, name: str, _query: QueryParams) -> Context:
-        if not name.isdecimal() or len(name) >= 10:
+        number = digits(name, ROW_MAX)
+        if number is None:
             raise NotFound("there is no such rollout")
-        return self._context(connection, product, int(name))
+        return self._context(connection, product, number)
 
     def _context(self, connection: Connection, product: Product, number: int) -> Context:
         facts = self._facts(connection, product, number)
@@ -195,18 +198,16 @@ class RolloutPages:
 
 def _version(text: str) -> int:
     """Raises Invalid."""
-    if not text.isascii() or not text.isdecimal() or len(text) > 5:
-        raise Invalid("choose an earlier version", "version")
-    return int(text)
+    return version_number(text, "version", "choose an earlier version")
 
 
 def _reason(text: str) -> tuple[OutcomeKind, int]:
     """Such as "reverted.1". Raises NotFound."""
     kind, _, number = text.partition(".")
-    digits = number.removeprefix("-")
-    if kind not in list(OutcomeKind) or not (digits.isascii() and digits.isdecimal()) or len(number) > 9:
+    found = digits(number.removeprefix("-"), ROW_MAX)
+    if kind not in list(OutcomeKind) or found is None:
         raise NotFound("there is no such reason")
-    return OutcomeKind(kind), int(number)
+    return OutcomeKind(kind), -found if number.startswith("-") else found
 
 
 def _back(request: Request, default: str, organization: Organization) -> str:

@@ -80,14 +80,14 @@ def _devices(connection: Connection, product: Product, text: str, limit: int) ->
 
 def _customers(connection: Connection, product: Product, text: str, limit: int) -> list[Hit]:
     return [
-        Hit("Customer", email, product.name, f"{_at(product)}/customers?search={quote(email)}")
+        Hit("Customer", email, product.name, f"{_at(product)}/customers/{quote(email)}")
         for email in customers.beginning_with(connection, product.id, text, limit)
     ]
 
 
 def _releases(connection: Connection, product: Product, text: str, limit: int) -> list[Hit]:
     return [
-        Hit("Release", f"{one.version} {one.title}".strip(), product.name, f"{_at(product)}/releases")
+        Hit("Release", f"{one.version} {one.title}".strip(), product.name, f"{_at(product)}/releases/{one.version}")
         for one in releases.named(connection, product.id, text, limit)
     ]
 

@@ -21,6 +21,7 @@ from ota_server.errors import Conflict, Invalid, NotFound, ServerError
 from ota_server.figures import series
 from ota_server.figures import store as figures
 from ota_server.figures.models import HOUR_MS
+from ota_server.numbers import ROW_MAX, digits
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.releases import service as releases_service
@@ -62,7 +63,7 @@ class WizardPages:
         if step not in STEPS:
             raise NotFound("the wizard has no such step")
         form = RolloutForm.of_fields(given)
-        replaces = _number(given.get("replaces", ""))
+        replaces = digits(given.get("replaces", ""), ROW_MAX)
         return await self._page(visitor, product, form, step, replaces)
 
     async def _save(self, request: Request, visitor: Visitor) -> Response:
@@ -72,7 +73,7 @@ class WizardPages:
         if len(state) > STATE_MAX:
             raise Invalid("this is more than a rollout has", "state")
         given = dict(parse_qsl(state.removeprefix("?"), max_num_fields=_FIELDS_MAX))
-        form, replaces = RolloutForm.of_fields(given), _number(given.get("replaces", ""))
+        form, replaces = RolloutForm.of_fields(given), digits(given.get("replaces", ""), ROW_MAX)
         by = visitor.account.email
 
         def work(connection: Connection, now_ms: int) -> int:
@@ -198,7 +199,7 @@ def _choices(connection: Connection, product: Product) -> list[tuple[int, str, s
 
 def _address_from(connection: Connection, product: Product, number: str) -> str:
     """The wizard's address with the fields of a rollout. A draft is replaced by what is made of it."""
-    found = _number(number)
+    found = digits(number, ROW_MAX)
     if found is None:
         raise NotFound("there is no such rollout")
     rollout = service.get(connection, product, found)
@@ -215,7 +216,3 @@ def _check_draft(connection: Connection, product: Product, number: int) -> None:
     """Raises NotFound, Conflict."""
     if service.get(connection, product, number).status is not RolloutStatus.DRAFT:
         raise Conflict(f"rollout {number} is no draft any more")
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None

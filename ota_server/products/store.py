@@ -9,6 +9,8 @@ from dataclasses import fields
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, update
 
+from muster.layout import ID_MAX
+from ota_server.numbers import digits
 from ota_server.products.models import Product, products
 from ota_server.storage.schema import metadata
 
@@ -41,7 +43,8 @@ def find_among(connection: Connection, name: str, product_ids: Collection[int]) 
 
 
 def _named(connection: Connection, name: str, among: ColumnElement[bool]) -> Product | None:
-    by_id = products.c.id == int(name) if name.isdecimal() and len(name) <= 5 else products.c.slug == name
+    number = digits(name, ID_MAX)
+    by_id = products.c.slug == name if number is None else products.c.id == number
     query = select(products).where(or_(by_id, products.c.slug == name), among).limit(1)
     row = connection.execute(query).mappings().first()
     return None if row is None else Product(**row)

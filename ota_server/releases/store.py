@@ -9,6 +9,7 @@ from dataclasses import fields
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from ota_server.moves import check_move
+from ota_server.numbers import VERSION_MAX, digits
 from ota_server.releases.models import (
     PATCH_MOVES,
     PatchStatus,
@@ -49,8 +50,9 @@ def releases_of(connection: Connection, product_id: int) -> list[Release]:
 def named(connection: Connection, product_id: int, text: str, limit: int) -> list[Release]:
     """Those of this version, or with this in their title; newest version first."""
     is_named = has_part(connection, releases.c.title, text)
-    if text.isdecimal() and len(text) <= 5:
-        is_named |= releases.c.version == int(text)
+    version = digits(text, VERSION_MAX)
+    if version is not None:
+        is_named |= releases.c.version == version
     query = select(*_RELEASE).where(releases.c.product_id == product_id, is_named)
     rows = connection.execute(query.order_by(releases.c.version.desc()).limit(limit))
     return [Release(*row) for row in rows]

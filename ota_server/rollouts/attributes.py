@@ -13,12 +13,14 @@ from muster.layout import PLATFORM_IDS, platform_name
 from muster.protocol import HealthKey
 from ota_server.devices.labels import COUNTRY, TAG
 from ota_server.errors import Invalid
+from ota_server.numbers import digits
 from ota_server.rollouts.facts import DeviceFacts
 
 DAY_MS = 24 * 3600 * 1000
 HEALTH = "health."
 """Begins the names of health metrics: `health.link_errors`, or the number of one of the product's own."""
 NUMBER_MAX = 2**53 - 1
+METRIC_MAX = 9_999_999_999
 TEXT_MAX = 64
 
 Value = int | str | bool
@@ -65,9 +67,8 @@ class Attribute:
 def health_key(name: str) -> int | None:
     """The number of a health metric; None for what is none."""
     metric = name.removeprefix(HEALTH)
-    if metric.isascii() and metric.isdecimal() and len(metric) < 11:
-        return int(metric)
-    return next((key.value for key in HealthKey if key.name.lower() == metric), None)
+    number = digits(metric, METRIC_MAX)
+    return next((key.value for key in HealthKey if key.name.lower() == metric), None) if number is None else number
 
 
 def attribute(name: str) -> Attribute | None:

@@ -6,7 +6,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, false, func, literal, not_, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    and_,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
 from muster.layout import PLATFORM_IDS, PlatformName
 from ota_server.devices.labels import has_tag
@@ -40,6 +54,8 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
 }
 # An alias: whoever asks may read the table itself, too.
 _own = presence.alias()
+_DAYS_MAX = 10**9
+"""Nobody is known for so long, nor will be."""
 _HEALTH = select(_own.c.health).where(_own.c.device_row == devices.c.id).scalar_subquery()
 
 
@@ -107,7 +123,7 @@ class Conditions:
         """Whole days, rounded down, are at least n when so many have gone by."""
 
         def at_least(days: Value) -> Condition:
-            return devices.c.first_seen_ms <= self._now_ms - int(days) * DAY_MS
+            return devices.c.first_seen_ms <= self._now_ms - min(max(int(days), -_DAYS_MAX), _DAYS_MAX) * DAY_MS
 
         def exactly(days: Value) -> Condition:
             return and_(at_least(days), not_(at_least(int(days) + 1)))
@@ -137,6 +153,9 @@ _TESTS: dict[Operator, Callable[[ColumnElement[Any], Any], Condition]] = {
 
 
 def _compared(column: ColumnElement[Any], cohort: Compare) -> Condition:
+    if isinstance(column.type, Integer):
+        # PostgreSQL refuses to look for a number that the column itself could not hold.
+        column = type_coerce(column, BigInteger)
     if cohort.how in (Operator.IS, Operator.ONE_OF):
         return column.in_(cohort.values)
     return _TESTS[cohort.how](column, cohort.values[0])

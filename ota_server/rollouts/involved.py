@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -108,6 +109,6 @@ def _is_given_up(state: str, status: AttemptStatus) -> Sequence[ColumnElement[bo
 def _place(text: str, statuses: int) -> tuple[int, int]:
     """Position of a status and id of a row; 0: from the first one on. Whatever is no place is the first."""
     position, _, number = text.partition(".")
-    if not (position.isdecimal() and number.isdecimal()) or len(text) > 18 or int(position) >= statuses:
+    if not re.fullmatch(r"[0-9]+\.[0-9]+", text) or len(text) > 18 or int(position) >= statuses:
         return 0, 0
     return int(position), int(number)

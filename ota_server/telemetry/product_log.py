@@ -74,7 +74,7 @@ class Place:
     @classmethod
     def parse(cls, text: str) -> Place:
         """Reads what `str` wrote. Raises Invalid."""
-        match = re.fullmatch(r"(\d{1,15})-([a-z]{1,10})-(\d{1,18})", text)
+        match = re.fullmatch(r"([0-9]{1,15})-([a-z]{1,10})-([0-9]{1,18})", text)
         if match is None or match[2] not in list(EntryKind):
             raise Invalid("not a place in the log: take one from an answer", "before")
         return cls(int(match[1]), EntryKind(match[2]), int(match[3]))

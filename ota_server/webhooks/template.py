@@ -73,7 +73,7 @@ def _look_up(name: str, values: Mapping[str, object]) -> str:
     for part in name.split(".")[:DEPTH_MAX]:
         if isinstance(found, Mapping):
             found = found.get(part)
-        elif isinstance(found, list) and part.isdecimal() and int(part) < len(found):
+        elif isinstance(found, list) and part.isdecimal() and len(part) < 9 and int(part) < len(found):
             found = found[int(part)]
         else:
             return ""

@@ -23,9 +23,11 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from ota_server.accounts.models import Account
 from ota_server.api.oauth.clients import ANY_METHOD, OTP, SECRET_METHODS, AnyClient, RegisteredClient
 from ota_server.customers.models import Customer
+from ota_server.numbers import digits
 from ota_server.oauth.models import ClientType, Code, Grant
 
 LASTS_S = 90 * 24 * 3600
+EXPIRES_MAX_S = 10**12 - 1
 """A token that nobody asked to last longer or shorter, as Particle's do."""
 
 
@@ -231,6 +233,7 @@ def lasts_s(fields: Mapping[str, str]) -> int | None:
     text = fields.get("expires_in", "")
     if text == "":
         return LASTS_S
-    if not text.isascii() or not text.isdigit() or len(text) > 12:
+    seconds = digits(text, EXPIRES_MAX_S)
+    if seconds is None:
         raise InvalidRequestError("expires_in is a number of seconds; 0 means for ever")
-    return int(text) or None
+    return seconds or None

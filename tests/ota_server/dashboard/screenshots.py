@@ -22,7 +22,7 @@ SHOWN = {
     "overview": "GET /products/{product}",
     "devices": "GET /products/{product}/devices",
     "device": "GET /products/{product}/devices/{device}",
-    "rollout": "GET /products/{product}/rollouts/{rollout:int}",
+    "rollout": "GET /products/{product}/rollouts/{rollout:row}",
     "releases": "GET /products/{product}/releases",
     "log": "GET /products/{product}/log",
     "team": "GET /organizations/{organization}/team",

@@ -76,7 +76,8 @@ def test_what_needs_attention_comes_most_urgent_first(stocked: Server) -> None:
     device.revert(1)
     device.check_in()
     stocked.api("PUT", "/products/thermostat", json={"product": {"auto_approve": False}})
-    stocked.device(2).check_in()
+    other = stocked.device(2)
+    other.check_in()
     client = sign_in(stocked)
     for path in (BASE, HOME):
         page = client.get(path).text
@@ -85,6 +86,9 @@ def test_what_needs_attention_comes_most_urgent_first(stocked: Server) -> None:
         assert f'href="{HOME}/rollouts/{rollout}/devices?reason=reverted.1"' in page
         assert "Version 2 reverted once: the watchdog reset its trial." in page
         assert "1 quarantined device: no firmware until approved." in page
+        assert f'href="{HOME}/devices/{other.device_id.hex()}"' in page
+    stocked.device(3).check_in()
+    assert f'href="{HOME}/devices?state=quarantined"' in client.get(HOME).text
     assert client.get(f"{HOME}/devices?state=quarantined").status_code == 200
 
 
