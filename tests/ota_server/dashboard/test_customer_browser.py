@@ -94,11 +94,10 @@ def token_of(page: Page, shop: Shop) -> str:
     return token
 
 
-@pytest.mark.parametrize("options", [{"color_scheme": "dark"}, {"java_script_enabled": False}])
-def test_customer_comes_from_the_app_signs_up_forgets_and_comes_back(
-    shop: Shop, browser: Browser, options: dict[str, str]
+def test_customer_comes_from_the_app_signs_up_forgets_and_comes_back_without_javascript(
+    shop: Shop, browser: Browser
 ) -> None:
-    with watched(browser, **options) as page:
+    with watched(browser, java_script_enabled=False) as page:
         page.goto(shop.path("sign-in"))
         page.click("text=Sign up")
         fill(page, email=CARA, password=PASSWORD)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import re
 from asyncio import Server as Listener
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from tests.ota_server.conftest import HandClock, Server, make_settings, run_serv
 
 SENDER = "muster@example.com"
 PUBLIC_URL = "https://muster.example.com"
+TIMEOUT_S = 60.0
 
 
 @dataclass
@@ -32,6 +34,11 @@ class MailServer:
     port: int = 0
     refusal: str = ""
     received: list[EmailMessage] = field(default_factory=list)
+    _arrived: queue.SimpleQueue[EmailMessage] = field(default_factory=queue.SimpleQueue)
+
+    def wait_for_mail(self) -> EmailMessage:
+        """The first one that nobody has waited for yet, from a server in another process."""
+        return self._arrived.get(timeout=TIMEOUT_S)
 
     async def handle_RCPT(  # noqa: N802  # aiosmtpd looks for this name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -47,6 +54,7 @@ class MailServer:
         assert isinstance(message, EmailMessage)
         assert [message["To"].addresses[0].addr_spec] == envelope.rcpt_tos
         self.received.append(message)
+        self._arrived.put(message)
         return "250 OK"
 
 

@@ -8,11 +8,9 @@ import json
 import logging
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -28,51 +26,16 @@ from ota_server.webhooks.hook import Hook, make_request
 from ota_server.webhooks.network import GuardedBackend, NotDelivered, is_allowed
 from tests.ota_server import keys
 from tests.ota_server.conftest import HandClock, Server, make_settings, run_server
+from tests.ota_server.webhooks.receiver import Receiver, run_receiver
 
 PRODUCT = f"/products/{keys.PRODUCT}"
 HERE = (ipaddress.ip_network("127.0.0.1/32"),)
 
 
-@dataclass
-class Receiver:
-    """A server elsewhere. `statuses`: what it answers, one after another; then 200."""
-
-    url: str = ""
-    statuses: list[int] = field(default_factory=list)
-    answer: bytes = b"thanks"
-    location: str = ""
-    requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            made.requests.append((self.command, self.path, headers, body))
-            self.send_response(made.statuses.pop(0) if made.statuses else 200)
-            if made.location:
-                self.send_header("location", made.location)
-            self.send_header("content-length", str(len(made.answer)))
-            self.end_headers()
-            self.wfile.write(made.answer)
-
-        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  # the base's names
-
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with run_receiver() as made:
+        yield made
 
 
 @contextmanager
