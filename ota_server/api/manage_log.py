@@ -18,6 +18,8 @@ from ota_server.api.times import Time, ms_of
 from ota_server.devices import service as devices
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
+from ota_server.rollouts import cohorts
+from ota_server.rollouts.cohort import Saved
 from ota_server.services import Services
 from ota_server.telemetry import product_log
 from ota_server.telemetry.product_log import LIMIT_MAX, Entry, EntryKind, Level, Place, Wanted
@@ -37,6 +39,7 @@ def read_log(
     level: LevelName = "debug",
     device: Annotated[str, Query(max_length=TEXT_MAX)] = "",
     version: Annotated[int | None, Query(ge=0, le=0xFFFF)] = None,
+    cohort: Annotated[str, Query(max_length=TEXT_MAX)] = "",
     name: Annotated[str, Query(max_length=TEXT_MAX)] = "",
     text: Annotated[str, Query(max_length=TEXT_MAX)] = "",
     since: Time | None = None,
@@ -47,7 +50,8 @@ def read_log(
 ) -> Response:
     """What all devices told and what happened to them, newest first; `next` goes into `before` for what is older.
 
-    A search for a text or a version may end before `limit` are found: `is_cut` says so. As CSV: all of it.
+    `version` and `cohort` are of devices as they are now. A search for these or a text may end before `limit` are
+    found: `is_cut` says so. As CSV: all of it.
     """
     with services.database.read() as connection:
         found = actor.product(connection, product, Permission.VIEW_DEVICES)
@@ -56,6 +60,7 @@ def read_log(
             level=Level[level.upper()],
             device_row=_device_row(connection, found, device),
             version=version,
+            like=cohorts.condition(connection, found.id, Saved(cohort), services.clock.now_ms()) if cohort else None,
             name=name,
             text=text,
             since_ms=ms_of(since),

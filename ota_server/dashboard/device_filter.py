@@ -20,11 +20,9 @@ from ota_server.devices.search import Order, Search
 from ota_server.errors import Invalid
 from ota_server.products.models import Product
 from ota_server.rollouts import cohorts
-from ota_server.rollouts.cohort import Both, Cohort, Compare, Everyone, InGroup, Operator
-from ota_server.rollouts.cohort_sql import Conditions
+from ota_server.rollouts.cohort import Both, Cohort, Compare, Everyone, InGroup, Operator, Saved
 
 TEXT_MAX = 200
-_SALT = b"device list"
 
 STATES: Mapping[str, str] = {
     "online": "online",
@@ -134,8 +132,7 @@ class DeviceFilter:
         self._check()
         also = []
         if self.cohort:
-            saved = cohorts.find(connection, product.id, self.cohort).cohort
-            also.append(Conditions(connection, product.id, _SALT, now_ms).of(saved))
+            also.append(cohorts.condition(connection, product.id, Saved(self.cohort), now_ms))
         is_status = self.state in list(DeviceStatus)
         return Search(
             text=self.text,

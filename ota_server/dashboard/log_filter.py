@@ -13,6 +13,8 @@ from ota_server.dashboard.forms import DAY_MS, midnight, version_number
 from ota_server.devices import service as devices
 from ota_server.errors import Invalid
 from ota_server.products.models import Product
+from ota_server.rollouts import cohorts
+from ota_server.rollouts.cohort import Saved
 from ota_server.telemetry import product_log
 from ota_server.telemetry.product_log import EntryKind, Level, Page, Place, Wanted
 
@@ -28,6 +30,7 @@ class Asked:
 
     Attributes:
         kind: one, or nothing for all.
+        cohort: the name of a saved one.
         name: how names of events begin.
         since, until: the first and the last day, in UTC.
         before: where an older page begins; nothing for the newest.
@@ -37,6 +40,7 @@ class Asked:
     level: str = "debug"
     device: str = ""
     version: str = ""
+    cohort: str = ""
     name: str = ""
     since: str = ""
     until: str = ""
@@ -79,7 +83,7 @@ def parse(query: QueryParams) -> Asked:
     return asked
 
 
-def wanted(connection: Connection, product: Product, asked: Asked) -> Wanted:
+def wanted(connection: Connection, product: Product, asked: Asked, now_ms: int) -> Wanted:
     """Which entries are asked for. Raises NotFound, Invalid."""
     until_ms = midnight(asked.until, "until")
     return Wanted(
@@ -87,6 +91,7 @@ def wanted(connection: Connection, product: Product, asked: Asked) -> Wanted:
         level=Level[asked.level.upper()],
         device_row=devices.find(connection, product, asked.device).id if asked.device else None,
         version=version_number(asked.version, "version") if asked.version else None,
+        like=cohorts.condition(connection, product.id, Saved(asked.cohort), now_ms) if asked.cohort else None,
         name=asked.name,
         since_ms=midnight(asked.since, "since"),
         until_ms=None if until_ms is None else until_ms + DAY_MS,
@@ -95,6 +100,6 @@ def wanted(connection: Connection, product: Product, asked: Asked) -> Wanted:
     )
 
 
-def read(connection: Connection, product: Product, asked: Asked) -> Page:
+def read(connection: Connection, product: Product, asked: Asked, now_ms: int) -> Page:
     """The page that was asked for. Raises NotFound, Invalid."""
-    return product_log.read(connection, product.id, wanted(connection, product, asked), ENTRIES_PER_PAGE)
+    return product_log.read(connection, product.id, wanted(connection, product, asked, now_ms), ENTRIES_PER_PAGE)

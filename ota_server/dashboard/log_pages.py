@@ -15,6 +15,7 @@ from ota_server.dashboard.forms import DAY_MS
 from ota_server.dashboard.frame import Context, Frame, View
 from ota_server.dashboard.security import HEADERS, Visitor
 from ota_server.products.models import Product
+from ota_server.rollouts import cohorts
 from ota_server.telemetry import errors
 
 ERROR_DAYS = 30
@@ -36,17 +37,22 @@ class LogPages:
         ]
 
     def views(self) -> dict[str, View]:
-        return {"log": View(("log-entries",), _read)}
+        return {"log": View(("log-entries",), self._read)}
 
     async def _show(self, request: Request, visitor: Visitor) -> Response:
         product = await self._frame.product(request, visitor)
-        context = await self._frame.read(lambda connection: _read(connection, product, "", request.query_params))
+
+        def read(connection: Connection) -> Context:
+            names = [one.name for one in cohorts.of_product(connection, product.id)]
+            return {**self._read(connection, product, "", request.query_params), "cohorts": names}
+
+        context = await self._frame.read(read)
         return self._frame.render("log.html", visitor, product, {**context, "kinds": log_filter.KINDS})
 
     async def _export(self, request: Request, visitor: Visitor) -> Response:
         product = await self._frame.product(request, visitor)
-        asked = log_filter.parse(request.query_params)
-        wanted = await self._frame.read(lambda connection: log_filter.wanted(connection, product, asked))
+        asked, now_ms = log_filter.parse(request.query_params), self._frame.now_ms()
+        wanted = await self._frame.read(lambda connection: log_filter.wanted(connection, product, asked, now_ms))
         headers = {**HEADERS, "content-disposition": f'attachment; filename="log-{product.slug}.csv"'}
         lines = csv_lines(self._frame.services, product, wanted)
         return StreamingResponse(lines, media_type="text/csv", headers=headers)
@@ -58,7 +64,6 @@ class LogPages:
         context: Context = {"found": found, "days": ERROR_DAYS, "looked": errors.LOOKED_MAX, "shown": GROUPS_SHOWN}
         return self._frame.render("errors.html", visitor, product, context)
 
-
-def _read(connection: Connection, product: Product, _name: str, query: QueryParams) -> Context:
-    asked = log_filter.parse(query)
-    return {"page": log_filter.read(connection, product, asked), "asked": asked}
+    def _read(self, connection: Connection, product: Product, _name: str, query: QueryParams) -> Context:
+        asked = log_filter.parse(query)
+        return {"page": log_filter.read(connection, product, asked, self._frame.now_ms()), "asked": asked}

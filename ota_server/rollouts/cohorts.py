@@ -12,6 +12,7 @@ from ota_server.devices import groups
 from ota_server.errors import Conflict, Invalid, NotFound
 from ota_server.products.models import Product
 from ota_server.rollouts.cohort import NAME, Cohort, InGroup, Saved
+from ota_server.rollouts.cohort_sql import Conditions
 from ota_server.rollouts.models import OPEN, RolloutStatus, SavedCohort, cohorts, rollouts, stages
 
 COHORTS_MAX = 500
@@ -19,6 +20,8 @@ COHORTS_MAX = 500
 DESCRIPTION_MAX = 1000
 RESOLVED_MAX = 1_000_000
 """Characters of a cohort with all that it names."""
+_SALT = b"preview"
+"""What percentages are drawn with where no rollout has drawn."""
 
 _COLUMNS = tuple(cohorts.c[field.name] for field in fields(SavedCohort))
 _IS_WAITING = rollouts.c.status.in_((RolloutStatus.DRAFT, RolloutStatus.SCHEDULED))
@@ -105,6 +108,11 @@ def check_names(connection: Connection, product: Product, cohort: Cohort) -> Non
     """Raises NotFound for a group or a saved cohort that is not there; Invalid as `resolve`."""
     for name in sorted(resolve(connection, product.id, cohort).named(InGroup)):
         groups.find(connection, product, name)
+
+
+def condition(connection: Connection, product_id: int, cohort: Cohort, now_ms: int) -> ColumnElement[bool]:
+    """What is true of the devices that a cohort holds now, outside of any rollout. Raises as `resolve`."""
+    return Conditions(connection, product_id, _SALT, now_ms).of(resolve(connection, product_id, cohort))
 
 
 def resolve(connection: Connection, product_id: int, cohort: Cohort) -> Cohort:

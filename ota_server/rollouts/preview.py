@@ -12,10 +12,8 @@ from sqlalchemy import ColumnElement, Connection, func, select
 from ota_server.devices.models import DeviceStatus, devices
 from ota_server.rollouts import cohorts
 from ota_server.rollouts.cohort import Cohort
-from ota_server.rollouts.cohort_sql import Conditions
 
 SAMPLE = 10
-_PREVIEW_SALT = b"preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,7 @@ def preview(connection: Connection, product_id: int, cohort: Cohort, now_ms: int
     Raises:
         NotFound, Invalid: it names a saved cohort that is not there, or is too large with them.
     """
-    resolved = cohorts.resolve(connection, product_id, cohort)
-    condition = Conditions(connection, product_id, _PREVIEW_SALT, now_ms).of(resolved)
+    condition = cohorts.condition(connection, product_id, cohort, now_ms)
     where = (devices.c.product_id == product_id, condition)
     told_apart = (
         devices.c.platform_id,

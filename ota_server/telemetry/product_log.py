@@ -31,7 +31,7 @@ from ota_server.telemetry.models import HistoryKind, events, history, logs
 
 LIMIT_MAX = 1000
 LOOKED_MAX = 20_000
-"""Entries of each kind that a search for a text or a version looks through at a time."""
+"""Entries of each kind that a search for a text, a version or a cohort looks through at a time."""
 
 
 class EntryKind(StrEnum):
@@ -112,6 +112,7 @@ class Wanted:
         level: the lowest.
         device_row: None for those of every device.
         version: only of devices that run it now.
+        like: only of devices for which this holds now.
         name: how names begin.
         names: empty for all.
         text: a part of the text, in letters of any case.
@@ -123,6 +124,7 @@ class Wanted:
     level: Level = Level.DEBUG
     device_row: int | None = None
     version: int | None = None
+    like: ColumnElement[bool] | None = None
     name: str = ""
     names: frozenset[str] = frozenset()
     text: str = ""
@@ -133,7 +135,7 @@ class Wanted:
     @property
     def is_sifting(self) -> bool:
         """Whether entries have to be looked at that are not wanted."""
-        return bool(self.text) or self.version is not None
+        return bool(self.text) or self.version is not None or self.like is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,8 @@ def _of_kind(
         sieve.append(or_(*(has_part(connection, newest.c[key], wanted.text) for key in ("name", "text"))))
     if wanted.version is not None:
         sieve.append(devices.c.product_version == wanted.version)
+    if wanted.like is not None:
+        sieve += [newest.c.device_row.is_not(None), wanted.like]
     rows = connection.execute(
         select(newest.c.id, newest.c.at_ms, devices.c.device_id, newest.c.level, newest.c.name, newest.c.text)
         .outerjoin(devices, devices.c.id == newest.c.device_row)

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from muster.protocol import LogLevel
 from ota_server.telemetry.errors import reason_of
+from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.dashboard.test_pages import HOME, sign_in
 
@@ -60,3 +61,26 @@ def test_numbers_do_not_tell_reasons_apart() -> None:
     assert reason_of("at 0x08020f12, 17 times") == "at #, # times"
     assert reason_of("Crashed after 40 s: reason 12, pc 0x80") == "Crashed after # s: reason 12, pc #"
     assert len(reason_of("x" * 5000)) == 200
+
+
+def test_log_is_filtered_by_a_saved_cohort_as_it_holds_devices_now(photons: Server) -> None:
+    for number in (1, 2):
+        device = photons.device(number)
+        device.log(f"line of {number}")
+        device.check_in()
+    path = f"/products/{keys.PRODUCT}"
+    first, second = (f"{path}/devices/{device.device_id.hex()}" for device in photons.devices)
+    photons.api("PUT", first, json={"groups": ["beta"]})
+    photons.api("POST", f"{path}/cohorts", 201, json={"name": "pilots", "cohort": {"group": "beta"}})
+    client = sign_in(photons)
+    asked = "?cohort=pilots&kind=log"
+    page = client.get(f"{HOME}/log{asked}").text
+    assert "<option selected>pilots</option>" in page
+    assert re.findall(r"line of \d", page) == ["line of 1"]
+    photons.api("PUT", first, json={"groups": []})
+    photons.api("PUT", second, json={"groups": ["beta"]})
+    assert re.findall(r"line of \d", client.get(f"{HOME}/log.csv{asked}").text) == ["line of 2"]
+    shown = photons.api("GET", f"{path}/log{asked}")
+    assert [entry["text"] for entry in shown["log"]] == ["line of 2"]
+    assert client.get(f"{HOME}/log?cohort=none").status_code == 404
+    photons.api("GET", f"{path}/log?cohort=none", 404)

@@ -21,6 +21,7 @@ _filter_options = together(
     ),
     click.option("--device", default="", metavar="ID", help="Only of this device."),
     click.option("--version", type=click.IntRange(0, 65_535), default=None, help="Only of devices that run it now."),
+    click.option("--cohort", default="", metavar="NAME", help="Only of devices that this saved cohort holds now."),
     click.option("--name", default="", metavar="BEGIN", help="Only of names that begin so."),
     click.option("--text", default="", help="Only with this in them."),
     *TIME_FILTERS,

@@ -60,7 +60,10 @@ class DeviceCalls(Wire):
         return self.pieces(f"/products/{product}/devices", {"format": "csv", **given(filters)})
 
     def log(self, product: int, limit: int = 200, filters: Mapping[str, str] | None = None) -> JsonObject:
-        """`log`, newest first, and `next`; filters: kind, level, device, version, name, text, since, until, before."""
+        """`log`, newest first, and `next`.
+
+        Filters: kind, level, device, version, cohort, name, text, since, until, before.
+        """
         query = {**given(filters), "limit": str(limit)}
         return as_object(self.call("GET", f"/products/{product}/log", params=query))
 
