@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -45,7 +46,7 @@ class ClientPages:
         page = self._frame.page
         return [
             route
-            for base in ("/products/{product}/clients",)
+            for base in ("/products/{product}/clients", "/account/clients")
             for route in (
                 Route(base, page(self._list), methods=["GET"]),
                 Route(base, page(self._make), methods=["POST"]),
@@ -107,7 +108,9 @@ class ClientPages:
             maker = accounts.by_id(connection, found.account_id)
             assert maker is not None, "clients go with their account"
             is_own = found.scope is not ClientScope.ALL or oauth_clients.may_act_as_maker(visitor.actor, product)
-            return {"client": found, "maker": maker.email, "may_renew": is_own}
+            # A redirect URI may have a quote in it, and whoever copies the command runs it.
+            came_back = shlex.quote(f"redirect_uri={found.redirect_uri}")
+            return {"client": found, "maker": maker.email, "may_renew": is_own, "came_back": came_back}
 
         context: Context = {
             **await self._frame.read(read),

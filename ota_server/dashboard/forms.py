@@ -16,7 +16,7 @@ from ota_server.numbers import VERSION_MAX, digits
 DAY_MS = 24 * 3600 * 1000
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECRET = frozenset({"password", "current_password", "form_token"})
+SECRET = frozenset({"password", "again", "current_password", "form_token"})
 """Fields that are typed anew."""
 
 

@@ -35,6 +35,8 @@ from ota_server.dashboard.live import LivePages
 from ota_server.dashboard.log_pages import LogPages
 from ota_server.dashboard.organization_pages import OrganizationPages
 from ota_server.dashboard.overview_pages import OverviewPages
+from ota_server.dashboard.own_account_pages import OwnAccountPages
+from ota_server.dashboard.own_token_pages import OwnTokenPages
 from ota_server.dashboard.release_pages import ReleasePages
 from ota_server.dashboard.rollout_pages import RolloutPages
 from ota_server.dashboard.search_pages import SearchPages
@@ -89,6 +91,8 @@ class Dashboard:
             *BrandingPages(frame).routes(),
             *WebhookPages(frame).routes(),
             *ClientPages(frame).routes(),
+            *OwnAccountPages(frame).routes(),
+            *OwnTokenPages(frame).routes(),
             *overview.routes(),
             *DeviceListPages(frame).routes(),
             *DeviceChangePages(frame).routes(),

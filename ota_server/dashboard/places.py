@@ -37,6 +37,13 @@ BEHIND_SETTINGS: tuple[Place, ...] = (
     Place("clients", "/clients", "OAuth clients", Permission.MANAGE_PRODUCTS),
 )
 """Of a product, too: tabs of its settings, which the side bar does not show."""
+OF_ACCOUNT: tuple[Place, ...] = (
+    Place("account", "", "Your account"),
+    Place("tokens", "/tokens", "Access tokens"),
+    Place("browsers", "/browsers", "Browsers"),
+    Place("clients", "/clients", "Your OAuth clients"),
+)
+"""Tabs of /account; anybody may go there."""
 OF_ORGANIZATION: tuple[Place, ...] = (
     Place("organization", "", "Overview"),
     Place("team", "/team", "Team", Permission.VIEW_TEAM),

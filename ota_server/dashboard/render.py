@@ -60,6 +60,8 @@ STATES = {
     "version": ("⬚", "version"),
     "crash": ("✕", "crash"),
     "alert": ("!", "alert"),
+    "on": ("✓", "on"),
+    "off": ("○", "off"),
     "unsigned": ("✎", "not signed"),
 }
 """Sign and words of every state: colour is never the only mark."""
@@ -83,6 +85,7 @@ def make_environment() -> Environment:
     environment.filters["state"] = state
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals.update(levels=LEVELS, of_product=places.OF_PRODUCT, of_organization=places.OF_ORGANIZATION)
+    environment.globals["of_account"] = places.OF_ACCOUNT
     environment.globals["static"] = static_path
     return environment
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from ota_server.customers import store as customers
-from ota_server.dashboard.places import BEHIND_SETTINGS, OF_ORGANIZATION, OF_PRODUCT
+from ota_server.dashboard.places import BEHIND_SETTINGS, OF_ACCOUNT, OF_ORGANIZATION, OF_PRODUCT
 from ota_server.devices import lookup
 from ota_server.organizations.access import Actor
 from ota_server.organizations.roles import Permission
@@ -69,6 +69,9 @@ def _places(actor: Actor, products: Sequence[Product], text: str) -> Iterator[Hi
         for place in places:
             if text in place.words.casefold() and actor.may(organization_id, place.needs):
                 yield Hit("Page", place.words, name, f"{path}{place.path}")
+    for place in OF_ACCOUNT:
+        if text in place.words.casefold():
+            yield Hit("Page", place.words, actor.email, f"/account{place.path}")
 
 
 def _devices(connection: Connection, product: Product, text: str, limit: int) -> list[Hit]:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from muster.protocol import LogLevel, LogLine, LogReport, OutcomeType
 from ota_server.accounts import service as accounts
+from ota_server.accounts import store as accounts_store
 from ota_server.figures import store as figures
 from ota_server.figures.models import HOUR_MS
 from ota_server.organizations import store as organizations
@@ -82,6 +83,8 @@ def _pages(values: dict[str, str]) -> dict[str, str]:
     for name, query in QUERIES.items():
         found[name] += f"?{query}"
     for name, path in found.items():
+        if path.startswith("/account/"):
+            found[name] = path.replace(values["client"], values["own_client"])
         if path.startswith(("/oauth", "/customers/")):
             client = values["app" if path.startswith("/oauth") else "shop"]
             asked = {"response_type": "code", "client_id": client, "redirect_uri": values["back"], "state": "s"}
@@ -131,6 +134,7 @@ class _Filling:
             "app": app["id"],
             "shop": shop["id"],
             "client": app["id"],
+            **self._own(),
             "back": app["redirect_uri"],
         }
 
@@ -264,6 +268,24 @@ class _Filling:
         back = "https://app.example.com/done"
         web = {"name": f"App{self._mark}", "type": "web", "redirect_uri": back}
         return make_client(server, **web), make_client(server, **web, scope="create_customer")
+
+    def _own(self) -> dict[str, str]:
+        """What the account has that looks at the pages."""
+        self._ask("PUT", "/user", {"account_info": {"first_name": f"Ana{self._mark}", "last_name": "Lind"}})
+        for label, scopes in ((f"Build server{self._mark}", ["firmware:list", "firmware:update"]), (100 * "W", None)):
+            self._ask("POST", "/access_tokens", {"label": label, "expires_in": 90 * 24 * 3600, "scopes": scopes})
+        own = {"name": f"Own app{self._mark}", "type": "installed", "redirect_uri": "com.example.app:/done"}
+        client = self._ask("POST", "/clients", own)["client"]
+
+        def sign_in(connection: Connection) -> None:
+            account = accounts_store.by_email(connection, EMAIL)
+            assert account is not None
+            for agent in (f"Firefox/1 (Android){self._mark}", "curl/8", 200 * "W"):
+                accounts.sign_in(connection, account, self._server.clock.now_ms(), "2001:db8::1", agent)
+
+        self._server.services.database.write(sign_in)
+        [first] = [one for one in self._ask("GET", "/access_tokens", None) if one["label"].startswith("Build")]
+        return {"token": str(first["id"]), "own_client": client["id"]}
 
     def _people(self) -> None:
         server = self._server

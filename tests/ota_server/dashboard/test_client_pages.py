@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from html import unescape
 from typing import Any
 
 import pytest
@@ -100,6 +102,13 @@ def test_name_and_redirect_uri_are_changed_and_the_address_may_be_taken_from_an_
     assert "In a browser:" not in submit(house, at, at, redirect_uri="").text
     [listed] = house.api("GET", "/products/thermostat/clients")["clients"]
     assert (listed["name"], listed["redirect_uri"]) == ("Kiosk", None)
+
+
+def test_commands_to_copy_run_nothing_that_stands_in_a_redirect_uri(house: Server) -> None:
+    place = "https://shop.example.com/';$(id);'"
+    _, _, page = make(house, redirect_uri=place)
+    line = next(one for one in unescape(page).splitlines() if "--data-urlencode" in one)
+    assert shlex.split(line.removesuffix("</pre>"))[-1] == f"redirect_uri={place}"
 
 
 def test_another_secret_takes_the_place_of_the_one_until_now(house: Server) -> None:

@@ -19,7 +19,7 @@ MARK = "'\"><img src=x onerror=alert(1)><script>alert(2)</script>{{7*7}}"
 LOOKS = [(theme, width) for theme in ("light", "dark") for width in (1280, 390)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
-_BARRIERS = """async (tags) => {
+BARRIERS = """async (tags) => {
   const rules = { "target-size": { enabled: true } };
   const found = await axe.run({ runOnly: tags, rules, resultTypes: ["violations"] });
   return found.violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.html} ${node.failureSummary}`));
@@ -30,7 +30,7 @@ _STRAY = """() => [
   ...[...document.querySelectorAll("[href], [action], [src]")].filter((one) =>
     /^\\s*(javascript|data|vbscript):/i.test(one.getAttribute("href") ?? one.getAttribute("action") ?? one.src)),
 ].map((one) => `stray element: ${one.outerHTML.slice(0, 200)}`)"""
-_OVERFLOW = """() => document.documentElement.scrollWidth > innerWidth
+OVERFLOW = """() => document.documentElement.scrollWidth > innerWidth
   ? [`scrolls sideways: ${document.documentElement.scrollWidth} of ${innerWidth}`] : []"""
 
 
@@ -72,7 +72,7 @@ def walk(page: Page, shown: Showcase, axe: str, is_full: bool) -> Iterator[str]:
         for theme, width in LOOKS if is_full else [LOOKS[number % len(LOOKS)]]:
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
             page.set_viewport_size({"width": width, "height": 800})
-            found = page.evaluate(_BARRIERS, TAGS) + page.evaluate(_STRAY) + page.evaluate(_OVERFLOW)
+            found = page.evaluate(BARRIERS, TAGS) + page.evaluate(_STRAY) + page.evaluate(OVERFLOW)
             yield from (f"{name}, {theme}, {width}: {one}" for one in found)
         # A browser says so itself where a page is not there.
         yield from (f"{name}: {one}" for one in said if "status of 404" not in one)

@@ -309,6 +309,19 @@ PAGES = {
     "GET /": None,
     "GET /search": None,
     "POST /sign-out": None,
+    "GET /account": None,
+    **{f"POST /account/{form}": None for form in ("names", "email", "password")},
+    **{f"POST /account/second-factor{form}": None for form in ("", "/confirm", "/codes", "/off")},
+    **{f"{method} /account/delete": None for method in ("GET", "POST")},
+    **{f"{method} /account/tokens{path}": None for method in ("GET", "POST") for path in ("", "/{token}/revoke")},
+    "GET /account/browsers": None,
+    "POST /account/browsers/{browser}/end": None,
+    **{
+        f"{method} /account/clients{path}": None
+        for method in ("GET", "POST")
+        for path in ("", "/{client}", "/{client}/remove")
+    },
+    "POST /account/clients/{client}/secret": None,
     "POST /invitations/{organization}": None,
     "GET /organizations/{organization}": P.VIEW,
     "GET /organizations/{organization}/team": P.VIEW_TEAM,
@@ -425,6 +438,8 @@ FILLED = {
     "name": "x",
     "webhook": "1",
     "client": "none",
+    "token": "0",
+    "browser": "0",
     "customer": "nobody@example.com",
 }
 """What stands in a page's path for its parameters."""

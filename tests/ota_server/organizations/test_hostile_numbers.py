@@ -21,7 +21,7 @@ LONG = "9" * 4400
 """More digits than Python makes a number of."""
 TOO_LONG = "9" * 20
 HOSTILE = (TOO_LONG, LONG, str(2**63), str(2**31), "70000", "-1", "1e5", " 5 ", "\uff11\uff12", "0\0", "nan")
-IN_PATHS = ("rollout", "version", "patch", "webhook", "device", "name")
+IN_PATHS = ("rollout", "version", "patch", "webhook", "device", "name", "client", "token", "browser")
 IN_FIELDS = (
     *("page", "before", "after", "row", "since", "until", "from", "replaces", "version", "to_version", "heard_after"),
     *("heard_before", "reason", "stages", "percent1", "confirmed1", "soak1", "failures1", "per_minute", "postpone"),
