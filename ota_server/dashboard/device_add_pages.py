@@ -106,6 +106,8 @@ class DeviceAddPages:
             "server": self._frame.address(request),
             "lines_max": service.IMPORT_MAX,
             "columns": table.READ,
+            "simulated": self._frame.simulator.identity(product.id)[0],
+            "is_simulating": self._frame.simulator.is_running(product.id),
         }
         return self._frame.render("device-add.html", visitor, product, context, status)
 

@@ -24,6 +24,7 @@ from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.services import Services
+from ota_server.simulator import Simulator
 
 ROWS_PER_PAGE = 50
 PAGES_MAX = 999_999
@@ -55,6 +56,7 @@ class Frame:
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.simulator = Simulator(services.settings.read_online_key())
         self._environment = make_environment()
 
     def now_ms(self) -> int:

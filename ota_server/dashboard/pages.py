@@ -43,6 +43,7 @@ from ota_server.dashboard.search_pages import SearchPages
 from ota_server.dashboard.security import Visitor
 from ota_server.dashboard.settings_pages import SettingsPages
 from ota_server.dashboard.setup_pages import SetupPages
+from ota_server.dashboard.simulated_pages import SimulatedPages
 from ota_server.dashboard.storefront_pages import StorefrontPages
 from ota_server.dashboard.team_pages import TeamPages
 from ota_server.dashboard.upload_pages import FILES_SIZE_MAX, UploadPages
@@ -97,6 +98,7 @@ class Dashboard:
             *DeviceListPages(frame).routes(),
             *DeviceChangePages(frame).routes(),
             *DeviceAddPages(frame).routes(),
+            *SimulatedPages(frame).routes(),
             *devices.routes(),
             *CustomerPages(frame).routes(),
             *log.routes(),

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import pyotp
 from playwright.sync_api import Page, expect
 
-from muster.client import sign_in
 from tests.e2e.story.world import ANA, BEN, PASSWORD, World, fill, go_to, heading, press, sees
 
-DORA, EVE = "dora@example.com", "eve@example.com"
-NEW_PASSWORD = "battery staple"
+EVE = "eve@example.com"
 
 
 def set_up(world: World) -> Page:
@@ -76,30 +73,3 @@ def _withdraw_and_remove(world: World, ana: Page) -> None:
     press(ana, "Remove build server")
     ana.get_by_role("main").get_by_role("button", name="Remove").click()
     heading(ana, "2 people and 0 programs work for Warm Rooms")
-
-
-def forget_the_password(world: World, ben: Page) -> None:
-    """Ben signs out, and comes back by a link; then with a second factor too."""
-    ben.get_by_role("button", name="Sign out").click()
-    press(ben, "Forgotten password")
-    fill(ben, {"E-mail": BEN})
-    press(ben, "Send a link")
-    heading(ben, "Look into your mail")
-    ben.goto(world.link(BEN))
-    fill(ben, {"New password, of 8 characters or more": NEW_PASSWORD})
-    press(ben, "Change the password")
-    begun = _api(world, "GET")
-    app = pyotp.TOTP(begun["secret"])
-    recovery = _api(world, "POST", {"mfa_token": begun["mfa_token"], "otp": app.now()})["recovery_codes"]
-    world.sign_in(ben, BEN, NEW_PASSWORD)
-    fill(ben, {"Code of your authenticator app, or a recovery code": recovery[0]})
-    press(ben, "Sign in")
-    heading(ben, "Thermostat")
-
-
-def _api(world: World, method: str, body: dict[str, str] | None = None) -> dict[str, str]:
-    """Turns the second factor on, for which there is a command and no page."""
-    headers = {"authorization": f"Bearer {sign_in(world.url, BEN, NEW_PASSWORD)}"}
-    answer = world.client.request(method, "/v1/user/mfa-enable", headers=headers, json=body)
-    found: dict[str, str] = answer.raise_for_status().json()
-    return found

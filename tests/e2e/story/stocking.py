@@ -36,6 +36,21 @@ def upload(world: World, person: Page, version: int, title: str) -> None:
     sees(person, title, "1 of 1 release keys")
 
 
+def try_a_simulated_device(ana: Page) -> None:
+    """One that needs nothing appears on the first page by itself; it is stopped, and removed."""
+    home(ana)
+    expect(ana.locator("body")).to_have_attribute("data-state", "live")
+    press(ana, "Start a simulated device")
+    tile = ana.get_by_role("listitem").filter(has_text="How many are online?")
+    expect(tile.get_by_role("link")).to_have_text("1")
+    go_to(ana, "Devices")
+    press(ana, "Add devices", "Stop the simulated device")
+    expect(ana.get_by_role("button", name="Start a simulated device")).to_be_visible()
+    go_to(ana, "Devices")
+    press(ana, "Simulated device", "Remove", "Remove 1 device")
+    heading(ana, "1 device removed")
+
+
 def first_device_comes(ana: Page, power_on: Callable[[], None], device_id: str) -> None:
     """The overview says so by itself."""
     go_to(ana, "Overview")

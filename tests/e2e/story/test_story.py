@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from muster.keystore import KeyStore
 from tests.conftest import BuildFirmware
-from tests.e2e.story import arriving, customers, leaving, stocking, updating, watching
+from tests.e2e.story import arriving, customers, leaving, own_account, stocking, updating, watching
 from tests.e2e.story.world import WAIT_MS, Firmware, World
 from tests.ota_server.mail.mail_server import run_mail_server
 from tests.ota_server.organizations.route_table import PAGES, PUBLIC_PAGES
@@ -34,6 +34,7 @@ def test_everything_on_the_pages_works_from_the_first_link_on(world: World) -> N
     board, power_on = world.board()
     ana = arriving.set_up(world)
     ben = arriving.gather_team(world, ana)
+    stocking.try_a_simulated_device(ana)
     stocking.change_settings(ana)
     stocking.upload(world, ana, 1, "First of all")
     stocking.first_device_comes(ana, power_on, board.device_id)
@@ -59,7 +60,11 @@ def test_everything_on_the_pages_works_from_the_first_link_on(world: World) -> N
     customers.help_customers(ana, kitchen)
     stocking.make_webhook(ana)
     leaving.make_others(ana)
-    arriving.forget_the_password(world, ben)
+    own_account.forget_the_password(world, ben)
+    codes = own_account.add_second_factor(world, ben)
+    own_account.make_token_and_client(ben)
+    own_account.sign_out_another(world, ben, codes)
+    own_account.end(ben)
     leaving.leave(ana)
     assert world.complaints == []
     assert {*PAGES, *PUBLIC_PAGES} - world.walked == set(), "walk these pages in a chapter of tests/e2e/story"

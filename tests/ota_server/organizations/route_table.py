@@ -361,6 +361,7 @@ PAGES = {
     "POST /products/{product}/devices/cohorts": P.CONTROL_FIRMWARE,
     "GET /products/{product}/devices/add": P.MANAGE_DEVICES,
     "POST /products/{product}/devices/add": P.MANAGE_DEVICES,
+    "POST /products/{product}/simulated": P.MANAGE_DEVICES,
     "GET /products/{product}/devices/change": P.MANAGE_DEVICES,
     "POST /products/{product}/devices/change": P.MANAGE_DEVICES,
     "GET /products/{product}/devices/{device}": P.VIEW,

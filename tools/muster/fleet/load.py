@@ -179,7 +179,7 @@ class Load:
         fleet, tally = self._fleet, self._fleet.tally
         request = fleet.next_request(number, int(self._passed_s), os.urandom(48))
         began = self._loop.time()
-        status, body = await wire.ask(_post(request))
+        status, body = await wire.ask(http_post(request))
         took_s = self._loop.time() - began
         if status == 401:
             tally.refused[status] += 1
@@ -203,7 +203,8 @@ class Load:
         return wait_s
 
 
-def _post(request: Request) -> bytes:
+def http_post(request: Request) -> bytes:
+    """What a device sends, as HTTP."""
     head = f"POST {request.path} HTTP/1.1\r\nhost: fleet\r\ncontent-type: application/cbor\r\ncontent-length: "
     return head.encode() + b"%d\r\n\r\n" % len(request.body) + request.body
 
