@@ -18,7 +18,7 @@ from ota_server.dashboard.device_list_facts import Choices, choices
 from ota_server.dashboard.forms import version_number, whole
 from ota_server.dashboard.frame import FIELDS_MAX, Context, Frame
 from ota_server.dashboard.security import Visitor
-from ota_server.devices import bulk, groups, search, store
+from ota_server.devices import bulk, finding, groups, store, walk
 from ota_server.devices.bulk import AT_ONCE, DEVICES_MAX, Change, Verb
 from ota_server.devices.models import Device
 from ota_server.errors import Invalid, NotFound, ServerError
@@ -28,6 +28,8 @@ from ota_server.products.models import Product
 from ota_server.releases import service as releases
 
 SAMPLE = 10
+FIND_S = 10 * walk.LOOK_S
+"""For how long devices are looked for at most that a list has found in LOOK_S."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +153,30 @@ def _chosen(connection: Connection, product: Product, query: QueryParams, now_ms
     """Rows that were ticked, or all that the filter finds. Raises Invalid, NotFound."""
     if query.get("of") == "found":
         wanted = device_filter.parse(query).search(connection, product, now_ms)
-        rows = search.rows_of_product(connection, product.id, wanted, DEVICES_MAX + 1)
+        after, until = _number(query, "after"), _number(query, "until")
+        limit, enough = DEVICES_MAX + 1, walk.for_seconds(walk.LOOK_S if until is None else FIND_S)
+        looked = finding.rows_of(connection, product.id, wanted, after or 0, until, limit, enough)
+        rows = list(looked.rows)
         if len(rows) > DEVICES_MAX:
             raise Invalid(f"one change is for at most {count_words(DEVICES_MAX)}, and these are more: filter further")
+        if not looked.is_done and (until is None or looked.after < until):
+            raise Invalid(
+                f"{count_words(looked.devices)} were looked at, and there are more: change those that a list shows"
+            )
     else:
         ticked = query.getlist("row")[:FIELDS_MAX]
         rows = [whole(row, "row", ROW_MAX, words="a row is a number: tick devices in the list") for row in ticked]
     if not rows:
         raise Invalid("no device is chosen: tick some, or choose all that the filter finds")
     return rows
+
+
+def _number(query: QueryParams, name: str) -> int | None:
+    """A row of the address. Raises Invalid."""
+    text = query.get(name, "")
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 16):
+        raise Invalid(f"{name} is a number: begin again at the list", name)
+    return int(text) if text else None
 
 
 def _parse(connection: Connection, product: Product, fields: QueryParams | FormData) -> Change:

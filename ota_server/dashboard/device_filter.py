@@ -100,6 +100,12 @@ class DeviceFilter:
         return not any(getattr(self, name) for name in _FIELDS)
 
     @property
+    def is_tallied(self) -> bool:
+        """Whether devices are counted beside requests by all that is asked."""
+        others = [name for name in _FIELDS if name not in ("platform", "version", "state") and getattr(self, name)]
+        return not others and self.state not in ("online", "offline")
+
+    @property
     def chips(self) -> list[Chip]:
         set_ones = [(name, getattr(self, name)) for name in _FIELDS if getattr(self, name)]
         return [Chip(_words(name, value), self._without(name).query) for name, value in set_ones]

@@ -11,9 +11,12 @@ from sqlalchemy import Connection
 from muster.layout import PLATFORM_IDS, platform_name
 from ota_server.dashboard.device_filter import COLUMNS, STATES, DeviceFilter
 from ota_server.dashboard.frame import ROWS_PER_PAGE
-from ota_server.devices import claims, groups, search
-from ota_server.devices.bulk import DEVICES_MAX
+from ota_server.devices import claims, finding, groups, walk
 from ota_server.devices.models import Device
+from ota_server.devices.search import Search
+from ota_server.devices.walk import Looked
+from ota_server.figures import standing
+from ota_server.figures.standing import Standing, Tally
 from ota_server.products.models import Product
 from ota_server.releases import store as releases
 from ota_server.rollouts import cohorts
@@ -35,13 +38,19 @@ class DeviceList:
     """A page of devices.
 
     Attributes:
-        total: on all pages, at most DEVICES_MAX where no index knows how many there are.
+        total: on all pages.
         is_more: there are more than that.
+        every: how many there are, where they are counted beside requests.
+        stood: the product's devices; `counted_ms` is when those were counted.
+        looked: where only some devices were looked at: how far.
     """
 
     rows: Sequence[DeviceRow]
     total: int
     is_more: bool
+    every: int | None = None
+    stood: Standing | None = None
+    looked: Looked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +65,13 @@ class Choices:
     columns: Mapping[str, str]
 
 
-def device_list(connection: Connection, product: Product, asked: DeviceFilter, page: int, now_ms: int) -> DeviceList:
-    """Reads a page. Raises Invalid, NotFound."""
+def device_list(
+    connection: Connection, product: Product, asked: DeviceFilter, page: int, after: int, now_ms: int
+) -> DeviceList:
+    """Reads a page; `after`: where a look at the devices goes on. Raises Invalid, NotFound."""
     wanted = asked.search(connection, product, now_ms, page, ROWS_PER_PAGE)
-    rows, total = search.of_product(connection, product.id, wanted, DEVICES_MAX + 1)
+    found = finding.find(connection, product.id, wanted, after, walk.for_seconds())
+    rows = found.devices
     # What a page does not show is not read.
     in_groups = groups.of_devices(connection, [row.id for row in rows]) if "groups" in asked.column else {}
     owners = claims.owners_of(connection, rows) if "customer" in asked.column else {}
@@ -73,8 +85,11 @@ def device_list(connection: Connection, product: Product, asked: DeviceFilter, p
         )
         for row in rows
     ]
-    is_more = total > DEVICES_MAX and not wanted.is_counted
-    return DeviceList(shown, DEVICES_MAX if is_more else total, is_more)
+    if not found.is_more and found.looked is None:
+        return DeviceList(shown, found.total, is_more=False)
+    stood = standing.of_product(connection, product.id, now_ms)
+    every = stood.count(lambda one: _is_like(one, wanted)) if asked.is_tallied else None
+    return DeviceList(shown, found.total, found.is_more, every, stood, found.looked)
 
 
 def choices(connection: Connection, product: Product) -> Choices:
@@ -86,6 +101,17 @@ def choices(connection: Connection, product: Product) -> Choices:
         cohorts=[one.name for one in cohorts.of_product(connection, product.id)],
         versions=[release.version for release in releases.releases_of(connection, product.id)],
         columns=COLUMNS,
+    )
+
+
+def _is_like(one: Tally, wanted: Search) -> bool:
+    """As far as tallies tell devices apart."""
+    return (
+        wanted.status in (None, one.status)
+        and wanted.version in (None, one.version)
+        and wanted.platform_id in (None, one.platform_id)
+        and (not wanted.development or one.development)
+        and (not wanted.is_locked or one.locked_version is not None)
     )
 
 

@@ -49,12 +49,12 @@ class DeviceListPages:
     async def _show(
         self, request: Request, visitor: Visitor, product: Product, asked: DeviceFilter, more: Context
     ) -> Response:
-        page, now_ms = page_number(request), self._frame.now_ms()
+        page, after, now_ms = page_number(request), _row(request, "after"), self._frame.now_ms()
 
         def read(connection: Connection) -> tuple[DeviceList, Context, ServerError | None]:
             context: Context = {"choices": choices(connection, product)}
             try:
-                return device_list(connection, product, asked, page, now_ms), context, None
+                return device_list(connection, product, asked, page, after, now_ms), context, None
             except (Invalid, NotFound) as error:
                 return DeviceList([], 0, is_more=False), context, error
 
@@ -62,6 +62,8 @@ class DeviceListPages:
         context |= {
             "listed": listed,
             "asked": asked,
+            "after": after,
+            "seen": _row(request, "seen"),
             "verbs": VERBS,
             "devices_max": DEVICES_MAX,
             "error": error,
@@ -95,6 +97,14 @@ class DeviceListPages:
         except (Invalid, Conflict, NotFound) as error:
             return await self._show(request, visitor, product, asked, {"cohort_error": error, "cohort_name": name})
         return go(f"/products/{product.slug}/devices{DeviceFilter(cohort=name).query}")
+
+
+def _row(request: Request, name: str) -> int:
+    """A number of the address, from where a look at devices goes on. Raises Invalid."""
+    text = request.query_params.get(name, "0")
+    if not text.isascii() or not text.isdecimal() or len(text) > 15:
+        raise Invalid(f"{name} is a number: begin again at the list", name)
+    return int(text)
 
 
 def _field(form: FormData, name: str) -> str:

@@ -59,6 +59,8 @@ class Search:
         customer_id: owned by this one.
         heard_from_ms, heard_until_ms: heard last in this time; `heard_until_ms` itself is left out.
         also: what else must hold of the rows.
+        looks_ahead: whether the index of ids or names is read first, for those that have a part.
+        rows: among these.
         page: from 1.
     """
 
@@ -79,16 +81,12 @@ class Search:
     heard_from_ms: int | None = None
     heard_until_ms: int | None = None
     also: Sequence[ColumnElement[bool]] = ()
+    looks_ahead: bool = True
+    rows: Sequence[int] | None = None
     order: Order = Order.ID
     descending: bool = False
     page: int = 1
     per_page: int = 25
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether an index has all that it filters by."""
-        plain = Search(order=self.order, descending=self.descending, page=self.page, per_page=self.per_page)
-        return self in (plain, replace(plain, version=self.version), replace(plain, status=self.status))
 
 
 def of_product(
@@ -96,11 +94,11 @@ def of_product(
 ) -> tuple[list[Device], int]:
     """One page of a product's devices, and how many there are on all pages.
 
-    `count_max`: no more are counted, unless an index knows how many there are.
+    `count_max`: no more are counted.
     """
     where = _where(connection, product_id, search)
     counted = select(devices.c.id).where(*where)
-    if count_max is not None and not search.is_counted:
+    if count_max is not None:
         counted = counted.limit(count_max)
     total = connection.execute(select(func.count()).select_from(counted.subquery())).scalar_one()
     offset = (search.page - 1) * search.per_page
@@ -139,6 +137,11 @@ def rows_of_product(connection: Connection, product_id: int, search: Search, lim
     return list(connection.execute(query).scalars())
 
 
+def conditions(connection: Connection, product_id: int, search: Search) -> list[ColumnElement[bool]]:
+    """What holds of each row that is found, but for the product and `rows`."""
+    return _where(connection, product_id, replace(search, rows=None))[1:]
+
+
 def _directed(column: Column[Any], descending: bool) -> ColumnElement[Any]:
     """What is not known yet is the least: the databases' own ways differ."""
     directed = column.desc() if descending else column.asc()
@@ -149,6 +152,9 @@ def _directed(column: Column[Any], descending: bool) -> ColumnElement[Any]:
 
 def _where(connection: Connection, product_id: int, search: Search) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [devices.c.product_id == product_id]
+    if search.rows is not None:
+        # The sum keeps SQLite from an index of the product's, which would be read from end to end.
+        where = [devices.c.product_id + 0 == product_id, devices.c.id.in_(search.rows)]
     if search.status is not None:
         where.append(devices.c.status == search.status)
     if search.version is not None:
@@ -166,7 +172,7 @@ def _where(connection: Connection, product_id: int, search: Search) -> list[Colu
     if search.groups:
         wanted = select(groups.c.id).where(groups.c.product_id == product_id, groups.c.name.in_(search.groups))
         where.append(devices.c.id.in_(select(group_devices.c.device_row).where(group_devices.c.group_id.in_(wanted))))
-    elif parts:
+    elif parts and search.looks_ahead:
         parts[-1] = _few(connection, product_id, parts[-1])
     return where + [or_(*ways) for ways in parts]
 

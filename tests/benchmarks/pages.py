@@ -45,10 +45,16 @@ MORE = {
     "devices, online": f"{AT}/devices?state=online",
     "devices, by a text": f"{AT}/devices?text=0a1b",
     "devices, page 200": f"{AT}/devices?page=200",
+    "devices, locked": f"{AT}/devices?state=locked",
+    "devices, for development": f"{AT}/devices?state=development",
+    "devices, offline": f"{AT}/devices?state=offline",
+    "devices, by a tag": f"{AT}/devices?tag=rare",
+    "devices, by a country": f"{AT}/devices?country=DE",
+    "devices, by a name nobody has": f"{AT}/devices?text=nowhere",
     "log of errors": f"{AT}/log?level=error",
 }
 QUERIES = {
-    "GET /products/{product}/devices/change": "of=found&text=0a1b2&verb=approve",
+    "GET /products/{product}/devices/change": "of=found&text=0a1b2&verb=deny&after=0&until=10000",
     "GET /organizations/{organization}/team/remove": "who=a@example.com",
 }
 

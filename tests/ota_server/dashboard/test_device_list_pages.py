@@ -7,6 +7,7 @@ import base64
 import csv
 import hashlib
 import re
+from collections.abc import Callable
 from html import unescape
 
 import pytest
@@ -15,10 +16,9 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from ota_server.dashboard import selection
-from ota_server.dashboard.device_filter import DeviceFilter
-from ota_server.devices import search
+from ota_server.devices import finding, walk
 from ota_server.errors import Invalid
-from ota_server.products import store as products
+from ota_server.figures import standing
 from tests.ota_server import keys
 from tests.ota_server.conftest import Server
 from tests.ota_server.dashboard.test_pages import HOME, form_token, sign_in
@@ -95,22 +95,83 @@ def test_list_shows_what_its_address_says(fleet: Server) -> None:
     assert ids(client.get(f"{LIST}?state=offline").text) == [HEARD]
 
 
-def test_lists_that_an_index_counts_are_counted_to_the_end(fleet: Server) -> None:
-    with fleet.services.database.read() as connection:
-        product = products.get(connection, keys.PRODUCT)
-        assert product is not None
-        for asked, is_counted in (
-            (DeviceFilter(sort="-heard"), True),
-            (DeviceFilter(version="2"), True),
-            (DeviceFilter(state="quarantined"), True),
-            (DeviceFilter(state="online"), False),
-            (DeviceFilter(version="2", tag="indoor"), False),
-        ):
-            wanted = asked.search(connection, product, 0, page=2, per_page=50)
-            assert wanted.is_counted == is_counted
-            assert search.of_product(connection, product.id, wanted, 1)[1] <= (3 if is_counted else 1)
-        everything = DeviceFilter().search(connection, product, 0)
-        assert search.of_product(connection, product.id, everything, 1)[1] == 3
+FILTERS = (
+    "",
+    "text=2CC512",
+    "text=che %26 c",
+    "state=online",
+    "state=offline",
+    "state=quarantined",
+    "state=locked",
+    "state=development",
+    "platform=photon",
+    "version=1&state=quarantined",
+    "group=beta&tag=indoor&country=de",
+    "tag=indoor",
+    "country=de",
+    "heard_after=2027-01-15",
+)
+
+
+def pieces(number: int) -> Callable[[], bool]:
+    """Enough after so many."""
+    left = iter(range(number))
+    return lambda: next(left, 0) >= number - 1
+
+
+@pytest.mark.both_databases
+def test_looking_on_finds_each_device_once(fleet: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked, and however little is looked at for one page."""
+    fleet.api("PUT", f"{PRODUCT}/devices/{HEARD}", json={"development": True})
+    client = sign_in(fleet)
+    expected = {query: sorted(ids(client.get(f"{LIST}?{query}").text)) for query in FILTERS}
+    assert expected["tag=indoor"] == [HEARD]
+    monkeypatch.setattr(finding, "SMALL_MAX", 1)
+    monkeypatch.setattr(walk, "PIECE", 1)
+    for number in (1, 2, 9):
+        monkeypatch.setattr(walk, "for_seconds", lambda *_, number=number: pieces(number))
+        for query in FILTERS:
+            found, page = [], client.get(f"{LIST}?{query}").text
+            while True:
+                found += ids(page)
+                on = re.search(r'href="([^"]*after=[^"]*)">Look on', page)
+                if on is None:
+                    break
+                page = client.get(unescape(on.group(1))).text
+            assert sorted(found) == expected[query], query
+
+
+def test_part_of_a_look_is_changed_and_no_device_behind_it(fleet: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = sign_in(fleet)
+    monkeypatch.setattr(finding, "SMALL_MAX", 1)
+    monkeypatch.setattr(walk, "PIECE", 2)
+    monkeypatch.setattr(walk, "for_seconds", lambda *_: pieces(1))
+    page = client.get(f"{LIST}?platform=photon").text
+    assert "2 were looked at" in page
+    until = re.search(r'name="until" value="(\d+)"', page)
+    assert until is not None
+    query = {"of": "found", "platform": "photon", "verb": "deny"}
+    asked = client.get(f"{LIST}/change", params={**query, "after": "0", "until": until.group(1)})
+    assert "Deny 1 device" in asked.text
+    refused = client.get(f"{LIST}/change", params=query)
+    assert refused.status_code == 400
+    assert "2 devices were looked at, and there are more" in refused.text
+
+
+def test_lists_of_many_devices_count_no_farther_than_pages_go(fleet: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = sign_in(fleet)
+    fleet.services.jobs.collector.work_off()
+    monkeypatch.setattr(finding, "SMALL_MAX", 1)
+    monkeypatch.setattr(finding, "COUNT_MAX", 1)
+    monkeypatch.setattr(standing, "AT_ONCE_MAX", 1)
+    assert "<h1>3 devices" in client.get(LIST).text
+    assert "Devices were counted" in client.get(LIST).text
+    assert "<h1>2 devices found" in client.get(f"{LIST}?version=1").text
+    assert "<h1>1 device found" in client.get(f"{LIST}?state=online").text
+
+
+def test_row_of_an_address_that_is_no_number_is_refused(fleet: Server) -> None:
+    assert sign_in(fleet).get(f"{LIST}?after=x").status_code == 400
 
 
 def test_filters_are_chips_that_can_be_taken_away(fleet: Server) -> None:
