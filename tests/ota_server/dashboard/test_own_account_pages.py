@@ -83,7 +83,7 @@ def test_page_says_who_one_is_and_keeps_names(server: Server, me: TestClient) ->
 
 def test_side_bar_and_search_lead_to_the_account(me: TestClient) -> None:
     page = me.get("/search?q=account").text
-    assert f'<a href="/account">{EMAIL}' in page
+    assert f'<a href="/account" aria-label="Your account: {EMAIL}">{EMAIL}</a>' in page
     assert '<a href="/account"><span class="kind">Page' in page
 
 
