@@ -25,7 +25,7 @@ def test_simulated_device_reports_in_and_is_stopped(live: ListeningServer) -> No
     live.client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD})
     live.api("PUT", PATH, json={"product": {"check_in_interval_s": 1, "auto_approve": False}})
     assert "Start a simulated device" in live.client.get(HOME).text
-    assert "it runs now" in press(live, "start")
+    assert "It runs now" in press(live, "start")
     (device,) = live.api("GET", f"{PATH}/devices")["devices"]
     path = f"{PATH}/devices/{device['id']}"
     for _ in range(LOOKS_MAX):
@@ -34,13 +34,13 @@ def test_simulated_device_reports_in_and_is_stopped(live: ListeningServer) -> No
     seen = live.api("GET", path)
     assert (seen["name"], seen["status"], seen["tags"]) == ("Simulated device", "active", ["simulated"])
     assert seen["firmware_version"] in (1, 2)
-    assert "it runs now" not in press(live, "stop")
+    assert "It runs now" not in press(live, "stop")
 
     press(live, "start")
     assert [one["id"] for one in live.api("GET", f"{PATH}/devices")["devices"]] == [device["id"]]
     live.api("DELETE", path, 204)
     for _ in range(LOOKS_MAX):
-        if "it runs now" not in live.client.get(f"{HOME}/devices/add").text:
+        if "It runs now" not in live.client.get(f"{HOME}/devices/add").text:
             break
-    assert "it runs now" not in live.client.get(f"{HOME}/devices/add").text
+    assert "It runs now" not in live.client.get(f"{HOME}/devices/add").text
     assert live.api("GET", f"{PATH}/devices")["devices"] == []
