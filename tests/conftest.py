@@ -40,6 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a shell starts in the background ignores Ctrl-C, and so would every program that a test ends with it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The programs that tests start, some hundred, compile no module that one before them has compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(source_root() / "build" / "compiled"))
     config.pluginmanager.register(LogWatchPlugin(), "log_watch")
 
 

@@ -36,7 +36,7 @@ def prepared(victim: Victim, key_store: KeyStore) -> Iterator[Bench]:
             ),
         )
         assert host.state is UpdateState.CONFIRMED
-        yield Bench(board, booted, taken[0], base, target, key_store)
+        yield Bench(board, booted, taken[0], base, target, patch, key_store)
 
 
 @pytest.fixture

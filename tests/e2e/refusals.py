@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from muster.delta import apply, encode
+from muster.delta import Patch, apply, encode
 from muster.emulator import Snapshot
 from muster.errors import MusterError, RelocationError
 from muster.image.image import Image
@@ -45,6 +45,7 @@ class Bench:
     staged: Snapshot
     base: Image
     target: Image
+    patch: Patch
     keys: KeyStore
 
 

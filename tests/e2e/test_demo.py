@@ -117,7 +117,7 @@ def test_keep_leaves_the_dashboard_open_until_ctrl_c(key_store: KeyStore, tmp_pa
     _assert_nothing_is_left(url, tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
 def test_a_demo_that_is_stopped_leaves_nothing_behind(
     key_store: KeyStore, tmp_path: Path, number: signal.Signals
 ) -> None:

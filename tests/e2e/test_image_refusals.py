@@ -113,7 +113,7 @@ def test_signatures_that_were_missing_are_downloaded(bench: Bench) -> None:
     lacking = unsigned(bench)
     assert lacking.identity == bench.target.identity
     assert_refused(bench, offer_image(bench, lacking), S.ERR_SIGNERS)
-    bench.board.install(bench.target, encode(bench.base.raw, bench.target.raw))
+    bench.board.install(bench.target, bench.patch)
 
 
 def test_lower_security_counter_is_refused(bench: Bench) -> None:
@@ -133,7 +133,7 @@ def test_security_counter_of_a_trial_does_not_count(bench: Bench) -> None:
     for _ in range(3):
         bench.board.power_cycle()
     assert bench.board.assert_runs(bench.base).security_counter == 0
-    bench.board.install(bench.target, encode(bench.base.raw, bench.target.raw))
+    bench.board.install(bench.target, bench.patch)
 
 
 # Too few signatures

@@ -93,7 +93,7 @@ def patch_to_any_bytes(bench: Bench, target: bytes) -> bytes | None:
 
     None for a relocation table that no stream can make: the decoder writes none that is not valid.
     """
-    header = encode(bench.base.raw, bench.target.raw).header.to_bytes()
+    header = bench.patch.header.to_bytes()
     layout = ImageLayout.of(bench.base.raw, PatchKind.IMAGE)
     try:
         return header + codec.encode_stream(header, bench.base.raw, layout, target)
@@ -145,7 +145,7 @@ def test_patch_with_a_wrong_header_is_refused_before_anything_is_erased(
 ) -> None:
     before = bench.board.device.counters.erases
     bench.board.device.write_memory(Slot.B.addr, bench.target.raw[:256])
-    host = offer_patch(bench, spoil(encode(bench.base.raw, bench.target.raw)))
+    host = offer_patch(bench, spoil(bench.patch))
     assert bench.board.device.flash_bytes(Slot.B.addr, 256) == bench.target.raw[:256]
     assert bench.board.device.counters.erases == before
     assert_refused(bench, host, status)
@@ -165,7 +165,7 @@ def test_patch_of_raw_bytes_is_refused(bench: Bench) -> None:
 
 @pytest.mark.parametrize("image_len", [SLOT_SIZE + 4, 0xFFFF_FFFC, 0])
 def test_offer_that_does_not_fit_the_slot_is_refused(bench: Bench, image_len: int) -> None:
-    patch = encode(bench.base.raw, bench.target.raw)
+    patch = bench.patch
     host = offer_patch(bench, patch.raw, image_len=image_len)
     assert host.served_bytes == 0
     assert_refused(bench, host, S.ERR_PATCH_SIZE)
@@ -178,20 +178,20 @@ def test_offer_of_what_runs_is_refused(bench: Bench) -> None:
 
 
 def test_patch_for_another_target_than_offered_is_refused(bench: Bench) -> None:
-    patch = encode(bench.base.raw, bench.target.raw).raw
+    patch = bench.patch.raw
     assert_refused(bench, offer_patch(bench, patch, identity=hashlib.sha256(b"another").digest()), S.ERR_IDENTITY)
 
 
 def test_patch_that_makes_another_target_than_its_header_says_is_refused(bench: Bench) -> None:
     promised = hashlib.sha256(b"another").digest()
-    patch = with_header(encode(bench.base.raw, bench.target.raw), target_check=promised[:4])
+    patch = with_header(bench.patch, target_check=promised[:4])
     assert_refused(bench, offer_patch(bench, patch, identity=promised), S.ERR_IDENTITY)
 
 
 def test_identity_that_differs_behind_its_first_half_is_refused(bench: Bench) -> None:
     """The patch's header holds 4 bytes of the identity, the offer all 32."""
     identity = bench.target.identity[:16] + bytes(16)
-    patch = encode(bench.base.raw, bench.target.raw).raw
+    patch = bench.patch.raw
     assert_refused(bench, offer_patch(bench, patch, identity=identity), S.ERR_IDENTITY)
 
 
@@ -215,12 +215,12 @@ def test_truncated_patch_is_refused(bench: Bench, make: Callable[[bytes, bytes],
 @pytest.mark.parametrize("trailing", [bytes(5), bytes(3000)], ids=len)
 def test_patch_with_trailing_bytes_is_refused(bench: Bench, trailing: bytes) -> None:
     """Up to four zeros may be those that the encoder leaves out."""
-    patch = encode(bench.base.raw, bench.target.raw)
+    patch = bench.patch
     assert_refused(bench, offer_patch(bench, patch.raw + trailing), S.ERR_PATCH_TRAILING)
 
 
 def test_update_after_a_refused_one_succeeds(bench: Bench) -> None:
-    patch = encode(bench.base.raw, bench.target.raw)
+    patch = bench.patch
     assert_patch_refused(bench, patch.raw[: len(patch) // 2])
     assert_refused(bench, offer_patch(bench, patch.raw, digest=bytes(32)), S.ERR_PATCH_DIGEST)
     bench.board.install(bench.target, patch)
@@ -241,7 +241,7 @@ def is_still_right(bench: Bench, patch: bytes) -> bool:
 @pytest.mark.parametrize("seed", range(3))
 def test_mutated_patch_is_refused(bench: Bench, seed: int) -> None:
     draw = random.Random(seed)
-    patch = encode(bench.base.raw, bench.target.raw)
+    patch = bench.patch
     refused = 0
     for _ in range(12):
         mutated = bytearray(patch.raw)
@@ -259,5 +259,5 @@ def test_mutated_patch_is_refused(bench: Bench, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_noise_behind_a_right_header_is_refused(bench: Bench, seed: int) -> None:
     draw = random.Random(seed)
-    header = encode(bench.base.raw, bench.target.raw).header.to_bytes()
+    header = bench.patch.header.to_bytes()
     assert_patch_refused(bench, header + draw.randbytes(2000))

@@ -27,7 +27,7 @@ from ota_server.accounts.service import Passwords
 from ota_server.app import create_app
 from ota_server.clock import Clock
 from ota_server.organizations.service import add_administrator
-from ota_server.releases.encoder import ProcessEncoder
+from ota_server.releases.encoder import MadePatch, ProcessEncoder
 from ota_server.rollouts import counts, store
 from ota_server.rollouts.check import check_rollouts
 from ota_server.rollouts.counts import AttemptCounts
@@ -188,10 +188,26 @@ def make_data(settings: Settings) -> None:
         path.write_bytes(_migrated())
 
 
+class _KeptEncoder:
+    """The server's own, which is asked once for each pair of images: most tests publish the same two versions."""
+
+    def __init__(self) -> None:
+        self._encoder = ProcessEncoder()
+        self._made: dict[tuple[bytes, bytes], MadePatch] = {}
+
+    def make(self, base: bytes, target: bytes) -> MadePatch:
+        if (base, target) not in self._made:
+            self._made[base, target] = self._encoder.make(base, target)
+        return self._made[base, target]
+
+    def close(self) -> None:
+        self._encoder.close()
+
+
 @cache
-def _encoder() -> ProcessEncoder:
+def _encoder() -> _KeptEncoder:
     """One for all servers of this process: it is the one part that takes long to start."""
-    encoder = ProcessEncoder()
+    encoder = _KeptEncoder()
     atexit.register(encoder.close)
     return encoder
 

@@ -25,6 +25,7 @@ from tests.ota_server import keys
 from tests.ota_server.conftest import (
     DATABASES,
     EMAIL,
+    SQLITE,
     HandClock,
     Server,
     make_settings,
@@ -92,7 +93,15 @@ class World:
         return response.status_code, response.text
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Who is refused is refused before anything is looked up: on PostgreSQL, too, with --full."""
+    if "world" in metafunc.fixturenames:
+        is_both = metafunc.definition.get_closest_marker("both_databases") or metafunc.config.getoption("--full")
+        databases = DATABASES if is_both else (SQLITE,)
+        metafunc.parametrize("world_database", databases, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def world_database(request: pytest.FixtureRequest) -> Iterator[URL | None]:
     yield from new_database(request)
 
@@ -193,6 +202,7 @@ def test_another_organization_is_not_even_there(world: World, name: str) -> None
     assert world.call(name, world.stranger) == 404
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("name", CALLS)
 def test_a_role_may_do_what_its_permissions_say(world: World, name: str, role: Role) -> None:
@@ -231,6 +241,7 @@ def test_a_customer_has_to_do_with_their_own_devices_only(world: World, name: st
         assert status == 403
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("name", [name for name in CALLS if name in OF_CUSTOMERS and "/{device}" in name])
 def test_a_device_is_there_for_its_owner_and_for_no_other_customer(world: World, name: str) -> None:
     for token in (world.customer, world.elsewhere):
@@ -272,6 +283,7 @@ def test_an_oauth_client_of_another_product_does_not_reach_this_one(world: World
     assert world.call(name, world.client_elsewhere) == (403 if CALLS[name].is_personal else 404)
 
 
+@pytest.mark.both_databases
 def test_lists_of_a_stranger_are_empty(world: World) -> None:
     headers = {"authorization": f"Bearer {world.stranger}"}
     found = world.server.client.get("/v1/products", headers=headers).json()
@@ -318,6 +330,7 @@ def test_pages_of_another_organization_are_not_there(world: World, page: str) ->
     assert response.status_code == 404
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("page", [page for page, needs in PAGES.items() if needs is not None and "live" not in page])
 def test_pages_do_what_a_role_may_do(world: World, page: str, role: Role) -> None:
@@ -343,6 +356,7 @@ def test_forms_without_their_token_or_from_another_site_are_refused(world: World
         assert answer.status_code == 403
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("GET ") and "live" not in page])
 def test_pages_answer_whatever_is_asked_of_them(world: World, page: str) -> None:
     headers, _ = _signed_in(world, EMAIL)
