@@ -27,8 +27,8 @@ from ota_server.numbers import digits
 from ota_server.oauth.models import ClientType, Code, Grant
 
 LASTS_S = 90 * 24 * 3600
-EXPIRES_MAX_S = 10**12 - 1
 """A token that nobody asked to last longer or shorter, as Particle's do."""
+EXPIRES_MAX_S = 10**12 - 1
 
 
 @dataclass(frozen=True, slots=True)
