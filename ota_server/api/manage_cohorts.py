@@ -14,7 +14,7 @@ from ota_server.api.context import ActorDep, ServicesDep, act, product_for
 from ota_server.organizations.roles import Permission
 from ota_server.rollouts import cohorts
 from ota_server.rollouts.cohort import Cohort
-from ota_server.rollouts.preview import preview
+from ota_server.rollouts.preview import preview, sampled
 
 router = APIRouter(prefix="/products/{product}/cohorts")
 
@@ -80,7 +80,8 @@ def preview_cohort(product: str, body: PreviewBody, services: ServicesDep, actor
     with services.database.read() as connection:
         found = actor.product(connection, product, Permission.VIEW_DEVICES)
         cohorts.check_names(connection, found, cohort)
-        return {"preview": views.preview(preview(connection, found.id, cohort, services.clock.now_ms()), cohort)}
+        seen = preview(connection, found.id, cohort, services.clock.now_ms())
+        return {"preview": views.preview(seen, sampled(connection, found.id, seen.rows), cohort)}
 
 
 @router.get("/{cohort}")

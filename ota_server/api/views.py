@@ -24,7 +24,7 @@ from ota_server.rollouts.decide import Trace
 from ota_server.rollouts.killing import Killed
 from ota_server.rollouts.models import Attempt, SavedCohort
 from ota_server.rollouts.outcomes import reason_text
-from ota_server.rollouts.preview import Preview
+from ota_server.rollouts.preview import Preview, Sampled
 from ota_server.telemetry.models import EventEntry, HistoryLine, LogEntry
 from ota_server.times import rfc3339
 from ota_server.usage.models import Amounts, Day, Limits
@@ -200,7 +200,7 @@ def cohort(item: SavedCohort) -> Json:
     }
 
 
-def preview(item: Preview, of: Cohort) -> Json:
+def preview(item: Preview, some: Sequence[Sampled], of: Cohort) -> Json:
     """What a cohort holds now."""
     return {
         "in_words": of.in_words(),
@@ -211,7 +211,7 @@ def preview(item: Preview, of: Cohort) -> Json:
         "versions": {"unknown" if key is None else str(key): count for key, count in _most_first(item.versions)},
         "sample": [
             {"id": one.device_id, "name": one.name, "platform": _platform(one.platform_id), "version": one.version}
-            for one in item.sample
+            for one in some
         ],
     }
 

@@ -11,17 +11,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from muster.layout import platform_name
-from ota_server.dashboard import security
+from ota_server.dashboard import counted_so_far, security
 from ota_server.dashboard.cohort_form import CohortForm, field_names
 from ota_server.dashboard.frame import Context, Frame, go
 from ota_server.dashboard.security import Visitor
-from ota_server.devices import groups
+from ota_server.devices import groups, walk
 from ota_server.errors import Conflict, Invalid, NotFound, ServerError
 from ota_server.organizations.roles import Permission
 from ota_server.products.models import Product
 from ota_server.rollouts import attributes, cohorts
 from ota_server.rollouts.cohort import Operator
-from ota_server.rollouts.preview import preview
+from ota_server.rollouts.preview import preview, sampled
 
 _NEW: Context = {"name": "", "description": "", "saved": None, "used_by": [], "wrong": {}}
 
@@ -116,22 +116,31 @@ class CohortPages:
         return go(f"/products/{product.slug}/cohorts")
 
     async def _preview(self, request: Request, visitor: Visitor) -> Response:
-        """A part of a page: how many devices what was typed holds, and some of them."""
+        """A part of a page: how many devices what was typed holds, and some of them; or how far the count has got."""
         product = await self._frame.product(request, visitor, Permission.VIEW_DEVICES)
-        form, now_ms = CohortForm.of_fields(dict(request.query_params)), self._frame.now_ms()
+        given, now_ms = dict(request.query_params), self._frame.now_ms()
+        carried = given.pop("so_far", "")
 
         def read(connection: Connection) -> Context:
             try:
-                cohort = form.parse()
+                cohort = CohortForm.of_fields(given).parse()
                 cohorts.check_names(connection, product, cohort)
-                seen = preview(connection, product.id, cohort, now_ms)
+                enough = walk.for_seconds()
+                seen = preview(connection, product.id, cohort, now_ms, counted_so_far.from_text(carried), enough)
             except (Invalid, NotFound) as error:
                 return {"seen": None, "why": str(error)}
             platforms = [
                 (platform_name(one) if one is not None else "unknown board", count)
                 for one, count in seen.platforms.items()
             ]
-            return {"seen": seen, "in_words": cohort.in_words(), "platforms": platforms, "why": ""}
+            return {
+                "seen": seen,
+                "sample": sampled(connection, product.id, seen.rows),
+                "in_words": cohort.in_words(),
+                "platforms": platforms,
+                "why": "",
+                "next": "" if seen.is_done else urlencode({**given, "so_far": counted_so_far.to_text(seen)}),
+            }
 
         context = await self._frame.read(read)
         template = "parts/cohort-preview.html" if "hx-request" in request.headers else "cohort-count.html"

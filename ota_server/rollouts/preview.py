@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from ota_server.devices import walk
 from ota_server.devices.models import DeviceStatus, devices
+from ota_server.devices.walk import Enough, Span
 from ota_server.rollouts import cohorts
 from ota_server.rollouts.cohort import Cohort
 
@@ -26,34 +28,67 @@ class Sampled:
     version: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Preview:
-    """A product's devices in a cohort.
+    """A product's devices in a cohort, of those that were looked at.
 
     Attributes:
-        devices: all of them.
-        of: how many devices the product has.
+        of: how many devices were looked at; all of the product's in the end.
+        after: the last row of these.
+        is_done: there is none behind.
         left_out: those that no rollout reaches, by why.
         platforms, versions: devices by platform id and by the version that they run; None: not told yet.
-        sample: some of them.
+        rows: of some of them.
     """
 
-    devices: int
-    of: int
-    left_out: Mapping[str, int]
-    platforms: Mapping[int | None, int]
-    versions: Mapping[int | None, int]
-    sample: Sequence[Sampled]
+    of: int = 0
+    after: int = 0
+    is_done: bool = False
+    left_out: Counter[str] = field(default_factory=Counter)
+    platforms: Counter[int | None] = field(default_factory=Counter)
+    versions: Counter[int | None] = field(default_factory=Counter)
+    rows: list[int] = field(default_factory=list)
+
+    @property
+    def devices(self) -> int:
+        """All of them."""
+        return self.platforms.total()
 
 
-def preview(connection: Connection, product_id: int, cohort: Cohort, now_ms: int) -> Preview:
-    """Looks at a product's devices. A percentage is drawn as by a rollout of its own.
+def preview(
+    connection: Connection,
+    product_id: int,
+    cohort: Cohort,
+    now_ms: int,
+    so_far: Preview | None = None,
+    enough: Enough = lambda: False,
+) -> Preview:
+    """Looks at a product's devices, from the first one or from where a preview ended, until it is enough.
+
+    A percentage is drawn as by a rollout of its own.
 
     Raises:
         NotFound, Invalid: it names a saved cohort that is not there, or is too large with them.
     """
     condition = cohorts.condition(connection, product_id, cohort, now_ms)
-    where = (devices.c.product_id == product_id, condition)
+    seen = so_far or Preview()
+    for span in walk.spans(connection, product_id, seen.after):
+        _add(connection, seen, span, condition)
+        if enough():
+            break
+    seen.is_done = not walk.has_more(connection, product_id, seen.after)
+    return seen
+
+
+def sampled(connection: Connection, product_id: int, rows: Sequence[int]) -> list[Sampled]:
+    """What is shown of some devices of a product."""
+    shown = (devices.c.device_id, devices.c.name, devices.c.platform_id, devices.c.product_version)
+    query = select(*shown).where(devices.c.id.in_(rows), devices.c.product_id == product_id)
+    return [Sampled(*row) for row in connection.execute(query.order_by(devices.c.device_id, devices.c.id))]
+
+
+def _add(connection: Connection, seen: Preview, span: Span, condition: ColumnElement[bool]) -> None:
+    where = (span.condition, condition)
     told_apart = (
         devices.c.platform_id,
         devices.c.product_version,
@@ -61,25 +96,18 @@ def preview(connection: Connection, product_id: int, cohort: Cohort, now_ms: int
         devices.c.development,
         devices.c.locked_version.is_not(None).label("is_locked"),
     )
-    platforms: Counter[int | None] = Counter()
-    versions: Counter[int | None] = Counter()
-    left_out: Counter[str] = Counter()
     count = func.count().label("devices")
     for row in connection.execute(select(*told_apart, count).where(*where).group_by(*told_apart)):
-        platforms[row.platform_id] += row.devices
-        versions[row.product_version] += row.devices
+        seen.platforms[row.platform_id] += row.devices
+        seen.versions[row.product_version] += row.devices
         if row.status is not DeviceStatus.ACTIVE:
-            left_out[row.status.value] += row.devices
+            seen.left_out[row.status.value] += row.devices
         elif row.development:
-            left_out["development"] += row.devices
+            seen.left_out["development"] += row.devices
         elif row.is_locked:
-            left_out["locked"] += row.devices
-    total = connection.execute(select(func.count()).where(devices.c.product_id == product_id)).scalar_one()
-    sample = _sample(connection, where) if platforms else []
-    return Preview(platforms.total(), total, left_out, platforms, versions, sample)
-
-
-def _sample(connection: Connection, where: Sequence[ColumnElement[bool]]) -> list[Sampled]:
-    shown = (devices.c.device_id, devices.c.name, devices.c.platform_id, devices.c.product_version)
-    rows = connection.execute(select(*shown).where(*where).order_by(devices.c.device_id, devices.c.id).limit(SAMPLE))
-    return [Sampled(*row) for row in rows]
+            seen.left_out["locked"] += row.devices
+    if len(seen.rows) < min(SAMPLE, seen.devices):
+        query = select(devices.c.id).where(*where).order_by(devices.c.id).limit(SAMPLE - len(seen.rows))
+        seen.rows += connection.execute(query).scalars()
+    seen.of += span.devices
+    seen.after = span.last

@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from ota_server.dashboard import counted_so_far
 from ota_server.dashboard.cohort_form import CohortForm
 from ota_server.dashboard.rollout_form import RolloutForm
+from ota_server.devices import walk
 from ota_server.errors import Invalid
 from ota_server.rollouts.cohort import Cohort
+from ota_server.rollouts.preview import Preview
 from tests.ota_server import keys
 from tests.ota_server.conftest import HandClock, Server, make_settings, run_server
 from tests.ota_server.dashboard.forms import form_of
@@ -198,3 +206,36 @@ def test_cohorts_are_made_counted_changed_and_removed(photons: Server) -> None:
     asked = client.get(f"{path}/remove").text
     client.post(f"{path}/remove", data=form_of(asked, "/remove").fields)
     assert client.get(path).status_code == 404
+
+
+@pytest.mark.both_databases
+def test_a_count_goes_on_where_it_ended_and_finds_what_one_at_once_finds(
+    photons: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        photons.device(number).check_in()
+    client = sign_in(photons)
+    asked = {"who": "rows", "field1": "version", "how1": "at_least", "value1": "1"}
+    at_once = client.get(f"{HOME}/cohort-preview", params=asked).text
+    monkeypatch.setattr(walk, "PIECE", 2)
+    monkeypatch.setattr(walk, "for_seconds", lambda *_: lambda: True)
+    page, looks = client.get(f"{HOME}/cohort-preview", params=asked).text, 1
+    assert "<strong>2 of the first 2 devices</strong>" in page
+    while (on := re.search(r'href="([^"]*so_far=[^"]*)">Look on', page)) is not None:
+        page, looks = client.get(unescape(on.group(1))).text, looks + 1
+    assert looks == 3
+    told = re.compile(r"<p><strong>.*</p>\n<p class=\"quiet\">.*</p>")
+    assert told.findall(page) == told.findall(at_once) != []
+
+
+@given(st.text() | st.dictionaries(st.sampled_from(["of", "after", "rows", "left_out"]), st.integers()).map(json.dumps))
+def test_a_count_so_far_that_nobody_made_is_refused(text: str) -> None:
+    assume(text)
+    with pytest.raises(Invalid, match="begin it anew"):
+        counted_so_far.from_text(text)
+
+
+@given(st.lists(st.integers(0, 9), max_size=5), st.dictionaries(st.none() | st.integers(0, 70), st.integers(0, 10**6)))
+def test_a_count_so_far_is_read_as_it_was_written(rows: list[int], counts: dict[int | None, int]) -> None:
+    seen = Preview(7, 3, False, Counter(locked=2), Counter(counts), Counter(counts), rows)
+    assert counted_so_far.from_text(counted_so_far.to_text(seen)) == seen
