@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from sqlalchemy import Connection, insert
@@ -54,8 +55,8 @@ MORE = {
     "log of errors": f"{AT}/log?level=error",
 }
 QUERIES = {
-    "GET /products/{product}/devices/change": "of=found&text=0a1b2&verb=deny&after=0&until=10000",
-    "GET /organizations/{organization}/team/remove": "who=a@example.com",
+    "GET /products/{product}/devices/change": "of=found&text=0a1b2&verb=deny{until}",
+    "GET /organizations/{organization}/team/remove": "who={member}",
 }
 
 
@@ -78,7 +79,7 @@ class Row:
 
 
 def fill(fleet: Fleet) -> dict[str, str]:
-    """Customers, a webhook, and a rollout that has come to half of the devices. Returns what stands in paths."""
+    """What pages are about; a rollout has come to half of the devices. Returns what stands in paths."""
 
     def add_customers(connection: Connection) -> None:
         rows = [
@@ -94,8 +95,18 @@ def fill(fleet: Fleet) -> dict[str, str]:
     jobs.scanner.work_off()
     jobs.patcher.work_off()
     database.write(lambda connection: bring_to(connection, made["id"], 0, fleet.count // 2))
-    hook = {"event": "never", "url": "https://hooks.example.com/"}
-    webhook = fleet.client.post(f"{PATH}/webhooks", json=hook).raise_for_status().json()["id"]
+
+    def post(path: str, **body: object) -> Any:
+        return fleet.client.post(path, json=body).raise_for_status().json()
+
+    webhook = post(f"{PATH}/webhooks", event="never", url="https://hooks.example.com/")["id"]
+    client = {"name": "App", "type": "installed"}
+    program = post("/v1/orgs/bench/team", friendly_name="CI", scopes=["devices:list"])["created"]["username"]
+    post("/v1/access_tokens", label="ci")
+    token = re.search("/account/tokens/([^/]+)/revoke", fleet.client.get("/account/tokens").text)
+    assert token is not None
+    # A change is of the devices that the list has looked at.
+    looked = re.search('name="until" value="([0-9]+)"', fleet.client.get(f"{AT}/devices?text=0a1b2").text)
     return {
         "product": "lamp",
         "organization": "bench",
@@ -103,6 +114,13 @@ def fill(fleet: Fleet) -> dict[str, str]:
         "rollout": str(made["id"]),
         "version": "2",
         "webhook": str(webhook),
+        "token": token[1],
+        "client": post(f"{PATH}/clients", **client)["client"]["id"],
+        "own_client": post("/v1/clients", **client)["client"]["id"],
+        "cohort": post(f"{PATH}/cohorts", name="old", cohort={"field": "version", "at_most": 1})["cohort"]["name"],
+        "customer": "c000001@example.com",
+        "member": program,
+        "until": "" if looked is None else f"&after=0&until={looked[1]}",
     }
 
 
@@ -110,7 +128,7 @@ def measure(fleet: Fleet) -> Iterator[Row]:
     """Every page with a GET that the table of routes names; files to keep are no pages."""
     values = fill(fleet)
     paths = {
-        name: filled(name.removeprefix("GET "), **values) + (f"?{QUERIES[name]}" if name in QUERIES else "")
+        name: filled(_template(name), **values) + (f"?{QUERIES[name].format(**values)}" if name in QUERIES else "")
         for name in PAGES
         if name.startswith("GET ") and not re.search(r"/live/|\.\w+$|/oauth/", name)
     }
@@ -123,6 +141,12 @@ def measure(fleet: Fleet) -> Iterator[Row]:
             files |= {one: _size(fleet.client, one) for one in linked if one not in files}
             took = answer_ms(fleet.client, path) if answer.status_code == 200 else (0.0, 0.0, 0.0)
             yield Row(name, answer.status_code, *took, size + sum(files[one] for one in set(linked)), size)
+
+
+def _template(name: str) -> str:
+    """The path of a route; an account's client is another one than a product's."""
+    path = name.removeprefix("GET ")
+    return path.replace("{client}", "{own_client}") if path.startswith("/account/") else path
 
 
 def _size(client: httpx.Client, path: str) -> int:
