@@ -115,15 +115,7 @@ def rename_organization(organization: str, body: NameBody, services: ServicesDep
 def transfer_organization(organization: str, body: OwnerBody, services: ServicesDep, actor: PersonDep) -> views.Json:
     """Gives the organization to another administrator; only its owner can."""
     found = actor.organization(organization, Permission.MANAGE_TEAM)
-    given = act(
-        services,
-        actor,
-        "organization.transfer",
-        body.username,
-        lambda connection, _now_ms: service.transfer(connection, found, actor.account, body.username),
-        found,
-    )
-    return _team(services, given, None)
+    return _team(services, team.transfer(services, actor, found, body.username), None)
 
 
 @router.get("/orgs/{organization}/products")

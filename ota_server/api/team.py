@@ -83,6 +83,18 @@ def change_role(services: Services, actor: Actor, organization: Organization, us
     )
 
 
+def transfer(services: Services, actor: Actor, organization: Organization, username: str) -> Organization:
+    """Makes another administrator the owner. Raises Forbidden, NotFound, Conflict."""
+    return act(
+        services,
+        actor,
+        "organization.transfer",
+        username,
+        lambda connection, _now_ms: service.transfer(connection, organization, actor.account, username),
+        organization,
+    )
+
+
 def rotate(services: Services, actor: Actor, organization: Organization, username: str) -> tuple[ApiUser, str]:
     """Ends the token of an API user and makes another. Raises NotFound, Forbidden."""
     with services.database.read() as connection:

@@ -16,8 +16,8 @@ from ota_server.api import team
 from ota_server.dashboard.forms import Filled, filled
 from ota_server.dashboard.frame import Context, Frame, go
 from ota_server.dashboard.security import Visitor, text_of
-from ota_server.errors import NotFound, ServerError
-from ota_server.organizations import api_users, store
+from ota_server.errors import Invalid, NotFound, ServerError
+from ota_server.organizations import api_users, service, store
 from ota_server.organizations.api_users import ApiUser
 from ota_server.organizations.models import Organization
 from ota_server.organizations.roles import PERMISSIONS, Permission, Role, parse_scopes
@@ -40,6 +40,8 @@ class TeamPages:
             Route(f"{base}/token", page(self._rotate), methods=["POST"]),
             Route(f"{base}/remove", page(self._ask_to_remove), methods=["GET"]),
             Route(f"{base}/remove", page(self._remove), methods=["POST"]),
+            Route(f"{base}/owner", page(self._ask_to_transfer), methods=["GET"]),
+            Route(f"{base}/owner", page(self._transfer), methods=["POST"]),
         ]
 
     # Showing
@@ -174,6 +176,34 @@ class TeamPages:
         except ServerError as error:
             return await self._ask(visitor, organization, who, error)
         return go("/" if who == visitor.actor.email else _path(organization))
+
+    # The owner
+
+    async def _ask_to_transfer(self, request: Request, visitor: Visitor) -> Response:
+        return await self._owner_page(visitor, self._owned(request, visitor), Filled())
+
+    def _owned(self, request: Request, visitor: Visitor) -> Organization:
+        """The organization of the path, of its owner. Raises NotFound, Forbidden."""
+        organization = self._frame.organization(request, visitor, Permission.MANAGE_TEAM)
+        service.check_owner(organization, visitor.account)
+        return organization
+
+    async def _owner_page(self, visitor: Visitor, organization: Organization, form: Filled) -> Response:
+        members = await self._frame.read(lambda connection: store.members_of(connection, organization.id))
+        others = [one.email for one in members if one.role is Role.ADMINISTRATOR and one.email != visitor.actor.email]
+        context: Context = {"others": [(one, one) for one in others], "filled": form}
+        return self._frame.render("team-owner.html", visitor, organization, context, form.status)
+
+    async def _transfer(self, request: Request, visitor: Visitor) -> Response:
+        form = await self._frame.form(request, visitor)
+        organization, who = self._owned(request, visitor), text_of(form.get("username"))
+        try:
+            if text_of(form.get("typed")).strip() != organization.slug:
+                raise Invalid(f"type {organization.slug} to make somebody else its owner", "typed")
+            await asyncio.to_thread(team.transfer, self._frame.services, visitor.actor, organization, who)
+        except ServerError as error:
+            return await self._owner_page(visitor, organization, filled("owner", form, error))
+        return go(_path(organization))
 
 
 def _path(organization: Organization) -> str:

@@ -146,13 +146,18 @@ def transfer(connection: Connection, organization: Organization, account: Accoun
         NotFound: no such member.
         Conflict: the member is no administrator.
     """
-    if account.id != organization.owner_id:
-        raise Forbidden(f"only the owner of {organization.name} can give it to somebody else")
+    check_owner(organization, account)
     found = _member(connection, organization, email)
     if found.role is not Role.ADMINISTRATOR:
         raise Conflict(f"{found.email} is {found.role.label}: make them administrator first")
     store.set_owner(connection, organization.id, found.account_id)
     return replace(organization, owner_id=found.account_id)
+
+
+def check_owner(organization: Organization, account: Account) -> None:
+    """Raises Forbidden for everybody else."""
+    if account.id != organization.owner_id:
+        raise Forbidden(f"only the owner of {organization.name} can give it to somebody else")
 
 
 def leave_all(connection: Connection, account: Account, address: str, now_ms: int) -> None:

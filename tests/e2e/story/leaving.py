@@ -1,11 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other organizations and products, made and removed."""
+"""An organization changes its owner; other organizations and products are made and removed."""
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+import re
 
-from tests.e2e.story.world import fill, go_to, heading, press
+from playwright.sync_api import Page, expect
+
+from tests.e2e.story.world import ANA, BEN, fill, go_to, heading, press
+
+CHANGE = "Change the owner"
+
+
+def change_owner(ana: Page, ben: Page) -> None:
+    """Ben becomes administrator and owner; Ana is it again when he gives that back."""
+    go_to(ana, "Team")
+    press(ana, CHANGE)
+    press(ana, "Make a member administrator")
+    ana.get_by_label(f"Role of {BEN}").select_option(label="Administrator")
+    press(ana, f"Change the role of {BEN}")
+    expect(ana.get_by_label(f"Role of {BEN}")).to_have_value("administrator")
+    for owner, next_owner in ((ana, BEN), (ben, ANA)):
+        go_to(owner, "Team")
+        press(owner, CHANGE)
+        heading(owner, "Make somebody else the owner of Warm Rooms?")
+        fill(owner, {"New owner": next_owner, "Type warm-rooms to confirm": "warm-rooms"})
+        press(owner, CHANGE)
+        heading(owner, re.compile("^2 people"))
+        expect(owner.get_by_role("row", name=next_owner)).to_contain_text("owner")
 
 
 def make_others(ana: Page) -> None:

@@ -59,6 +59,7 @@ def test_everything_on_the_pages_works_from_the_first_link_on(world: World) -> N
     customers.come_by_their_account(world, api, ana)
     customers.help_customers(ana, kitchen)
     stocking.make_webhook(ana)
+    leaving.change_owner(ana, ben)
     leaving.make_others(ana)
     own_account.forget_the_password(world, ben)
     codes = own_account.add_second_factor(world, ben)

@@ -39,6 +39,8 @@ QUERIES = {
     "GET /products/{product}/devices/change": "of=found&state=online&verb=lock&to_version=2",
 }
 """What pages are asked for that show nothing else."""
+OTHERS = {"ben": Role.DEVELOPER, "dora": Role.SUPPORT, "ida": Role.ADMINISTRATOR, "vera": Role.VIEW_ONLY}
+"""Who else is in the team."""
 FLATS = ("Lindenweg 3", "Hafenstrasse 12", "Am Markt 7")
 FIVE = {"gate": {"min_confirmed": 5, "max_failures": 1}}
 
@@ -292,7 +294,7 @@ class _Filling:
         now_ms = server.clock.now_ms()
 
         def add(connection: Connection) -> None:
-            for name, role in (("ben", Role.DEVELOPER), ("dora", Role.SUPPORT), ("vera", Role.VIEW_ONLY)):
+            for name, role in OTHERS.items():
                 account, _ = accounts.create_account(connection, f"{name}@example.com", "-", now_ms)
                 organizations.add_member(connection, 1, account, role, now_ms)
 

@@ -14,6 +14,7 @@ from ota_server.organizations import store
 from ota_server.organizations.roles import Role
 from tests.ota_server.conftest import EMAIL, PASSWORD, Server
 from tests.ota_server.dashboard.test_pages import form_token, sign_in
+from tests.ota_server.organizations.test_team import owners
 
 BOB = "bob@example.com"
 BASE = "/organizations/warm-rooms"
@@ -70,6 +71,52 @@ def test_member_gets_another_role_and_is_removed(server: Server) -> None:
     assert send(server, f"{TEAM}/remove", username=BOB)[0] == 200
     assert [one["username"] for one in server.api("GET", "/orgs/warm-rooms/team")["team"]] == [EMAIL]
     assert send(server, f"{TEAM}/remove", username=EMAIL)[0] == 409
+
+
+def test_owner_makes_another_administrator_the_owner(server: Server) -> None:
+    client = sign_in(server)
+    assert "There is no other administrator." in client.get(f"{TEAM}/owner").text
+    join(server, Role.ADMINISTRATOR)
+    assert f'href="{TEAM}/owner"' in client.get(TEAM).text
+    assert f'<option value="{EMAIL}"' not in client.get(f"{TEAM}/owner").text
+    status, page = send(server, f"{TEAM}/owner", username=BOB, typed="warm")
+    assert status == 400
+    assert '<span class="error">type warm-rooms to make somebody else its owner</span>' in page
+    assert owners(server) == [EMAIL]
+    status, page = send(server, f"{TEAM}/owner", username=BOB, typed="warm-rooms")
+    assert status == 200
+    assert f'href="{TEAM}/owner"' not in page
+    assert owners(server) == [BOB]
+    newest = server.api("GET", "/orgs/warm-rooms/audit")["audit"][0]
+    assert (newest["action"], newest["subject"], newest["by"]) == ("organization.transfer", BOB, EMAIL)
+
+
+def test_owner_is_changed_by_nobody_else(server: Server) -> None:
+    join(server, Role.ADMINISTRATOR)
+    client = sign_in(server, email=BOB)
+    assert f'href="{TEAM}/owner"' not in client.get(TEAM).text
+    shown = client.get(f"{TEAM}/owner")
+    assert shown.status_code == 403
+    assert "only the owner of Warm Rooms can give it to somebody else" in shown.text
+    assert send(server, f"{TEAM}/owner", username=BOB, typed="warm-rooms")[0] == 403
+    assert client.get("/organizations/none/team/owner").status_code == 404
+    assert owners(server) == [EMAIL]
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "why"),
+    [
+        (BOB, 409, "bob@example.com is Developer: make them administrator first"),
+        ("nobody@example.com", 404, "nobody@example.com is not in the team of Warm Rooms"),
+    ],
+)
+def test_owner_must_be_an_administrator(server: Server, who: str, status: int, why: str) -> None:
+    join(server, Role.DEVELOPER)
+    sign_in(server)
+    answered, page = send(server, f"{TEAM}/owner", username=who, typed="warm-rooms")
+    assert answered == status
+    assert f'<p class="error" role="alert">{why}</p>' in page
+    assert owners(server) == [EMAIL]
 
 
 def test_token_of_a_program_is_shown_once(server: Server) -> None:

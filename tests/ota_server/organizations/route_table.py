@@ -328,6 +328,7 @@ PAGES = {
     **{f"POST /organizations/{{organization}}/team/{act}": P.MANAGE_TEAM for act in ("invite", "role", "programs")},
     **{f"POST /organizations/{{organization}}/team/{act}": P.MANAGE_TEAM for act in ("token", "remove")},
     "GET /organizations/{organization}/team/remove": P.MANAGE_TEAM,
+    **{f"{method} /organizations/{{organization}}/team/owner": P.MANAGE_TEAM for method in ("GET", "POST")},
     "GET /organizations/{organization}/audit": P.AUDIT,
     "GET /new-organization": None,
     "POST /new-organization": None,
