@@ -144,13 +144,13 @@ class DeviceApp:
         deadline = loop.time() + min(held.hold_s, services.settings.hold_max_s)
         while held.hold_s and held.answer == NOTHING and not services.feed.is_closed:
             # First the count, then the look: a change that the look does not see raises the count.
-            seen = services.feed.count(held.product_id)
+            seen = services.feed.count([held.product_id])
             held = await asyncio.wrap_future(services.look_again(held))
             services.after(replace(held, is_news=held.is_news and held.answer != NOTHING))
             left_s = deadline - loop.time()
             if not held.hold_s or held.answer != NOTHING or left_s <= 0:
                 break
-            if await services.feed.wait(held.product_id, seen, left_s) == seen:
+            if await services.feed.wait([held.product_id], seen, left_s) == seen:
                 break
         return held
 

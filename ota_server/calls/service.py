@@ -77,7 +77,7 @@ class Calls:
         deadline = loop.time() + self._timeout_s
         try:
             while True:
-                seen = self._feed.count(product_id)
+                seen = self._feed.count([product_id])
                 result = await asyncio.to_thread(self._result, call)
                 if result is not None:
                     value: Value = json.loads(result)
@@ -85,7 +85,7 @@ class Calls:
                 left_s = deadline - loop.time()
                 if left_s <= 0 or self._feed.is_closed:
                     raise TimedOut
-                await self._feed.wait(product_id, seen, min(left_s, LOOK_EVERY_S))
+                await self._feed.wait([product_id], seen, min(left_s, LOOK_EVERY_S))
         finally:
             self._database.submit(lambda connection: store.remove(connection, call.id))
 

@@ -145,6 +145,12 @@ class Frame:
         """A page of who is not signed in."""
         return self.render(template, None, None, context, status)
 
+    def parts(
+        self, names: Sequence[str], visitor: Visitor, owner: Product | Organization, context: Context
+    ) -> dict[str, str]:
+        """Regions of a page: element id -> HTML."""
+        return {name: self.html(f"parts/{name}.html", visitor, owner, context) for name in names}
+
     def html(
         self, template: str, visitor: Visitor | None, owner: Product | Organization | None, context: Context
     ) -> str:

@@ -26,6 +26,7 @@ SHOWN_STATUSES = (RolloutStatus.RUNNING, RolloutStatus.PAUSED, RolloutStatus.SCH
 UNDER_WAY = (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 FINISHED_SHOWN = 3
 PRODUCTS_SHOWN = 50
+"""Of one organization, on its page."""
 ROLLOUTS_SHOWN = 10
 """Of one product, on its organization's page."""
 COURSE_STEP = 6
@@ -161,10 +162,10 @@ def overview(connection: Connection, product: Product, threshold: int, now_ms: i
 def organization_overview(
     connection: Connection, organization: Organization, products: list[Product], threshold: int, now_ms: int
 ) -> OrganizationOverview:
-    """Reads the first page of an organization, of the first PRODUCTS_SHOWN of its products."""
+    """Reads the first page of an organization, with these of its products."""
     lines, under_way, matters = [], [], []
     counted_ms: int | None = None
-    for product in products[:PRODUCTS_SHOWN]:
+    for product in products:
         stood = standing.of_product(connection, product.id, now_ms)
         if stood.counted_ms is not None:
             counted_ms = min(stood.counted_ms, now_ms if counted_ms is None else counted_ms)

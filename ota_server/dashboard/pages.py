@@ -31,9 +31,9 @@ from ota_server.dashboard.device_list_pages import DeviceListPages
 from ota_server.dashboard.device_pages import DevicePages
 from ota_server.dashboard.frame import Frame
 from ota_server.dashboard.home_pages import HomePages
-from ota_server.dashboard.live import LivePages
+from ota_server.dashboard.live import ORGANIZATION_PAUSE_S, LivePages
 from ota_server.dashboard.log_pages import LogPages
-from ota_server.dashboard.organization_pages import OrganizationPages
+from ota_server.dashboard.organization_pages import OrganizationPages, products_shown
 from ota_server.dashboard.overview_pages import OverviewPages
 from ota_server.dashboard.own_account_pages import OwnAccountPages
 from ota_server.dashboard.own_token_pages import OwnTokenPages
@@ -70,6 +70,7 @@ class Dashboard:
         self._services = services
         self._frame = frame = Frame(services)
         self._live_pages = LivePages(services.feed)
+        self._organizations = OrganizationPages(frame)
         overview, devices, log, rollouts = (
             OverviewPages(frame),
             DevicePages(frame),
@@ -85,7 +86,7 @@ class Dashboard:
             *StorefrontPages(services, frame.render_alone).routes(),
             *Consent(frame).routes(),
             *SetupPages(frame).routes(),
-            *OrganizationPages(frame).routes(),
+            *self._organizations.routes(),
             *TeamPages(frame).routes(),
             *AuditPages(frame).routes(),
             *SettingsPages(frame).routes(),
@@ -117,6 +118,7 @@ class Dashboard:
                 *self._routes,
                 Route(live, self._frame.page(self._live)),
                 Route(f"{live}/{{name}}", self._frame.page(self._live)),
+                Route("/organizations/{organization}/live/{view}", self._frame.page(self._live_organization)),
                 static_files.route(),
             ],
             middleware=[Middleware(BodyLimit, size_max=FORM_SIZE_MAX, larger=LARGER_FORMS)],
@@ -135,20 +137,37 @@ class Dashboard:
             raise NotFound("there is no such view")
         with self._services.database.read() as connection:
             context = found.read(connection, product, name, query)
-        return {part: self._frame.html(f"parts/{part}.html", visitor, product, context) for part in found.parts}
+        return self._frame.parts(found.parts, visitor, product, context)
 
     async def _live(self, request: Request, visitor: Visitor) -> Response:
         product = await self._frame.product(request, visitor)
         view, name = request.path_params["view"], request.path_params.get("name", "")
 
         def regions() -> dict[str, str]:
-            now = security.find_session(request, self._services)
-            if now is None or not now.actor.may(product.organization_id, Permission.VIEW):
-                raise NotFound("signed out, or not in the team any more")
+            now = self._still_in(request, product.organization_id)
             return self.regions(product, view, name, request.query_params, now)
 
         await asyncio.to_thread(regions)
-        return self._live_pages.stream(visitor.account.id, product.id, regions)
+        return self._live_pages.stream(visitor.account.id, [product.id], regions)
+
+    async def _live_organization(self, request: Request, visitor: Visitor) -> Response:
+        organization = self._frame.organization(request, visitor, Permission.VIEW)
+        if request.path_params["view"] != "overview":
+            raise NotFound("there is no such view")
+
+        def regions() -> dict[str, str]:
+            return self._organizations.regions(self._still_in(request, organization.id), organization.id)
+
+        await asyncio.to_thread(regions)
+        shown = [one.id for one in products_shown(visitor, organization.id)]
+        return self._live_pages.stream(visitor.account.id, shown, regions, ORGANIZATION_PAUSE_S)
+
+    def _still_in(self, request: Request, organization_id: int) -> Visitor:
+        """Who has a page open, with what they may do by now. Raises NotFound."""
+        now = security.find_session(request, self._services)
+        if now is None or not now.actor.may(organization_id, Permission.VIEW):
+            raise NotFound("signed out, or not in the team any more")
+        return now
 
     async def _on_server_error(self, _request: Request, error: Exception) -> Response:
         assert isinstance(error, ServerError)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wakes whoever watches a product: live pages and check-ins that are held."""
+"""Wakes whoever watches products: live pages and check-ins that are held."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections import defaultdict
+from collections.abc import Collection
 
 from ota_server.storage.relay import Relay
 
@@ -24,9 +25,14 @@ class Feed:
         self._watchers: dict[int, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = defaultdict(set)
         self._is_closed = False
 
-    def count(self, product_id: int) -> int:
+    def count(self, product_ids: Collection[int]) -> int:
+        """What rises whenever one of these products changes."""
         with self._lock:
-            return self._counts[product_id]
+            return self._sum(product_ids)
+
+    def _sum(self, product_ids: Collection[int]) -> int:
+        """With the lock."""
+        return sum(self._counts[one] for one in product_ids)
 
     @property
     def is_closed(self) -> bool:
@@ -60,14 +66,15 @@ class Feed:
             watchers = [watcher for group in self._watchers.values() for watcher in group]
         _wake(watchers)
 
-    async def wait(self, product_id: int, seen: int, timeout_s: float) -> int:
-        """Waits until the counter is above `seen`, for at most `timeout_s`; returns it."""
+    async def wait(self, product_ids: Collection[int], seen: int, timeout_s: float) -> int:
+        """Waits until the count of these products is above `seen`, for at most `timeout_s`; returns it."""
         watcher = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
-            count = self._counts[product_id]
+            count = self._sum(product_ids)
             if count > seen or self._is_closed:
                 return count
-            self._watchers[product_id].add(watcher)
+            for one in product_ids:
+                self._watchers[one].add(watcher)
         try:
             async with asyncio.timeout(timeout_s):
                 await watcher[1].wait()
@@ -75,8 +82,9 @@ class Feed:
             pass
         finally:
             with self._lock:
-                self._watchers[product_id].discard(watcher)
-        return self.count(product_id)
+                for one in product_ids:
+                    self._watchers[one].discard(watcher)
+        return self.count(product_ids)
 
 
 def _wake(watchers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:

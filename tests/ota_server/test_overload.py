@@ -110,9 +110,10 @@ def test_an_account_has_so_many_live_pages(server: Server, monkeypatch: pytest.M
     server.product()
     server.client.post("/sign-in", data={"email": EMAIL, "password": PASSWORD})
     monkeypatch.setattr(live, "PAGES_OF_ONE_MAX", 0)
-    refused = server.client.get(f"/products/{keys.PRODUCT}/live/overview")
-    assert refused.status_code == 429
-    assert "does not change by itself" in refused.text
+    for path in (f"/products/{keys.PRODUCT}", "/organizations/warm-rooms"):
+        refused = server.client.get(f"{path}/live/overview")
+        assert refused.status_code == 429
+        assert "does not change by itself" in refused.text
 
 
 def test_a_bucket_that_hangs_holds_up_devices_and_not_people(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,25 @@ def test_first_page_shows_an_update_as_it_happens(live: ListeningServer, browser
         page.wait_for_selector("text=Completed: 1 confirmed of 1 needed", timeout=WAIT_MS)
 
 
+def test_first_page_of_an_organization_shows_an_update_as_it_happens(live: ListeningServer, browser: Browser) -> None:
+    live.api("POST", "/products", 201, json={"product": {"id": 7, "name": "Lamp"}})
+    device = live.device()
+    device.check_in()
+    live.rollout(2, {"percent": 100, "gate": {"min_confirmed": 1, "max_failures": 0}})
+    with watched(browser, str(live.client.base_url).rstrip("/") + "/organizations/warm-rooms") as page:
+        page.wait_for_selector("body[data-state=live]", timeout=WAIT_MS)
+        count(page, "waiting", 1)
+        device.check_in()
+        count(page, "offered", 1)
+        live.api("PUT", "/products/lamp", json={"product": {"name": "Bright lamp"}})
+        page.wait_for_selector("#products >> text=Bright lamp", timeout=WAIT_MS)
+        device.fetch()
+        device.boot_staged()
+        device.check_in()
+        device.check_in()
+        page.wait_for_selector("#organization-rollouts h3", state="detached", timeout=WAIT_MS)
+
+
 def test_fleet_and_rollout_are_read_and_paused_without_javascript(live: ListeningServer, browser: Browser) -> None:
     device = live.device()
     device.check_in()

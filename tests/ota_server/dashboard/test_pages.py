@@ -177,7 +177,15 @@ def test_every_page_has_something_to_say_when_it_is_empty(server: Server) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    [f"{HOME}/rollouts/99", f"{HOME}/devices/zz", "/products/none", f"{HOME}/live/nothing", f"{HOME}/live/rollout/x"],
+    [
+        f"{HOME}/rollouts/99",
+        f"{HOME}/devices/zz",
+        "/products/none",
+        f"{HOME}/live/nothing",
+        f"{HOME}/live/rollout/x",
+        "/organizations/warm-rooms/live/nothing",
+        "/organizations/none/live/overview",
+    ],
 )
 def test_unknown_pages_are_404(stocked: Server, path: str) -> None:
     assert sign_in(stocked).get(path).status_code == 404

@@ -324,6 +324,7 @@ PAGES = {
     "POST /account/clients/{client}/secret": None,
     "POST /invitations/{organization}": None,
     "GET /organizations/{organization}": P.VIEW,
+    "GET /organizations/{organization}/live/{view}": P.VIEW,
     "GET /organizations/{organization}/team": P.VIEW_TEAM,
     **{f"POST /organizations/{{organization}}/team/{act}": P.MANAGE_TEAM for act in ("invite", "role", "programs")},
     **{f"POST /organizations/{{organization}}/team/{act}": P.MANAGE_TEAM for act in ("token", "remove")},

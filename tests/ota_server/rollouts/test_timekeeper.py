@@ -46,6 +46,6 @@ def test_nothing_is_written_or_told_while_nothing_is_due(photons: Server) -> Non
         found = store.get(connection, rollout)
         assert found is not None
         assert not service.is_due(connection, found, photons.clock.now_ms())
-    told = photons.services.feed.count(found.product_id)
+    told = photons.services.feed.count([found.product_id])
     photons.services.jobs.timekeeper.work_off()
-    assert photons.services.feed.count(found.product_id) == told
+    assert photons.services.feed.count([found.product_id]) == told

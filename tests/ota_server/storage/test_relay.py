@@ -99,6 +99,6 @@ def test_what_one_server_changes_is_heard_at_another(url: URL, tmp_path: Path, c
         one.product()
         with running(make_settings(tmp_path / "two", database=url), clock, one.token) as two:
             feed = two.services.feed
-            seen = feed.count(keys.PRODUCT)
+            seen = feed.count([keys.PRODUCT])
             one.api("PUT", f"/products/{keys.PRODUCT}", json={"product": {"description": "warm"}})
-            assert asyncio.run(feed.wait(keys.PRODUCT, seen, WAIT_S)) > seen
+            assert asyncio.run(feed.wait([keys.PRODUCT], seen, WAIT_S)) > seen
