@@ -53,7 +53,7 @@ STATES = {
     "online": ("●", "online"),
     "offline": ("○", "offline"),
     "development": ("⚒", "for development"),
-    "locked": ("⚿", "locked"),
+    "locked": ("▣", "locked"),
     "opened": ("⇄", "session"),
     "called": ("»", "called"),
     "changed": ("✎", "changed"),

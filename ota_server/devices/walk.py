@@ -15,7 +15,7 @@ PIECE = 5000
 """Devices that are looked at with one query; an expression of the slowest kind takes 10 ms for so many."""
 SPREAD_MAX = 4
 """Rows of all products between the first and the last of a piece, by its devices."""
-LOOK_S = 0.03
+LOOK_S = 0.02
 """For how long a page looks: so that it is sent within a tenth of a second."""
 
 Enough = Callable[[], bool]
