@@ -6,8 +6,8 @@ python -m tests.ota_server.dashboard.screenshots [--all FOLDER]        with it: 
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 import tempfile
 from pathlib import Path
 
@@ -54,5 +54,7 @@ def main(folder: Path, of_all: bool) -> None:
 
 
 if __name__ == "__main__":
-    of_all = sys.argv[1:2] == ["--all"]
-    main(Path(sys.argv[2]) if of_all else FOLDER, of_all)
+    options = argparse.ArgumentParser(description="Takes pictures of the dashboard's main pages into docs/screenshots.")
+    options.add_argument("--all", type=Path, metavar="FOLDER", help="take every page, into this folder")
+    chosen: Path | None = options.parse_args().all
+    main(chosen or FOLDER, chosen is not None)
