@@ -46,7 +46,10 @@ def tell(server: Server) -> list[SimulatedDevice]:
     for version in (1, 2):
         server.publish(keys.image(version))
     first, second = ({"min_confirmed": 1, "max_failures": 5}, {"min_confirmed": 9})
-    server.rollout(2, {"percent": 99, "gate": first}, {"percent": 100, "gate": second})
+    # No percentage below 100: who is drawn is another one each time.
+    server.rollout(
+        2, {"cohort": {"field": "platform", "is": "photon"}, "gate": first}, {"percent": 100, "gate": second}
+    )
     devices = [server.device(number) for number in (CONFIRMED, OPEN, FAILED)]
     for device in devices:
         while device.check_in().offer is None:

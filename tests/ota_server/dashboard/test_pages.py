@@ -96,7 +96,9 @@ def test_overview_answers_its_questions(stocked: Server) -> None:
 
 def test_stage_that_waits_for_approval_is_approved_on_its_page(stocked: Server) -> None:
     gate = {"approval": {"role": "administrator"}}
-    rollout = stocked.rollout(2, {"percent": 99, "gate": gate}, {"gate": {"min_confirmed": 9}})
+    rollout = stocked.rollout(
+        2, {"cohort": {"field": "platform", "is": "photon"}, "gate": gate}, {"gate": {"min_confirmed": 9}}
+    )
     client, page = sign_in(stocked), f"{HOME}/rollouts/{rollout}"
     assert "Approve stage" not in client.get(page).text
     stocked.device().update()

@@ -31,7 +31,9 @@ def join(server: Server, name: str, role: Role = Role.DEVELOPER) -> Server:
 def begin(server: Server, approval: dict[str, Any], soak_s: int = 0) -> int:
     """A rollout whose first stage needs a confirmed boot and an approval."""
     gate = {"soak_s": soak_s, "approval": approval}
-    return server.rollout(2, {"percent": 99, "gate": gate}, {"gate": {"min_confirmed": 100}})
+    return server.rollout(
+        2, {"cohort": {"field": "platform", "is": "photon"}, "gate": gate}, {"gate": {"min_confirmed": 100}}
+    )
 
 
 def approve(server: Server, rollout: int, expect: int = 200) -> Any:

@@ -66,7 +66,11 @@ def test_clock_that_goes_back_a_year_does_not_make_a_soak_longer(photons: Server
 
 
 def test_every_move_is_audited_with_who_made_it(photons: Server) -> None:
-    rollout = photons.rollout(2, {"percent": 99, "gate": {"min_confirmed": 1}}, {"gate": {"min_confirmed": 2}})
+    rollout = photons.rollout(
+        2,
+        {"cohort": {"field": "platform", "is": "photon"}, "gate": {"min_confirmed": 1}},
+        {"gate": {"min_confirmed": 2}},
+    )
     photons.api("POST", f"/products/{keys.PRODUCT}/rollouts/{rollout}/pause")
     photons.api("POST", f"/products/{keys.PRODUCT}/rollouts/{rollout}/resume")
     update(photons, 2)
