@@ -269,9 +269,9 @@ def test_patch_that_does_not_decode_to_its_target_is_never_offered(
     device = stocked.device()
     device.check_in()
     monkeypatch.setattr(delta, "apply", lambda base, patch: keys.image(1).raw)
-    # In this process, where what it decodes by is replaced.
+    # In this process, where what it decodes by is replaced; and of an image whose patch no other test has had made.
     monkeypatch.setattr(ProcessEncoder, "make", make)
-    stocked.publish(keys.image(3))
+    stocked.publish(keys.image(3, size=12_288))
     stocked.rollout(3)
     states = stocked.api("GET", f"/products/{keys.PRODUCT}/patches")["patches"]
     assert {item["status"] for item in states if item["target_version"] == 3} == {"failed"}
